@@ -5,7 +5,9 @@ SHELL := /bin/bash
 
 PRESET ?= release
 JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 30
 BUILD := build/$(PRESET)
+CTEST := ctest --test-dir $(BUILD) --output-on-failure
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -13,26 +15,27 @@ help: ## show this list
 setup: ## install packages and pinned libraries (again: nothing to do)
 	@tools/setup.sh
 
-build: setup ## build everything; PRESET=release|debug|asan|tsan
-	@test -f $(BUILD)/build.ninja || cmake --preset $(PRESET)
+build: setup ## build everything; PRESET=release (default), debug, asan or tsan
+	@test $(BUILD)/build.ninja -nt CMakePresets.json || cmake --preset $(PRESET)
 	@cmake --build $(BUILD) -j $(JOBS)
 
 test: build ## build and run all tests
-	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
+	@$(CTEST) -j $(JOBS)
 
-demo: build ## the engagement report, from a million raw events, with a crash half-way
+demo: build ## the engagement report from a million raw events, with a crash half-way
 	@python3 tools/demo.py
 
-bench: build ## measure; results go to build/bench/
+bench: build ## measure; the results go to build/bench/
 	@python3 bench/run.py
 
 fault: build ## the long fault tests: kills, power cuts, torn files
-	@ctest --test-dir $(BUILD) --output-on-failure -L fault
+	@MILLRACE_FAULT_LONG=1 $(CTEST) -L fault
 
-fuzz: build ## run every fuzzer for FUZZ_SECONDS (default 30) each
-	@python3 tools/fuzz.py --build $(BUILD) --seconds $(or $(FUZZ_SECONDS),30)
+fuzz: ## run every fuzzer for FUZZ_SECONDS (default 30), with sanitizers
+	@$(MAKE) --no-print-directory build PRESET=asan
+	@MILLRACE_FUZZ_SECONDS=$(FUZZ_SECONDS) ctest --test-dir build/asan --output-on-failure -L fuzz -j $(JOBS)
 
-fmt: ## format the C++ sources
+fmt: ## format the C++ sources (needs clang-format)
 	@git ls-files -z '*.h' '*.cpp' | xargs -0 -r clang-format -i
 
 tidy: ## check the house rules (floors, doors, sizes, banned calls, docs)

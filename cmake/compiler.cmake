@@ -24,9 +24,6 @@ elseif(MILLRACE_LLD)
   add_link_options(-fuse-ld=lld)
 endif()
 
-# The binary finds libduckdb.so relative to itself, so that the tree can be moved.
-set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)
-
 # A precompiled header changes on every build; these settings let the cache look at what it was made of instead.
 find_program(MILLRACE_CCACHE ccache)
 if(MILLRACE_CCACHE)

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-cache=${MILLRACE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/millrace}
+cache=${MILLRACE_CACHE:-${XDG_CACHE_HOME:-${HOME:-~}/.cache}/millrace}
 pins=$root/tools/third_party.txt
 duckdb_dir=$root/build/third_party/duckdb
 duckdb_version=$(sed -n 's/^duckdb-headers .* duckdb@\([0-9.]*\) .*/\1/p' "$pins")
