@@ -1,0 +1,195 @@
+// One partition: a sequence of Kafka record batches in segment files, with offsets from 0 and no holes.
+//
+// Appending is in two steps, so that one fdatasync serves all that wait: `append` puts a batch into a queue in memory and
+// gives its offsets; `wait` (or `sync`) makes everything queued durable, by one write and one fdatasync, done by the
+// first who waits or by a thread of the Log's pool (`start_sync`). Several partitions are synced in parallel. When
+// Env::single_threaded() everything runs inline on the caller.
+//
+// Nothing is visible to readers, and no ticket succeeds, before its bytes are durable. When fdatasync fails, all that
+// waits fails, what was not durable is cut off, and the partition refuses further appends until `reopen`. When the disk
+// is full, all that waits fails with kDiskFull, what was not durable is cut off, and later appends are tried again.
+//
+// Files and recovery: docs/formats/log.md. All functions may be called from any thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/env.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/time.h"
+
+namespace millrace::log {
+
+/// Settings of a stream, fixed in its file.
+struct StreamOptions {
+  int32_t partitions = 1;
+  uint64_t segment_bytes = uint64_t{128} << 20;  ///< a new segment starts when the next batch would pass this
+  Duration segment_age = Duration::from_seconds(24 * 3600);  ///< and when the first batch is this old
+  std::optional<uint64_t> retention_bytes;       ///< per partition; nothing: no bound
+  std::optional<Duration> retention;             ///< by append time; nothing: for ever
+  uint32_t idempotency_window = 16384;           ///< marked batches per partition that are remembered
+
+  bool operator==(const StreamOptions&) const = default;
+};
+
+/// No batch may be larger.
+inline constexpr size_t kBatchBytesMax = size_t{128} << 20;
+/// An `append` that finds this much queued syncs first; an `append_async` is refused.
+inline constexpr size_t kQueuedBytesMax = size_t{64} << 20;
+
+struct AppendOptions {
+  /// Hash of the request's Idempotency-Key; 0: none. When a batch with this mark is among the remembered ones (or is
+  /// queued), nothing is appended and the ticket stands for the batch that is there.
+  uint64_t idempotency_hash = 0;
+};
+
+/// Where a batch lies. `first` to `last`, both included.
+struct AppendResult {
+  Offset first;
+  Offset last;
+  Timestamp append_time;
+  bool duplicate = false;  ///< it was there already (idempotency_hash)
+};
+
+struct OffsetRange {
+  Offset first;
+  Offset last;
+};
+
+struct AppendGroup;
+
+/// Stands for one appended batch. May be waited for any number of times, or dropped.
+class Ticket {
+ public:
+  Ticket() = default;
+  /// The offsets that it has when its wait succeeds.
+  Offset first() const { return first_; }
+  Offset last() const { return last_; }
+
+ private:
+  friend class Partition;
+  std::shared_ptr<AppendGroup> group_;  // shared: the group outlives whichever of syncer and waiters is last
+  Offset first_;
+  Offset last_;
+  bool duplicate_ = false;
+};
+
+/// A batch as it lies in a segment.
+struct StoredBatch {
+  Offset base_offset;
+  int32_t record_count = 0;
+  Timestamp append_time;
+  uint64_t idempotency_hash = 0;
+  std::string_view bytes;  ///< the Kafka batch, base offset set; its CRC is checked by RecordBatchView::parse
+
+  Offset end_offset() const { return Offset{base_offset.value + record_count}; }
+};
+
+/// Owns what a read returned. Use it again for the next read: the buffer is kept, and a read that goes on where the last
+/// one ended needs no search. One thread at a time.
+class ReadBatches {
+ public:
+  std::span<const StoredBatch> batches() const { return batches_; }
+  bool empty() const { return batches_.empty(); }
+  /// Where to read on: behind the last batch, or the offset asked for when there was none.
+  Offset next_offset() const { return next_offset_; }
+
+ private:
+  friend class Partition;
+  std::unique_ptr<char[]> buffer_;
+  size_t capacity_ = 0;
+  std::vector<StoredBatch> batches_;
+  Offset next_offset_;
+  Offset segment_base_{-1};  ///< with position_: where next_offset_ lies
+  uint64_t position_ = 0;
+};
+
+class PartitionState;
+class SyncPool;
+
+/// Told about every new durable end, by the thread that synced, with no lock held. Must be quick and must not call
+/// append or wait of any partition.
+using DurableListener = std::function<void(StreamId, PartitionId, Offset end)>;
+
+class Partition {
+ public:
+  /// Made by Log. The directory exists and holds at least one segment; runs recovery.
+  static Result<std::unique_ptr<Partition>> open(Env& env, std::string directory, StreamId stream, PartitionId id,
+                                                 const StreamOptions& options, SyncPool* pool, DurableListener listener);
+  /// Creates the first segment in `directory`, durably.
+  static Status create(Env& env, const std::string& directory, StreamId stream, PartitionId id);
+  ~Partition();
+  Partition(const Partition&) = delete;
+  Partition& operator=(const Partition&) = delete;
+
+  PartitionId id() const;
+  StreamId stream() const;
+
+  // -- appending ---------------------------------------------------------------------------------------------------
+
+  /// Queues one whole Kafka batch (its base offset and leader epoch are overwritten, its CRC is checked). The producer's
+  /// base offsets must count from 0: last_offset_delta = record_count - 1.
+  Result<Ticket> append(std::string batch, const AppendOptions& options = {});
+  /// Returns when the ticket's batch is durable. Syncs itself when nobody is at it.
+  Result<AppendResult> wait(const Ticket& ticket);
+  Result<AppendResult> append_and_wait(std::string batch, const AppendOptions& options = {});
+  /// Appends and calls `done` when durable (or failed), from another thread unless single-threaded. Never blocks:
+  /// fails with kUnavailable, and never calls `done`, when the queue is full.
+  Status append_async(std::string batch, const AppendOptions& options, std::function<void(Result<AppendResult>)> done);
+  /// Makes all that was appended before durable.
+  Status sync();
+  /// Asks the pool to sync, and returns at once.
+  void start_sync();
+  /// Where the batch marked with this hash lies, when it is durable and among the last `idempotency_window` marked ones.
+  std::optional<OffsetRange> find_recent_idempotent(uint64_t hash) const;
+
+  // -- reading -----------------------------------------------------------------------------------------------------
+
+  Offset begin_offset() const;
+  /// One behind the last durable record.
+  Offset end_offset() const;
+  /// Bytes of all segments.
+  uint64_t size_bytes() const;
+  /// Append time of the newest durable batch; nothing when there is none.
+  std::optional<Timestamp> last_append_time() const;
+
+  /// Durable batches from the one that holds `from` on (so the first may begin before it), up to `max_bytes` but at
+  /// least one; none at the end. Fails with kInvalidParameter outside [begin, end], with kDataCorrupted (naming file,
+  /// byte and offset) when a frame is damaged.
+  Status read(Offset from, size_t max_bytes, ReadBatches& into) const;
+  Result<ReadBatches> read(Offset from, size_t max_bytes) const;
+  /// Base offset of the first batch that was appended at `time` or later; end_offset() when there is none.
+  Result<Offset> offset_at_or_after(Timestamp time) const;
+  /// Waits until end_offset() > `beyond`, at most `timeout`; returns end_offset(). Does not wait when single-threaded.
+  Offset wait_for_data(Offset beyond, Duration timeout) const;
+
+  // -- keeping -----------------------------------------------------------------------------------------------------
+
+  /// Deletes whole segments from the front that are too old, or beyond retention_bytes, and that no reader needs
+  /// (`needed`: the lowest offset that somebody still has to read). Returns how many bytes went.
+  Result<uint64_t> enforce_retention(Timestamp now, Offset needed);
+  /// Cuts all at and behind `end`, which must be where a batch begins or ends. Only for streams that the engine itself writes, and only
+  /// while nobody else appends or reads.
+  Status truncate_to(Offset end);
+  /// After a failed sync: opens the files again and goes on from the last durable batch. Nothing to do when healthy.
+  Status reopen();
+  /// The reason why appends are refused; nothing when healthy.
+  std::optional<Error> failure() const;
+  /// Syncs what is queued, remembers the indexes, closes. Later calls fail with kUnavailable.
+  Status close();
+
+ private:
+  explicit Partition(std::unique_ptr<PartitionState> state);
+
+  std::unique_ptr<PartitionState> state_;
+};
+
+}  // namespace millrace::log
