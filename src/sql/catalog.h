@@ -1,0 +1,178 @@
+// The catalog: everything that CREATE statements made in one data directory, with ids that are never used twice.
+//
+// A plain value without locks, I/O or clock: copy it, apply a statement to the copy, persist encode(), then swap. Names are
+// compared without case and keep their spelling; streams, tables, views, materialized views and sinks share one space of
+// names, macros have their own. On disk: docs/formats/catalog.md.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "sql/options.h"
+#include "sql/statement.h"
+
+namespace millrace::sql {
+
+/// A column of anything that can stand in FROM.
+struct CatalogColumn {
+  std::string name;
+  std::string type_text;
+  bool not_null = false;
+  bool operator==(const CatalogColumn&) const = default;
+};
+
+/// Operators [first, end) belong to one object.
+struct OperatorRange {
+  OperatorId first;
+  OperatorId end;
+  bool operator==(const OperatorRange&) const = default;
+};
+
+struct CatalogWatermark {
+  std::string column;
+  std::string expression;
+  bool operator==(const CatalogWatermark&) const = default;
+};
+
+/// A relation that comes with an object: what did not decode, came late, or threw.
+enum class CompanionKind : uint8_t { kDead, kLate, kError };
+
+struct Companion {
+  CompanionKind kind = CompanionKind::kDead;
+  StreamId stream;
+  bool operator==(const Companion&) const = default;
+};
+
+/// One object. Fields that its kind does not have are empty.
+struct CatalogObject {
+  ObjectKind kind = ObjectKind::kStream;
+  std::string name;       ///< as spelled in its CREATE
+  std::string statement;  ///< the CREATE's text, for SHOW CREATE
+  StreamId stream;        ///< its log (stream, table) or changelog (materialized view); unique for every object
+  std::vector<Companion> companions;
+  std::vector<CatalogColumn> columns;    ///< of a view: from its binding
+  std::vector<std::string> primary_key;  ///< of a table as declared, of a materialized view as derived; empty: a bag
+  std::optional<CatalogWatermark> watermark;
+  Options options;
+  std::string query;  ///< of a view, or of a sink made AS SELECT: DuckDB's part of it
+  std::vector<std::string> query_columns;  ///< the column list of a view
+  Emit emit = Emit::kDefault;
+  std::string allow_lateness;
+  std::string source;                     ///< of a sink made FROM a name
+  std::vector<std::string> dependencies;  ///< names of objects that it reads
+  OperatorRange operators;
+  std::string plan;  ///< opaque to the catalog
+  bool operator==(const CatalogObject&) const = default;
+};
+
+/// What binding a view's or sink's query gave; the catalog keeps it with the object.
+struct BoundObject {
+  std::vector<std::string> dependencies;
+  std::vector<CatalogColumn> columns;
+  std::vector<std::string> key;
+  OperatorRange operators;  ///< first == Catalog::next_operator(); empty: none
+  std::string plan;
+};
+
+/// Something that can stand in FROM: a stream, table, materialized view, companion or system relation. (Plain views are
+/// replaced by their query before.)
+struct Relation {
+  enum class Kind : uint8_t { kStream, kTable, kMaterializedView, kCompanion, kSystem };
+  Kind kind = Kind::kStream;
+  std::string name;
+  std::vector<CatalogColumn> columns;
+  StreamId stream;                        ///< not of kSystem
+  const CatalogObject* object = nullptr;  ///< of a companion: its owner; null for kSystem. Valid until the catalog changes
+  std::optional<CompanionKind> companion = std::nullopt;
+};
+
+struct CatalogChange {
+  enum class Action : uint8_t { kNone, kCreated, kReplaced, kDropped };
+  Action action = Action::kNone;
+  std::vector<CatalogObject> added;
+  std::vector<CatalogObject> removed;  ///< dependents before what they depend on
+  std::string message;                 ///< `created stream plays`, `stream plays is already there, unchanged`
+};
+
+class Catalog {
+ public:
+  /// What `statement` (a CREATE or DROP) would do, without doing it: everything apply can refuse except by the binding.
+  /// Call it before binding: for kNone there is nothing to bind.
+  Result<CatalogChange> check(const Statement& statement, const OptionRegistry& registry) const;
+  /// Does it. A CREATE that is there already with the same meaning changes nothing; another meaning under the same name is
+  /// refused with what differs. On an error the catalog is as before.
+  Result<CatalogChange> apply(const Statement& statement, const OptionRegistry& registry, BoundObject bound = {});
+  /// Replaces the stored plan of an object, after planning it again. The operators must be new, or those it has.
+  Status set_plan(std::string_view name, BoundObject bound);
+
+  const CatalogObject* find(std::string_view name) const;
+  const CatalogObject* find_macro(std::string_view name) const;
+  std::optional<Relation> relation(std::string_view name) const;
+  /// The object, or 42P01 at the name's position with "did you mean".
+  Result<const CatalogObject*> get(const Name& name) const;
+  Result<Relation> get_relation(const Name& name) const;
+  /// In order of creation.
+  std::vector<const CatalogObject*> objects() const;
+  std::vector<const CatalogObject*> objects(ObjectKind kind) const;
+  /// Everything that reads `name`, directly or through others; dependents before what they depend on.
+  std::vector<const CatalogObject*> dependents(std::string_view name) const;
+  /// Names that can stand in FROM, system relations and companions included.
+  std::vector<std::string> relation_names() const;
+  /// `did you mean hours?`, or empty.
+  std::string did_you_mean(std::string_view name) const;
+
+  /// A relation that the program itself fills, e.g. `_ledger`. Not stored: add it at every start.
+  void add_system_relation(std::string name, std::vector<CatalogColumn> columns);
+
+  OperatorId next_operator() const { return next_operator_; }
+  StreamId next_stream() const { return next_stream_; }
+
+  std::string encode() const;
+  /// Fails on damage (XX001) and on a version that this program does not read (0A000); never half-way.
+  static Result<Catalog> decode(std::string_view bytes);
+
+  /// Everything stored is equal; system relations do not count.
+  bool operator==(const Catalog& other) const;
+
+ private:
+  using ObjectMap = std::map<std::string, CatalogObject, std::less<>>;  ///< by name in lower case
+
+  struct SystemRelation {
+    std::string name;
+    std::vector<CatalogColumn> columns;
+  };
+
+  Result<CatalogChange> change_for(const Statement& statement, const OptionRegistry& registry) const;
+  Result<CatalogChange> create_change(const Statement& statement, CatalogObject wanted, const CreateMode& mode,
+                                      const Name& name) const;
+  Result<CatalogChange> drop_change(const Drop& drop) const;
+  Status check_free_name(const Name& name, ObjectKind kind) const;
+  Status check_replaceable(const CatalogObject& existing, const Name& name) const;
+  Status bind(CatalogObject& object, BoundObject bound) const;
+  void give_ids(CatalogObject& object);
+
+  ObjectMap objects_;
+  ObjectMap macros_;
+  std::map<std::string, SystemRelation, std::less<>> system_;
+  StreamId next_stream_{1};
+  OperatorId next_operator_{1};
+};
+
+/// `plays_dead`.
+std::string companion_name(const CatalogObject& owner, CompanionKind kind);
+/// The fixed columns of companions.
+const std::vector<CatalogColumn>& companion_columns(CompanionKind kind);
+
+/// What a CREATE statement defines, without ids: names checked, options checked and filled in.
+Result<CatalogObject> define_object(const Statement& statement, const OptionRegistry& registry);
+/// How two definitions of one name differ, e.g. `column seconds: INT there, BIGINT here`; empty when they mean the same.
+/// White space, comments, the case of keywords and names, and options given with their default value do not count.
+std::string describe_difference(const CatalogObject& there, const CatalogObject& here);
+
+}  // namespace millrace::sql
