@@ -1,0 +1,181 @@
+// The dataflow plan: what sql/ makes of a SELECT, and what dataflow/ runs. Plain data; nothing here acts.
+//
+// A plan is a list of nodes in topological order: a node's inputs are nodes before it. Expressions refer to columns of the
+// node's input by index. Rules that all nodes keep:
+//  * keys, arguments and sort keys of stateful nodes are plain columns: the binder puts a Project below that computes them;
+//  * hidden columns ride at the end of a node's output where something above needs them: `order_column` (a HUGEINT that
+//    orders rows as the log does: append time, partition, offset) and `watermark_column` (the partition's watermark before
+//    the row, TIMESTAMP); -1 where absent;
+//  * a row's `diff` is not a column: it travels beside the batch.
+// Serialized form: docs/formats/catalog.md ("Plans").
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "batch/expression.h"
+#include "batch/fragment.h"
+#include "batch/type.h"
+
+namespace millrace::plan {
+
+/// What a Source column holds.
+enum class SourceColumnKind : uint8_t {
+  kField,       ///< a declared column of the relation; `field` is its index
+  kAppendTime,  ///< TIMESTAMP
+  kPartition,   ///< INTEGER
+  kOffset,      ///< BIGINT
+  kMessageId,   ///< VARCHAR
+  kOrder,       ///< HUGEINT: (append time µs << 64) | (partition << 48) | offset
+  kWatermark,   ///< TIMESTAMP: the largest watermark of the partition's rows before this one; NULL before the first
+};
+
+struct SourceColumn {
+  SourceColumnKind kind = SourceColumnKind::kField;
+  uint32_t field = 0;
+};
+
+/// Reads a stream, a table or another materialized view, by catalog name.
+struct Source {
+  std::string relation;
+  std::vector<SourceColumn> columns;
+};
+
+/// Keeps the rows on which all predicates are true.
+struct Filter {
+  std::vector<batch::Expression> predicates;
+};
+
+struct Project {
+  std::vector<batch::Expression> expressions;
+};
+
+/// One output row an element: keeps `kept_columns`, then one column a list. Shorter lists are padded with NULL; a row whose
+/// lists are all empty or NULL yields nothing.
+struct Unnest {
+  std::vector<uint32_t> kept_columns;
+  std::vector<uint32_t> list_columns;
+};
+
+/// UNION ALL of all inputs (same types).
+struct UnionAll {};
+
+enum class AggregateKind : uint8_t { kCountStar, kCount, kSum, kMin, kMax, kAvg, kGeneral };
+
+struct AggregateCall {
+  AggregateKind kind = AggregateKind::kGeneral;
+  int32_t argument = -1;  ///< column; -1 for count(*) and for kGeneral
+  int32_t filter = -1;    ///< BOOLEAN column of FILTER (WHERE …), or -1
+  batch::Type result;
+  std::string text;  ///< as the user wrote it, for EXPLAIN
+};
+
+/// Which group column bounds a window of time: its end (exclusive) is the column's value plus `end_offset`.
+struct WindowBound {
+  uint32_t group_index = 0;  ///< into group_columns
+  Duration end_offset;
+  Duration allowed_lateness;
+  bool emit_on_close = false;
+};
+
+/// GROUP BY. Output: the group columns, one column a call.
+struct Aggregate {
+  std::vector<uint32_t> group_columns;
+  std::vector<AggregateCall> calls;
+  /// Set when some call has no fast form: computes all calls. Its input is the group number, then `general_columns`.
+  batch::Fragment general;
+  std::vector<uint32_t> general_columns;
+  std::optional<WindowBound> window;
+};
+
+/// One row a key: the first by (sort_key, order_column). Output: the input's columns.
+struct DistinctOn {
+  std::vector<uint32_t> key_columns;
+  int32_t sort_key = -1;  ///< a BLOB column whose bytes compare as the ORDER BY says, or -1
+};
+
+enum class WindowKind : uint8_t { kRowNumber, kRank, kDenseRank, kLead, kLag, kFirstValue, kGeneral };
+
+struct WindowCall {
+  WindowKind kind = WindowKind::kGeneral;
+  int32_t argument = -1;
+  int64_t offset = 1;            ///< kLead, kLag
+  int32_t default_column = -1;   ///< kLead, kLag
+  batch::Type result;
+  std::string text;
+};
+
+/// OVER (PARTITION BY … ORDER BY …). All calls share one specification. Output: the input's columns, one column a call,
+/// and the hidden columns last.
+struct Window {
+  std::vector<uint32_t> partition_columns;
+  int32_t sort_key = -1;
+  std::vector<WindowCall> calls;
+  /// Set when some call has no kernel: computes all calls. Its input is the group number, then all input columns.
+  batch::Fragment general;
+};
+
+enum class JoinType : uint8_t { kInner, kLeft, kRight, kFull, kSemi, kAnti };
+
+/// Equi-join. Output: left_output columns of the left input, then right_output columns of the right.
+struct Join {
+  JoinType type = JoinType::kInner;
+  std::vector<uint32_t> left_keys;
+  std::vector<uint32_t> right_keys;
+  std::vector<bool> null_equals_null;  ///< a key: IS NOT DISTINCT FROM instead of =
+  std::vector<batch::Expression> residual;  ///< over all left columns, then all right columns
+  std::vector<uint32_t> left_output;
+  std::vector<uint32_t> right_output;
+};
+
+/// ORDER BY … LIMIT. One global group.
+struct TopN {
+  int32_t sort_key = -1;
+  int64_t limit = 0;
+  int64_t offset = 0;
+};
+
+using Operation = std::variant<Source, Filter, Project, Unnest, UnionAll, Aggregate, DistinctOn, Window, Join, TopN>;
+
+struct Node {
+  OperatorId id;
+  Operation operation;
+  std::vector<uint32_t> inputs;  ///< indices of nodes before this one
+  batch::Schema output;
+  int32_t order_column = -1;
+  int32_t watermark_column = -1;
+  bool append_only = true;  ///< never emits a negative diff
+  /// Output columns that identify a row (at most one row a value), or empty when none is known.
+  std::vector<uint32_t> key;
+
+  std::string_view kind() const;  ///< "Source", "Filter", …
+  bool stateful() const;
+};
+
+/// One materialized view. The last node is its result; the view's columns are its first `columns` columns.
+struct Plan {
+  std::vector<Node> nodes;
+  uint32_t columns = 0;
+  bool emit_on_window_close = false;
+
+  const Node& root() const { return nodes.back(); }
+  batch::Schema schema() const;
+  std::vector<std::string> relations() const;  ///< of its sources, each once
+  /// All operators are Source, Filter, Project, Unnest and UnionAll.
+  bool stateless() const;
+};
+
+std::string serialize(const Plan& plan);
+Result<Plan> deserialize(std::string_view bytes, batch::Session& session);
+
+/// The columns by which rows must be brought together before input `port` of a stateful node; empty = all to one place.
+std::vector<uint32_t> exchange_columns(const Node& node, size_t port);
+
+}  // namespace millrace::plan

@@ -1,0 +1,64 @@
+// Store: the durable side of operator state. A checkpoint writes the changed entries of every table as sorted blocks of up
+// to 2,048 rows, one run for each operator and virtual node, into RocksDB, in one atomic, synced batch together with a
+// small note of the caller's (the epoch and cuts it stands at). docs/formats/state.md.
+//
+// Owned by the engine; one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/env.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "state/table.h"
+
+namespace millrace::state {
+
+/// Names one table: an operator may have several (a join has two).
+struct TableId {
+  OperatorId op;
+  uint8_t slot = 0;
+  auto operator<=>(const TableId&) const = default;
+};
+
+struct StoreOptions {
+  uint64_t block_cache_bytes = 64ULL << 20;
+  /// Runs of one (table, virtual node) are merged into one when there are more than this many.
+  uint32_t runs_max = 8;
+};
+
+/// A table as a checkpoint sees it; with several workers a TableId appears once for each.
+struct TableRef {
+  TableId id;
+  Table* table;
+};
+
+struct CheckpointStats {
+  uint64_t entries = 0;
+  uint64_t bytes = 0;
+  uint64_t blocks = 0;
+};
+
+class Store {
+ public:
+  /// Opens or creates DIR. A directory of another format version is refused with the version and the way out.
+  static Result<std::unique_ptr<Store>> open(Env& env, const std::string& directory, const StoreOptions& options);
+  virtual ~Store() = default;
+
+  /// The note of the last checkpoint; empty when there is none yet.
+  virtual Result<std::string> last_note() = 0;
+  /// Writes what is dirty in all tables and the note, atomically and durably; then the tables are clean.
+  virtual Result<CheckpointStats> checkpoint(std::string_view note, std::vector<TableRef> tables) = 0;
+  /// Gives every live entry of a table as of the last checkpoint, e.g. to the worker that owns its virtual node.
+  virtual Status restore(TableId id, const std::function<Status(const Entry&)>& put) = 0;
+  /// Forgets tables of dropped operators.
+  virtual Status drop(const std::vector<OperatorId>& operators) = 0;
+  virtual uint64_t disk_bytes() = 0;
+};
+
+}  // namespace millrace::state

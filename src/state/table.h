@@ -1,0 +1,151 @@
+// Keyed operator state in memory, with what a checkpoint needs: what changed since the last one.
+//
+// Two shapes serve every operator. ValueTable: key → one value (aggregates, first rows). BagTable: key → a bag of rows, each
+// with a count (joins, windows, the general form). Keys, values and rows are byte strings (batch/row_codec.h). A table
+// belongs to one operator and one worker, which alone calls it; it holds the virtual nodes of that worker.
+//
+// Layout in memory: open addressing on the 64-bit key hash, entries in one array, bytes in an arena with free lists by
+// size, so that a lookup costs two cache misses and an update of the same size costs no allocation.
+//
+// `rows_read` counts the entries that callers looked at: EXPLAIN ANALYZE shows it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+
+namespace millrace::state {
+
+/// Receives the entries of a checkpoint or gives those of a restore: (key hash, key, payload). An empty payload deletes.
+struct Entry {
+  uint64_t hash = 0;
+  std::string_view key;
+  std::string_view payload;
+  bool deleted = false;
+};
+
+/// What the checkpoint needs from every table.
+class Table {
+ public:
+  virtual ~Table() = default;
+  virtual size_t entries() const = 0;
+  virtual size_t memory_bytes() const = 0;
+  /// Bytes of the entries changed since the last clear_dirty().
+  virtual size_t dirty_bytes() const = 0;
+  /// Calls `visit` with each entry changed since the last clear_dirty(), in no order. Views live during the call.
+  virtual void for_each_dirty(const std::function<void(const Entry&)>& visit) const = 0;
+  virtual void clear_dirty() = 0;
+  /// Puts an entry as a checkpoint wrote it. Only before first use; leaves nothing dirty.
+  virtual Status restore(const Entry& entry) = 0;
+  /// Every live entry, in no order (for a change of workers and for tests).
+  virtual void for_each(const std::function<void(const Entry&)>& visit) const = 0;
+
+  uint64_t rows_read = 0;
+};
+
+/// key → value bytes.
+class ValueTable final : public Table {
+ public:
+  ValueTable();
+  ~ValueTable() override;
+
+  /// The value, writable in place, or nullptr. Valid until the next put, erase or find_or_insert. Call mark_dirty after writing.
+  struct Slot {
+    char* value = nullptr;
+    uint32_t length = 0;
+    uint32_t index = 0;  ///< for mark_dirty
+    bool inserted = false;
+    explicit operator bool() const { return value != nullptr; }
+    std::string_view view() const { return {value, length}; }
+  };
+  Slot find(uint64_t hash, std::string_view key);
+  /// Inserts `length` zero bytes when the key is new.
+  Slot find_or_insert(uint64_t hash, std::string_view key, uint32_t length);
+  void mark_dirty(const Slot& slot);
+  /// Sets the value, of any length.
+  void put(uint64_t hash, std::string_view key, std::string_view value);
+  bool erase(uint64_t hash, std::string_view key);
+  /// Visits all (hash, key, value); `visit` returns false to stop. Counts as rows read.
+  void scan(const std::function<bool(uint64_t, std::string_view, std::string_view)>& visit);
+  /// Fetches the cache lines of a coming find.
+  void prefetch(uint64_t hash) const;
+
+  size_t entries() const override;
+  size_t memory_bytes() const override;
+  size_t dirty_bytes() const override;
+  void for_each_dirty(const std::function<void(const Entry&)>& visit) const override;
+  void clear_dirty() override;
+  Status restore(const Entry& entry) override;
+  void for_each(const std::function<void(const Entry&)>& visit) const override;
+
+ private:
+  struct Rep;
+  std::unique_ptr<Rep> rep_;
+};
+
+/// key → bag of (row, count ≠ 0). A row's bytes may repeat with counts above 1; a count may pass through negative values
+/// within a step (a retraction that comes before its insertion) and is kept.
+class BagTable final : public Table {
+ public:
+  BagTable();
+  ~BagTable() override;
+
+  /// A group, by number; stable until the group becomes empty and its number is used again after release_empty().
+  using Group = uint32_t;
+  static constexpr Group kNone = UINT32_MAX;
+
+  Group find(uint64_t hash, std::string_view key) const;
+  Group find_or_insert(uint64_t hash, std::string_view key);
+  std::string_view key_of(Group group) const;
+  uint64_t hash_of(Group group) const;
+  /// Number of distinct rows in the group.
+  size_t rows(Group group) const;
+  /// Adds `diff` to the row's count and returns the count after. Groups above a few dozen rows keep an index, so the cost
+  /// does not grow with the group.
+  int64_t add(Group group, uint64_t row_hash, std::string_view row, int64_t diff);
+  /// Visits the group's rows (row bytes, count) in no order. Counts as rows read.
+  template <typename Visit>
+  void for_each_row(Group group, Visit&& visit) {
+    RowCursor cursor(*this, group);
+    std::string_view row;
+    int64_t count;
+    while (cursor.next(row, count)) visit(row, count);
+  }
+  /// Frees groups that have no rows left (called at the end of a step).
+  void release_empty();
+  size_t groups() const;
+  /// Visits all groups.
+  void for_each_group(const std::function<bool(Group)>& visit) const;
+  void prefetch(uint64_t hash) const;
+
+  size_t entries() const override;
+  size_t memory_bytes() const override;
+  size_t dirty_bytes() const override;
+  /// An entry's key is varint(key length) key row; its payload the count as zigzag varint. Its hash is the group key's.
+  void for_each_dirty(const std::function<void(const Entry&)>& visit) const override;
+  void clear_dirty() override;
+  Status restore(const Entry& entry) override;
+  void for_each(const std::function<void(const Entry&)>& visit) const override;
+
+  class RowCursor {
+   public:
+    RowCursor(BagTable& table, Group group);
+    bool next(std::string_view& row, int64_t& count);
+
+   private:
+    BagTable& table_;
+    uint32_t next_;
+  };
+
+ private:
+  friend class RowCursor;
+  struct Rep;
+  std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace millrace::state
