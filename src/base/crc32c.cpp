@@ -44,7 +44,7 @@ uint32_t step_byte(uint32_t state, char byte) {
 /// A linear map over 32 bits: column i is the image of bit i.
 using Operator = std::array<uint32_t, 32>;
 
-constexpr uint32_t apply(const Operator& op, uint32_t vector) {
+constexpr uint32_t image_of(const Operator& op, uint32_t vector) {
   uint32_t sum = 0;
   for (size_t i = 0; vector != 0; ++i, vector >>= 1) {
     if ((vector & 1) != 0) sum ^= op[i];
@@ -61,7 +61,7 @@ constexpr Operator zeros_operator(size_t zeros) {
   }
   for (; zeros > 1; zeros >>= 1) {
     Operator twice{};
-    for (size_t bit = 0; bit < 32; ++bit) twice[bit] = apply(op, op[bit]);
+    for (size_t bit = 0; bit < 32; ++bit) twice[bit] = image_of(op, op[bit]);
     op = twice;
   }
   return op;
@@ -73,7 +73,7 @@ constexpr ShiftTable make_shift(size_t zeros) {
   const Operator op = zeros_operator(zeros);
   ShiftTable table{};
   for (uint32_t byte = 0; byte < 256; ++byte) {
-    for (size_t place = 0; place < 4; ++place) table[place][byte] = apply(op, byte << (8 * place));
+    for (size_t place = 0; place < 4; ++place) table[place][byte] = image_of(op, byte << (8 * place));
   }
   return table;
 }
