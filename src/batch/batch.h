@@ -27,28 +27,29 @@ inline constexpr size_t kBatchRows = 2048;
 using int128 = __int128;
 
 /// A string in a vector, laid out as DuckDB's string_t: 4 bytes length, then 12 bytes inline, or 4 bytes prefix and a pointer.
-struct StringRef {
+struct alignas(8) StringRef {
   static constexpr uint32_t kInlineBytes = 12;
-  uint32_t length;
-  union {
-    char inlined[12];
-    struct {
-      char prefix[4];
-      const char* pointer;
-    } outside;
-  };
+  uint32_t length = 0;
+  char bytes[kInlineBytes] = {};
 
-  StringRef() : length(0), inlined{} {}
+  StringRef() = default;
   /// Does not copy beyond 12 bytes: the bytes must outlive the batch (see Batch::retain, MutableColumn::set_string).
-  explicit StringRef(std::string_view text) : length(static_cast<uint32_t>(text.size())), inlined{} {
+  explicit StringRef(std::string_view text) : length(static_cast<uint32_t>(text.size())) {
     if (length <= kInlineBytes) {
-      std::memcpy(inlined, text.data(), text.size());
+      if (length > 0) std::memcpy(bytes, text.data(), length);
     } else {
-      std::memcpy(outside.prefix, text.data(), 4);
-      outside.pointer = text.data();
+      const char* pointer = text.data();
+      std::memcpy(bytes, pointer, 4);
+      std::memcpy(bytes + 4, &pointer, sizeof pointer);
     }
   }
-  std::string_view view() const { return {length <= kInlineBytes ? inlined : outside.pointer, length}; }
+  const char* data() const {
+    if (length <= kInlineBytes) return bytes;
+    const char* pointer;
+    std::memcpy(&pointer, bytes + 4, sizeof pointer);
+    return pointer;
+  }
+  std::string_view view() const { return {data(), length}; }
 };
 static_assert(sizeof(StringRef) == 16);
 
@@ -79,9 +80,16 @@ class ColumnView {
     return selection_ ? nullptr : static_cast<const T*>(data_);
   }
 
+  /// What a nested column holds inside. LIST: all elements; those of a row are at its ListRange. STRUCT: field `field`, at
+  /// the same row. ARRAY: all elements; those of a row start at index(row) * array_size.
+  ColumnView child(size_t field = 0) const;
+  static ColumnView of(const duckdb::Vector& vector, size_t rows);
+
   const void* data_ = nullptr;
   const uint32_t* selection_ = nullptr;
   const uint64_t* validity_ = nullptr;
+  const duckdb::Vector* vector_ = nullptr;
+  size_t rows_ = 0;
 };
 
 /// A flat column to write. All rows start valid.
@@ -116,6 +124,9 @@ class Batch {
   /// Empty, with room for kBatchRows flat rows of these types.
   explicit Batch(std::span<const Type> types);
   explicit Batch(const Schema& schema);
+  /// Takes over what DuckDB made; its types become the batch's. For batch/, sql/ and lake/.
+  static Batch adopt(std::unique_ptr<duckdb::DataChunk> chunk);
+  static Batch adopt(std::unique_ptr<duckdb::DataChunk> chunk, std::shared_ptr<const std::vector<Type>> types);
   Batch(Batch&&) noexcept;
   Batch& operator=(Batch&&) noexcept;
   ~Batch();
@@ -127,10 +138,12 @@ class Batch {
   void set_rows(size_t rows);
   const Type& type(size_t column) const;
   std::span<const Type> types() const;
+  const std::shared_ptr<const std::vector<Type>>& shared_types() const { return types_; }
 
   ColumnView column(size_t column) const;
+  /// Only for a batch that was constructed from types or cloned: another's buffers may be shared.
   MutableColumn mutable_column(size_t column);
-  /// A copy of the column's values as one view that callers may walk without thinking of dictionaries.
+  /// Makes every column flat, so that ColumnView::flat() is never null.
   void flatten();
 
   /// True when every diff is +1; then there is no diff array.
@@ -149,10 +162,15 @@ class Batch {
   Batch select(std::span<const uint32_t> rows) const;
   /// The columns with these indices, sharing buffers and diffs.
   Batch project(std::span<const uint32_t> columns) const;
+  /// The columns of `left`, then those of `right`, sharing their buffers; as many rows each. Diffs are left's.
+  static Batch beside(const Batch& left, const Batch& right);
   /// Appends copies of rows [first, first + count) of `other` (same types). False, and nothing done, when they do not fit.
+  /// A batch that shares buffers becomes its own copy first.
   bool append(const Batch& other, size_t first, size_t count);
   /// Keeps `owner` alive as long as this batch and every batch that shares its buffers.
   void retain(std::shared_ptr<const void> owner);
+  /// Keeps alive whatever `other` does: for a batch whose columns were computed from it.
+  void retain_all_of(const Batch& other);
   /// Bytes held, roughly.
   size_t memory_bytes() const;
   /// One row as text for messages and tests: "[+1] a, NULL, 7".
@@ -170,6 +188,7 @@ class Batch {
   std::shared_ptr<const std::vector<Type>> types_;
   std::vector<int64_t> diffs_;
   std::vector<std::shared_ptr<const void>> retained_;
+  bool owns_buffers_ = false;  ///< flat columns of its own with room for kBatchRows
 };
 
 }  // namespace millrace::batch
