@@ -1,0 +1,57 @@
+#include "connectors/playback/command.h"
+
+#include <array>
+#include <memory>
+#include <utility>
+
+namespace millrace::connectors::playback {
+namespace {
+
+constexpr std::array<const char*, 6> kFileNames = {"catalogue.ndjson", "events.ndjson",  "truth.csv",
+                                                   "truth_week.csv",   "truth_asof.csv", "manifest.json"};
+
+/// Writes the parts to files of a folder; the events as they come, everything else at once.
+class FolderOutput {
+ public:
+  FolderOutput(Env& env, std::string folder) : env_(env), folder_(std::move(folder)) {}
+
+  Status write(Part part, std::string_view bytes) {
+    const std::string path = folder_ + "/" + kFileNames[static_cast<size_t>(part)];
+    if (part != Part::kEvents) {
+      MR_TRY(close_events());
+      return env_.files().write_atomically(path, bytes);
+    }
+    if (events_ == nullptr) {
+      MR_ASSIGN(events_, env_.files().create(path));
+    }
+    return events_->append(bytes);
+  }
+
+ private:
+  Status close_events() {
+    if (events_ == nullptr) return {};
+    return std::exchange(events_, nullptr)->close();
+  }
+
+  Env& env_;
+  std::string folder_;
+  std::unique_ptr<WritableFile> events_;
+};
+
+}  // namespace
+
+Result<Manifest> run_generate(Env& env, CommandOptions options) {
+  if (options.out_dir.empty() && !options.events_sink)
+    return user_error(sqlstate::kInvalidParameter, "generate playback: the events have nowhere to go")
+        .with_hint("name an output folder with --out, or a server with --url");
+  MR_ASSIGN(options.generator.titles_csv, env.files().read_all(options.titles_path));
+  if (!options.out_dir.empty()) MR_TRY(env.files().create_directories(options.out_dir));
+  FolderOutput folder(env, options.out_dir);
+  return generate(std::move(options.generator), [&](Part part, std::string_view bytes) -> Status {
+    if (part == Part::kEvents && options.events_sink) return options.events_sink(bytes);
+    if (options.out_dir.empty()) return {};
+    return folder.write(part, bytes);
+  });
+}
+
+}  // namespace millrace::connectors::playback
