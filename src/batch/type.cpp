@@ -1,5 +1,7 @@
 #include "batch/type.h"
 
+#include <duckdb/common/error_data.hpp>
+#include <duckdb/common/string_util.hpp>
 #include <duckdb/common/type_visitor.hpp>
 #include <duckdb/common/types.hpp>
 #include <duckdb/parser/expression/cast_expression.hpp>
