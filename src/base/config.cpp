@@ -14,7 +14,8 @@ std::string Endpoint::text() const {
 }
 
 bool Endpoint::is_loopback() const {
-  return iequals(host, "localhost") || host == "::1" || (host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string::npos);
+  return iequals(host, "localhost") || host == "::1" ||
+         (host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string::npos);
 }
 
 namespace {
@@ -187,7 +188,8 @@ Result<Endpoint> parse_endpoint(std::string_view setting, std::string_view value
   const std::string_view digits = colon == std::string_view::npos ? text : text.substr(colon + 1);
   auto port = parse_integer(setting, digits, 0, std::numeric_limits<uint16_t>::max());
   const bool has_space = host.find_first_of(" \t/") != std::string_view::npos;
-  if (!port.ok() || has_space || digits.empty() || !is_digit(digits.front())) return bad_value(setting, value, kAccepted);
+  if (!port.ok() || has_space || digits.empty() || !is_digit(digits.front()))
+    return bad_value(setting, value, kAccepted);
   return Endpoint{std::string(host), static_cast<uint16_t>(*port)};
 }
 

@@ -1,6 +1,7 @@
 // Configuration values: the typed forms of text that came from a command line, a WITH list or the environment.
 //
-// Each parser takes the name of the setting, so that its error can say which setting, what it was given, and what it takes.
+// Each parser takes the name of the setting, so that its error can say which setting, what it was given, and what it
+// takes.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +27,8 @@ struct Endpoint {
 
 /// A count of bytes: "4096", "64MB" (10^6), "16 MiB" (2^20), "1.5GiB"; units B, k/K, M, G, T with B or iB, any case.
 Result<uint64_t> parse_size(std::string_view setting, std::string_view value);
-/// A length of time, not negative: "7 days", "1 s", "30 SECOND", "500ms", "1.5 h", "1 h 30 min"; units us, ms, s, min, h, d,
-/// w and their English names; a bare number is refused, except 0.
+/// A length of time, not negative: "7 days", "1 s", "30 SECOND", "500ms", "1.5 h", "1 h 30 min"; units us, ms, s, min,
+/// h, d, w and their English names; a bare number is refused, except 0.
 Result<Duration> parse_duration(std::string_view setting, std::string_view value);
 /// true, false, on, off, yes, no, 1, 0; any case.
 Result<bool> parse_bool(std::string_view setting, std::string_view value);

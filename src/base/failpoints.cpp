@@ -1,9 +1,9 @@
 #include "base/failpoints.h"
 
+#include <unistd.h>
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <unistd.h>
 #include <unordered_set>
 
 #include "base/config.h"
@@ -99,7 +99,8 @@ Status Failpoints::configure(std::string_view text) {
     const size_t equals = item.find('=');
     const std::string_view name = trim(item.substr(0, equals));
     if (equals == std::string_view::npos || name.empty()) {
-      return user_error(sqlstate::kInvalidParameter, "a failpoint is written name=action, not '" + std::string(item) + "'");
+      return user_error(sqlstate::kInvalidParameter,
+                        "a failpoint is written name=action, not '" + std::string(item) + "'");
     }
     MR_ASSIGN(const FailRule rule, parse_fail_rule(name, item.substr(equals + 1)));
     rules.emplace_back(name, rule);
@@ -155,10 +156,9 @@ struct NamedErrno {
   int value;
 };
 
-constexpr NamedErrno kErrnos[] = {{"EIO", EIO},       {"ENOSPC", ENOSPC}, {"EDQUOT", EDQUOT},
-                                  {"EACCES", EACCES}, {"EROFS", EROFS},   {"EMFILE", EMFILE},
-                                  {"ENOENT", ENOENT}, {"ECONNRESET", ECONNRESET}, {"ETIMEDOUT", ETIMEDOUT},
-                                  {"EAGAIN", EAGAIN}};
+constexpr NamedErrno kErrnos[] = {
+    {"EIO", EIO},       {"ENOSPC", ENOSPC}, {"EDQUOT", EDQUOT},         {"EACCES", EACCES},       {"EROFS", EROFS},
+    {"EMFILE", EMFILE}, {"ENOENT", ENOENT}, {"ECONNRESET", ECONNRESET}, {"ETIMEDOUT", ETIMEDOUT}, {"EAGAIN", EAGAIN}};
 
 Result<int> parse_errno(std::string_view name, std::string_view text) {
   if (text.empty()) return EIO;
@@ -178,7 +178,8 @@ Status parse_action(std::string_view name, std::string_view text, FailRule& rule
   std::string_view argument;
   if (open != std::string_view::npos) {
     if (!text.ends_with(')')) {
-      return user_error(sqlstate::kInvalidParameter, "the failpoint " + std::string(name) + " lacks a closing parenthesis");
+      return user_error(sqlstate::kInvalidParameter,
+                        "the failpoint " + std::string(name) + " lacks a closing parenthesis");
     }
     argument = trim(text.substr(open + 1, text.size() - open - 2));
   }
@@ -210,7 +211,8 @@ Result<FailRule> parse_fail_rule(std::string_view name, std::string_view text) {
     const size_t equals = option.find('=');
     MR_ASSIGN(const auto key, parse_choice(name, option.substr(0, equals), {"after", "times", "one_in"}));
     const std::string_view value = equals == std::string_view::npos ? std::string_view() : option.substr(equals + 1);
-    MR_ASSIGN(const int64_t number, parse_integer(std::string(name) + "," + std::string(key), value, 1, int64_t{1} << 40));
+    MR_ASSIGN(const int64_t number,
+              parse_integer(std::string(name) + "," + std::string(key), value, 1, int64_t{1} << 40));
     uint64_t& field = key == "after" ? rule.after : key == "times" ? rule.times : rule.one_in;
     field = static_cast<uint64_t>(number);
   }

@@ -1,4 +1,5 @@
-// Failpoints: named places where a test (or `--failpoints`, or MILLRACE_FAILPOINTS) makes the program misbehave on purpose.
+// Failpoints: named places where a test (or `--failpoints`, or MILLRACE_FAILPOINTS) makes the program misbehave on
+// purpose.
 //
 // A place keeps a reference to its point and asks it; a point that is off costs one relaxed atomic load:
 //
@@ -41,16 +42,16 @@ enum class FailAction : uint8_t { kOff, kError, kDrop, kRepeat, kSwap, kAbort, k
 /// What a point does when it is hit, and when.
 struct FailRule {
   FailAction action = FailAction::kOff;
-  int errno_value = 0;      ///< kError
-  uint64_t rows = 0;        ///< kDrop, kRepeat, kSwap: how many rows in all
-  Duration delay;           ///< kDelay
-  uint64_t after = 0;       ///< so many hits pass unharmed first
-  uint64_t times = 0;       ///< fires at most so often; 0: no limit
-  uint64_t one_in = 1;      ///< fires with probability 1 / one_in
+  int errno_value = 0;  ///< kError
+  uint64_t rows = 0;    ///< kDrop, kRepeat, kSwap: how many rows in all
+  Duration delay;       ///< kDelay
+  uint64_t after = 0;   ///< so many hits pass unharmed first
+  uint64_t times = 0;   ///< fires at most so often; 0: no limit
+  uint64_t one_in = 1;  ///< fires with probability 1 / one_in
 };
 
-/// Which rows of one batch to harm. kDrop: leave the row out. kRepeat: give it twice. kSwap: give, in its place, a copy of
-/// its neighbour `(row + 1) % count`, so that the count stays right and the fingerprint does not.
+/// Which rows of one batch to harm. kDrop: leave the row out. kRepeat: give it twice. kSwap: give, in its place, a copy
+/// of its neighbour `(row + 1) % count`, so that the count stays right and the fingerprint does not.
 struct RowFaults {
   FailAction action = FailAction::kOff;
   std::vector<uint64_t> rows;  ///< ascending, each once
@@ -89,7 +90,7 @@ class FailPoint {
   std::atomic<uint64_t> fired_{0};
 
   std::mutex mutex_;
-  FailRule rule_;             // guarded by mutex_
+  FailRule rule_;              // guarded by mutex_
   uint64_t random_state_ = 0;  // guarded by mutex_
 };
 
@@ -122,8 +123,8 @@ class Failpoints {
 
   Clock& clock_;
   mutable std::mutex mutex_;
-  uint64_t seed_;                                           // guarded by mutex_, as all below
-  std::vector<std::unique_ptr<FailPoint>> points_;          // sorted by name
+  uint64_t seed_;                                   // guarded by mutex_, as all below
+  std::vector<std::unique_ptr<FailPoint>> points_;  // sorted by name
   std::function<void(const std::string& point)> on_abort_;
 };
 

@@ -20,12 +20,12 @@ struct StrongId {
   constexpr auto operator<=>(const StrongId&) const = default;
 };
 
-using Offset = StrongId<struct OffsetTag, int64_t>;            ///< position of a record in a partition, from 0
-using PartitionId = StrongId<struct PartitionTag, int32_t>;    ///< from 0 within a stream
-using StreamId = StrongId<struct StreamTag, uint32_t>;         ///< fixed at creation, never reused in a data directory
-using Epoch = StrongId<struct EpochTag, uint64_t>;             ///< number of a commit, from 1
-using OperatorId = StrongId<struct OperatorTag, uint32_t>;     ///< of an operator in the stored plan, never reused
-using VirtualNode = StrongId<struct VirtualNodeTag, uint16_t>; ///< 0..255: the share of the keys that moves as one
+using Offset = StrongId<struct OffsetTag, int64_t>;             ///< position of a record in a partition, from 0
+using PartitionId = StrongId<struct PartitionTag, int32_t>;     ///< from 0 within a stream
+using StreamId = StrongId<struct StreamTag, uint32_t>;          ///< fixed at creation, never reused in a data directory
+using Epoch = StrongId<struct EpochTag, uint64_t>;              ///< number of a commit, from 1
+using OperatorId = StrongId<struct OperatorTag, uint32_t>;      ///< of an operator in the stored plan, never reused
+using VirtualNode = StrongId<struct VirtualNodeTag, uint16_t>;  ///< 0..255: the share of the keys that moves as one
 
 /// State is cut into this many virtual nodes by key hash, fixed for ever (design: a worker owns a range of them).
 inline constexpr uint32_t kVirtualNodes = 256;

@@ -48,10 +48,14 @@ namespace {
 
 void append_escaped(std::string& out, std::string_view text, bool quotes) {
   for (const char c : text) {
-    if (c == '\\') out.append("\\\\");
-    else if (c == '\n') out.append("\\n");
-    else if (c == '"' && quotes) out.append("\\\"");
-    else out.push_back(c);
+    if (c == '\\')
+      out.append("\\\\");
+    else if (c == '\n')
+      out.append("\\n");
+    else if (c == '"' && quotes)
+      out.append("\\\"");
+    else
+      out.push_back(c);
   }
 }
 

@@ -84,7 +84,8 @@ class Metrics {
   /// kind only (checked). Names follow OpenMetrics: the unit last, no `_total`, e.g. millrace_log_appended_bytes.
   Counter& counter(std::string_view name, std::string_view help, const Labels& labels = {}, Unit unit = Unit::kNone);
   Gauge& gauge(std::string_view name, std::string_view help, const Labels& labels = {}, Unit unit = Unit::kNone);
-  Histogram& histogram(std::string_view name, std::string_view help, const Labels& labels = {}, Unit unit = Unit::kNone);
+  Histogram& histogram(std::string_view name, std::string_view help, const Labels& labels = {},
+                       Unit unit = Unit::kNone);
 
   /// A gauge whose value is asked for when somebody looks. `read` runs on the looker's thread and must not call back
   /// into Metrics. It goes when the result is destroyed; after that it does not run.
@@ -116,7 +117,7 @@ class Metrics {
   void unwatch(const std::string& name, const std::string& labels);
   static void write_family(std::string& out, const std::string& name, const Family& family);
 
-  mutable std::mutex mutex_;                // guards the maps, not the values
+  mutable std::mutex mutex_;  // guards the maps, not the values
   std::map<std::string, Family, std::less<>> families_;
 };
 

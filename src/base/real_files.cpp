@@ -12,13 +12,16 @@
 #include <utility>
 
 #include "base/failpoints.h"
+#include "base/file_steps.h"
 #include "base/paths.h"
 #include "base/real_env.h"
 
 namespace millrace {
 namespace {
 
-Error file_error(const char* verb, const std::string& path) { return errno_error(std::string(verb) + " " + path, errno); }
+Error file_error(const char* verb, const std::string& path) {
+  return errno_error(std::string(verb) + " " + path, errno);
+}
 
 template <typename Call>
 auto retry_interrupted(Call call) {
@@ -57,8 +60,8 @@ class RealWritableFile final : public WritableFile {
   Status append(std::span<const char> bytes) override {
     MR_TRY(append_point_.check());
     while (!bytes.empty()) {
-      const ssize_t written = retry_interrupted(
-          [&] { return ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(size_)); });
+      const ssize_t written =
+          retry_interrupted([&] { return ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(size_)); });
       if (written < 0) return file_error("write", path_);
       size_ += static_cast<uint64_t>(written);
       bytes = bytes.subspan(static_cast<size_t>(written));
@@ -161,7 +164,9 @@ class RealFileSystem final : public FileSystem {
   }
 
   Result<std::string> read_all(const std::string& path) override;
-  Status write_atomically(const std::string& path, std::string_view bytes) override;
+  Status write_atomically(const std::string& path, std::string_view bytes) override {
+    return write_atomically_in_steps(*this, path, bytes);
+  }
 
   Status rename(const std::string& from, const std::string& to) override {
     if (::rename(from.c_str(), to.c_str()) < 0) return file_error("rename", from + " to " + to);
@@ -241,23 +246,11 @@ Result<std::string> RealFileSystem::read_all(const std::string& path) {
     if (got < 0) return file_error("read", path);
     content.resize(have + static_cast<size_t>(got));
     if (got == 0) return content;
-    if (content.size() > static_cast<size_t>(status.st_size)) room = 65536;
-    else room = static_cast<size_t>(status.st_size) - content.size() + 1;
+    if (content.size() > static_cast<size_t>(status.st_size))
+      room = 65536;
+    else
+      room = static_cast<size_t>(status.st_size) - content.size() + 1;
   }
-}
-
-Status RealFileSystem::write_atomically(const std::string& path, std::string_view bytes) {
-  const std::string temporary = path + ".tmp";
-  MR_ASSIGN(auto file, create(temporary));
-  Status written = file->append(bytes);
-  if (written.ok()) written = file->sync();
-  if (written.ok()) written = file->close();
-  if (written.ok()) written = rename(temporary, path);
-  if (!written.ok()) {
-    ::unlink(temporary.c_str());
-    return written;
-  }
-  return sync_directory(parent_path(path));
 }
 
 Status RealFileSystem::create_directories(const std::string& path) {

@@ -23,8 +23,8 @@ std::string place(const std::string& host, uint16_t port) {
   return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
-/// Owns a socket. close() only shuts it down, so that a thread inside a call on it wakes up and never meets a descriptor
-/// that was handed out again; the number itself goes back in the destructor.
+/// Owns a socket. close() only shuts it down, so that a thread inside a call on it wakes up and never meets a
+/// descriptor that was handed out again; the number itself goes back in the destructor.
 class Socket {
  public:
   explicit Socket(int fd) : fd_(fd) {}

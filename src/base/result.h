@@ -73,7 +73,8 @@ Error internal_error(std::string message);
 /// An external error from errno, e.g. `open data/LOCK: Permission denied`. ENOSPC becomes kDiskFull.
 Error errno_error(std::string_view what, int errno_value);
 
-/// The error as a terminal shows it: message, then the line of `text` with a caret when it has a position, then the hint.
+/// The error as a terminal shows it: message, then the line of `text` with a caret when it has a position, then the
+/// hint.
 std::string render(const Error& error, std::string_view text = {});
 
 template <typename T>
@@ -120,26 +121,26 @@ using Status = Result<void>;
 }  // namespace millrace
 
 /// Aborts with the place and message: a wrong answer is worse than a restart.
-#define MR_CHECK(condition, message)                                                   \
-  do {                                                                                 \
-    if (!(condition)) [[unlikely]]                                                     \
-      ::millrace::check_failed(#condition, __FILE__, __LINE__, (message));             \
+#define MR_CHECK(condition, message)                                       \
+  do {                                                                     \
+    if (!(condition)) [[unlikely]]                                         \
+      ::millrace::check_failed(#condition, __FILE__, __LINE__, (message)); \
   } while (false)
 
 #define MR_CONCAT_INNER(a, b) a##b
 #define MR_CONCAT(a, b) MR_CONCAT_INNER(a, b)
 
 /// Returns the error of a Status-valued expression, if it has one.
-#define MR_TRY(expression)                                                             \
-  do {                                                                                 \
-    if (auto mr_status = (expression); !mr_status.ok()) [[unlikely]]                   \
-      return std::move(mr_status).error();                                             \
+#define MR_TRY(expression)                                           \
+  do {                                                               \
+    if (auto mr_status = (expression); !mr_status.ok()) [[unlikely]] \
+      return std::move(mr_status).error();                           \
   } while (false)
 
 /// `MR_ASSIGN(auto x, f());` binds the value of a Result or returns its error.
 #define MR_ASSIGN(target, expression) MR_ASSIGN_INNER(MR_CONCAT(mr_result_, __LINE__), target, expression)
-#define MR_ASSIGN_INNER(name, target, expression)                                      \
-  auto name = (expression);                                                            \
-  if (!name.ok()) [[unlikely]]                                                         \
-    return std::move(name).error();                                                    \
+#define MR_ASSIGN_INNER(name, target, expression) \
+  auto name = (expression);                       \
+  if (!name.ok()) [[unlikely]]                    \
+    return std::move(name).error();               \
   target = std::move(name).value()

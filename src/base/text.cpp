@@ -76,7 +76,8 @@ std::string quoted(std::string_view text, char quote) {
 
 bool is_plain_word(std::string_view name) {
   if (name.empty() || is_digit(name.front())) return false;
-  return std::all_of(name.begin(), name.end(), [](char c) { return (c >= 'a' && c <= 'z') || is_digit(c) || c == '_'; });
+  return std::all_of(name.begin(), name.end(),
+                     [](char c) { return (c >= 'a' && c <= 'z') || is_digit(c) || c == '_'; });
 }
 
 }  // namespace
@@ -118,11 +119,21 @@ constexpr bool is_plain_in_json(uint8_t byte) { return byte >= 0x20 && byte < 0x
 void append_json_escape(std::string& out, uint8_t byte) {
   static constexpr char kHex[] = "0123456789abcdef";
   switch (byte) {
-    case '"': out.append("\\\""); return;
-    case '\\': out.append("\\\\"); return;
-    case '\n': out.append("\\n"); return;
-    case '\r': out.append("\\r"); return;
-    case '\t': out.append("\\t"); return;
+    case '"':
+      out.append("\\\"");
+      return;
+    case '\\':
+      out.append("\\\\");
+      return;
+    case '\n':
+      out.append("\\n");
+      return;
+    case '\r':
+      out.append("\\r");
+      return;
+    case '\t':
+      out.append("\\t");
+      return;
     default:
       out.append("\\u00");
       out.push_back(kHex[byte >> 4]);

@@ -150,7 +150,8 @@ std::string format_duration(Duration duration) {
   };
   if (micros < 1000) return sign + std::to_string(micros) + " us";
   if (micros < kMicrosPerSecond) return sign + short_decimal(static_cast<double>(micros) / 1000) + " ms";
-  if (micros < 60 * kMicrosPerSecond) return sign + short_decimal(static_cast<double>(micros) / kMicrosPerSecond) + " s";
+  if (micros < 60 * kMicrosPerSecond)
+    return sign + short_decimal(static_cast<double>(micros) / kMicrosPerSecond) + " s";
   const int64_t seconds = micros / kMicrosPerSecond;
   if (seconds < 3600) return two_units(seconds, 60, " min", 1, " s");
   if (seconds < kSecondsPerDay) return two_units(seconds, 3600, " h", 60, " min");
@@ -174,8 +175,9 @@ std::string format_iso8601(Timestamp time) {
   const auto of_day = static_cast<int>(seconds - days * kSecondsPerDay);
   const CivilDate date = civil_from_days(days);
   char buffer[80];
-  int length = std::snprintf(buffer, sizeof buffer, "%04lld-%02u-%02uT%02d:%02d:%02d", static_cast<long long>(date.year),
-                             date.month, date.day, of_day / 3600, of_day / 60 % 60, of_day % 60);
+  int length =
+      std::snprintf(buffer, sizeof buffer, "%04lld-%02u-%02uT%02d:%02d:%02d", static_cast<long long>(date.year),
+                    date.month, date.day, of_day / 3600, of_day / 60 % 60, of_day % 60);
   std::string text(buffer, static_cast<size_t>(length));
   if (fraction != 0) {
     const bool millis = fraction % 1000 == 0;

@@ -3,7 +3,8 @@
 namespace millrace {
 namespace {
 
-// A step lasts tens of microseconds, a futex wake-up about fifty. So waiters look for this many turns before they sleep.
+// A step lasts tens of microseconds, a futex wake-up about fifty. So waiters look for this many turns before they
+// sleep.
 constexpr int kSpins = 2000;
 
 void pause_briefly() {

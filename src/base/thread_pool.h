@@ -25,9 +25,10 @@ class ThreadPool {
 
   size_t workers() const { return workers_; }
 
-  /// Calls `work(0)` … `work(workers − 1)`, each once, and returns when all have returned; all of them run even when one
-  /// fails. The result is the error of the lowest worker that has one. What a worker wrote before it returned is visible
-  /// to all workers of the next call. `work` must not wait for another worker of the same call: they may run in turn.
+  /// Calls `work(0)` … `work(workers − 1)`, each once, and returns when all have returned; all of them run even when
+  /// one fails. The result is the error of the lowest worker that has one. What a worker wrote before it returned is
+  /// visible to all workers of the next call. `work` must not wait for another worker of the same call: they may run in
+  /// turn.
   Status run_on_all(const std::function<Status(size_t worker)>& work);
 
  private:
