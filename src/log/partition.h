@@ -12,9 +12,12 @@
 // Files and recovery: docs/formats/log.md. All functions may be called from any thread.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -55,7 +58,7 @@ struct AppendOptions {
 struct AppendResult {
   Offset first;
   Offset last;
-  Timestamp append_time;
+  Timestamp append_time;   ///< not set for a duplicate
   bool duplicate = false;  ///< it was there already (idempotency_hash)
 };
 
@@ -64,6 +67,7 @@ struct OffsetRange {
   Offset last;
 };
 
+class Segment;
 struct AppendGroup;
 
 /// Stands for one appended batch. May be waited for any number of times, or dropped.
@@ -108,30 +112,43 @@ class ReadBatches {
   size_t capacity_ = 0;
   std::vector<StoredBatch> batches_;
   Offset next_offset_;
-  Offset segment_base_{-1};  ///< with position_: where next_offset_ lies
-  uint64_t position_ = 0;
+  std::shared_ptr<Segment> segment_;        // shared: it may be deleted meanwhile
+  std::unique_ptr<RandomAccessFile> file_;  // of segment_
+  uint64_t position_ = 0;                   // where next_offset_ lies in it
 };
 
-class PartitionState;
+class IdempotencyWindow;
+class SegmentWriter;
 class SyncPool;
 
-/// Told about every new durable end, by the thread that synced, with no lock held. Must be quick and must not call
-/// append or wait of any partition.
+/// Told about new durable ends, by the thread that synced, with no lock held. Two calls for one partition may overtake each
+/// other: the larger end counts. Must be quick and must not append, wait or sync.
 using DurableListener = std::function<void(StreamId, PartitionId, Offset end)>;
 
 class Partition {
  public:
+  /// Where a partition lies and what it works with. `pool` may be null only when single-threaded; env and pool outlive it.
+  struct Setup {
+    Env* env = nullptr;
+    SyncPool* pool = nullptr;
+    std::string directory;
+    StreamId stream;
+    PartitionId id;
+    StreamOptions options;
+    DurableListener listener;
+  };
   /// Made by Log. The directory exists and holds at least one segment; runs recovery.
-  static Result<std::unique_ptr<Partition>> open(Env& env, std::string directory, StreamId stream, PartitionId id,
-                                                 const StreamOptions& options, SyncPool* pool, DurableListener listener);
+  static Result<std::unique_ptr<Partition>> open(Setup setup);
   /// Creates the first segment in `directory`, durably.
   static Status create(Env& env, const std::string& directory, StreamId stream, PartitionId id);
   ~Partition();
   Partition(const Partition&) = delete;
   Partition& operator=(const Partition&) = delete;
 
-  PartitionId id() const;
-  StreamId stream() const;
+  PartitionId id() const { return setup_.id; }
+  StreamId stream() const { return setup_.stream; }
+  /// How many bytes of a torn tail recovery cut off.
+  uint64_t torn_bytes() const { return torn_bytes_; }
 
   // -- appending ---------------------------------------------------------------------------------------------------
 
@@ -148,6 +165,8 @@ class Partition {
   Status sync();
   /// Asks the pool to sync, and returns at once.
   void start_sync();
+  /// What the pool calls: syncs what is queued, unless somebody is at it.
+  void sync_queued();
   /// Where the batch marked with this hash lies, when it is durable and among the last `idempotency_window` marked ones.
   std::optional<OffsetRange> find_recent_idempotent(uint64_t hash) const;
 
@@ -187,9 +206,57 @@ class Partition {
   Status close();
 
  private:
-  explicit Partition(std::unique_ptr<PartitionState> state);
+  struct FrameSpot {
+    uint64_t position = 0;
+    Offset base_offset;
+  };
+  using Lock = std::unique_lock<std::mutex>;
 
-  std::unique_ptr<PartitionState> state_;
+  explicit Partition(Setup setup);
+
+  // partition_append.cpp
+  Status refuse_if_unusable() const;
+  std::optional<Ticket> find_duplicate(uint64_t hash) const;
+  Result<Ticket> enqueue(std::string batch, int32_t record_count, const AppendOptions& options);
+  Status make_room(Lock& lock);
+  Status wait_for_group(Lock& lock, AppendGroup& group);
+  void lead(Lock& lock);
+  void settle(AppendGroup& group, const Status& status, Timestamp append_time);
+  void take_turn(Lock& lock);
+  void give_turn_back();
+
+  // partition_read.cpp
+  Result<bool> start_read(Offset from, ReadBatches& into) const;
+  Status seek(std::shared_ptr<Segment> segment, Offset from, ReadBatches& into) const;
+  Status fill(size_t max_bytes, ReadBatches& into) const;
+  Result<FrameSpot> locate(const RandomAccessFile& file, const Segment& segment, Offset offset) const;
+  Status parse_frames(size_t length, ReadBatches& into) const;
+
+  // partition_keep.cpp
+  Status delete_front();
+  Status stand_at_batch(Offset end, ReadBatches& at_end) const;
+  Status cut_behind(const ReadBatches& at_end);
+
+  const Setup setup_;
+  uint64_t torn_bytes_ = 0;
+
+  // Owned by whoever has the turn (writing_).
+  std::unique_ptr<SegmentWriter> writer_;
+
+  mutable std::mutex mutex_;
+  // All below guarded by mutex_.
+  bool writing_ = false;
+  bool closed_ = false;
+  std::optional<Error> failure_;
+  std::deque<std::shared_ptr<Segment>> segments_;  // shared: a reader may still hold one that is deleted
+  std::unique_ptr<IdempotencyWindow> window_;
+  std::shared_ptr<AppendGroup> open_group_;       // takes appends; null when nothing is queued
+  std::shared_ptr<AppendGroup> group_in_flight_;  // being written
+  Offset next_offset_;                            // of the next append
+  Offset durable_end_;
+  std::optional<Timestamp> last_append_time_;
+  std::condition_variable turn_free_;
+  mutable std::condition_variable data_changed_;
 };
 
 }  // namespace millrace::log

@@ -168,6 +168,7 @@ class RecordBatchBuilder {
   char* reserve(size_t bytes);
 
   std::string buffer_;  ///< 61 bytes of room, then the records
+  size_t buffer_bytes_hint_ = 0;  ///< the next buffer starts this large
   size_t used_ = kBatchHeaderBytes;
   int32_t count_ = 0;
   int64_t base_timestamp_ms_ = 0;

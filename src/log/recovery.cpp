@@ -1,0 +1,172 @@
+#include "log/recovery.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/paths.h"
+#include "log/segment_scan.h"
+
+namespace millrace::log {
+
+namespace {
+
+Error damaged(const std::string& path, uint64_t byte, Offset offset, std::string_view what) {
+  return external_error(sqlstate::kDataCorrupted, fmt::format("log is damaged: {}: file {}, byte {}, offset {}", what, path, byte,
+                                                              offset.value))
+      .with_hint("Nothing was changed. Restore this file from a copy; or, to give up what it holds from there on, move the "
+                 "files of this partition aside.");
+}
+
+struct OpenedSegment {
+  std::string path;
+  std::unique_ptr<RandomAccessFile> file;
+  uint64_t bytes = 0;
+  std::optional<SegmentHeader> header;
+};
+
+class Recovery {
+ public:
+  Recovery(Env& env, const std::string& directory, StreamId stream, PartitionId partition, size_t marks_max)
+      : env_(env), directory_(directory), stream_(stream), partition_(partition), marks_max_(marks_max) {}
+
+  Result<RecoveredPartition> run();
+
+ private:
+  Status list_segments();
+  Result<OpenedSegment> open_segment(Offset base_offset) const;
+  Status drop_interrupted_creation();
+  Status recover_sealed(Offset base_offset, Offset next_base);
+  Status recover_last(Offset base_offset);
+  Result<SegmentIndex> load_index(const OpenedSegment& segment) const;
+  Status cut_tail(const OpenedSegment& segment, const SegmentIndex& index, const std::string& why);
+  void keep(const OpenedSegment& segment, SegmentIndex index, bool sealed);
+  void trim_marks(size_t above);
+
+  Env& env_;
+  const std::string& directory_;
+  const StreamId stream_;
+  const PartitionId partition_;
+  const size_t marks_max_;
+  std::vector<Offset> bases_;
+  RecoveredPartition result_;
+};
+
+Result<RecoveredPartition> Recovery::run() {
+  MR_TRY(list_segments());
+  MR_TRY(drop_interrupted_creation());
+  for (size_t i = 0; i + 1 < bases_.size(); ++i) MR_TRY(recover_sealed(bases_[i], bases_[i + 1]));
+  MR_TRY(recover_last(bases_.back()));
+  trim_marks(marks_max_);
+  return std::move(result_);
+}
+
+void Recovery::trim_marks(size_t above) {
+  auto& marks = result_.marks;
+  if (marks.size() > above) marks.erase(marks.begin(), marks.end() - static_cast<std::ptrdiff_t>(marks_max_));
+}
+
+Status Recovery::list_segments() {
+  MR_ASSIGN(std::vector<FileInfo> files, env_.files().list(directory_));
+  for (const FileInfo& file : files) {
+    if (std::optional<Offset> base = parse_segment_file_name(file.name)) bases_.push_back(*base);
+  }
+  std::sort(bases_.begin(), bases_.end());
+  if (!bases_.empty()) return {};
+  return damaged(directory_, 0, Offset{0}, "the partition has no segment");
+}
+
+Result<OpenedSegment> Recovery::open_segment(Offset base_offset) const {
+  OpenedSegment segment{.path = join_path(directory_, segment_file_name(base_offset)), .file = {}, .bytes = 0, .header = {}};
+  MR_ASSIGN(segment.file, env_.files().open_read(segment.path));
+  MR_ASSIGN(segment.bytes, segment.file->size());
+  char head[kSegmentHeaderBytes];
+  MR_ASSIGN(size_t length, segment.file->read_at(0, head, sizeof head));
+  segment.header = decode_segment_header(std::string_view(head, length));
+  const auto& header = segment.header;
+  if (header && (header->base_offset != base_offset || header->stream != stream_ || header->partition != partition_)) {
+    return damaged(segment.path, 0, base_offset, "the segment belongs to another place");
+  }
+  return segment;
+}
+
+Status Recovery::drop_interrupted_creation() {
+  if (bases_.size() < 2) return {};
+  MR_ASSIGN(OpenedSegment last, open_segment(bases_.back()));
+  if (last.header || last.bytes > kSegmentHeaderBytes) return {};
+  MR_TRY(env_.files().remove(last.path));
+  MR_TRY(env_.files().sync_directory(directory_));
+  bases_.pop_back();
+  return {};
+}
+
+Result<SegmentIndex> Recovery::load_index(const OpenedSegment& segment) const {
+  SegmentIndex none;
+  none.end_offset = segment.header->base_offset;
+  std::string path = join_path(directory_, index_file_name(segment.header->base_offset));
+  MR_ASSIGN(bool exists, env_.files().exists(path));
+  if (!exists) return none;
+  MR_ASSIGN(std::string bytes, env_.files().read_all(path));
+  std::optional<SegmentIndex> index = decode_segment_index(bytes, segment.header->salt);
+  if (!index) return none;
+  if (index->covered_bytes > segment.bytes) {
+    return damaged(segment.path, segment.bytes, index->end_offset,
+                   fmt::format("the segment is shorter than the {} bytes that were acked", index->covered_bytes));
+  }
+  return *std::move(index);
+}
+
+void Recovery::keep(const OpenedSegment& segment, SegmentIndex index, bool sealed) {
+  result_.marks.insert(result_.marks.end(), index.marks.begin(), index.marks.end());
+  trim_marks(4 * marks_max_);
+  result_.segments.push_back(std::make_shared<Segment>(directory_, *segment.header, std::move(index)));
+  if (sealed) result_.segments.back()->forget_marks();
+}
+
+Status Recovery::recover_sealed(Offset base_offset, Offset next_base) {
+  MR_ASSIGN(OpenedSegment segment, open_segment(base_offset));
+  if (!segment.header) return damaged(segment.path, 0, base_offset, "the segment header is not good");
+  MR_ASSIGN(SegmentIndex index, load_index(segment));
+  MR_ASSIGN(std::optional<std::string> why, scan_frames(*segment.file, segment.bytes, segment.header->salt, index));
+  if (why) return damaged(segment.path, index.covered_bytes, index.end_offset, *why);
+  if (index.end_offset != next_base) {
+    return damaged(segment.path, segment.bytes, index.end_offset, fmt::format("a hole before offset {}", next_base.value));
+  }
+  keep(segment, std::move(index), true);
+  return {};
+}
+
+Status Recovery::recover_last(Offset base_offset) {
+  MR_ASSIGN(OpenedSegment segment, open_segment(base_offset));
+  if (!segment.header) return damaged(segment.path, 0, base_offset, "the segment header is not good");
+  MR_ASSIGN(SegmentIndex index, load_index(segment));
+  MR_ASSIGN(std::optional<std::string> why, scan_frames(*segment.file, segment.bytes, segment.header->salt, index));
+  if (why) MR_TRY(cut_tail(segment, index, *why));
+  keep(segment, std::move(index), false);
+  return {};
+}
+
+Status Recovery::cut_tail(const OpenedSegment& segment, const SegmentIndex& index, const std::string& why) {
+  MR_ASSIGN(std::optional<uint64_t> proof,
+            find_proof_of_sync(*segment.file, segment.bytes, segment.header->salt, index.covered_bytes));
+  if (proof) {
+    return damaged(segment.path, index.covered_bytes, index.end_offset,
+                   fmt::format("{}, in front of acked data at byte {}", why, *proof));
+  }
+  MR_ASSIGN(std::unique_ptr<WritableFile> file, env_.files().open_append(segment.path));
+  MR_TRY(file->truncate(index.covered_bytes));
+  MR_TRY(file->sync());
+  result_.torn_bytes = segment.bytes - index.covered_bytes;
+  return file->close();
+}
+
+}  // namespace
+
+Result<RecoveredPartition> recover_partition(Env& env, const std::string& directory, StreamId stream, PartitionId partition,
+                                             size_t marks_max) {
+  return Recovery(env, directory, stream, partition, marks_max).run();
+}
+
+}  // namespace millrace::log

@@ -1,0 +1,107 @@
+#include "log/segment_scan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <string_view>
+
+#include "log/record_batch.h"
+
+namespace millrace::log {
+
+namespace {
+
+constexpr uint64_t kWindowBytes = uint64_t{4} << 20;
+
+/// A piece of a file in memory that moves forward with what is asked for.
+class FileWindow {
+ public:
+  FileWindow(const RandomAccessFile& file, uint64_t file_bytes) : file_(file), file_bytes_(file_bytes) {}
+
+  /// Up to `length` bytes at `place`; fewer only at the end of the file. Valid until the next call.
+  Result<std::string_view> at(uint64_t place, uint64_t length) {
+    length = std::min(length, file_bytes_ - std::min(place, file_bytes_));
+    if (place < start_ || place + length > start_ + filled_) MR_TRY(fill(place, std::max(length, kWindowBytes)));
+    uint64_t skipped = place - start_;
+    return std::string_view(buffer_.get() + skipped, std::min(length, filled_ - skipped));
+  }
+
+ private:
+  Status fill(uint64_t place, uint64_t length) {
+    length = std::min(length, file_bytes_ - place);
+    if (length > capacity_) {
+      buffer_ = std::make_unique_for_overwrite<char[]>(length);
+      capacity_ = length;
+    }
+    start_ = place;
+    filled_ = 0;
+    MR_ASSIGN(filled_, file_.read_at(place, buffer_.get(), length));
+    return {};
+  }
+
+  const RandomAccessFile& file_;
+  uint64_t file_bytes_;
+  std::unique_ptr<char[]> buffer_;
+  uint64_t capacity_ = 0;
+  uint64_t start_ = 0;
+  uint64_t filled_ = 0;
+};
+
+/// Why the frame does not follow what `index` holds; nothing when it does.
+std::optional<std::string> judge_header(const FrameHeader& frame, const SegmentIndex& index, uint64_t file_bytes) {
+  if (frame.base_offset != index.end_offset) {
+    return fmt::format("the frame has offset {} where {} is due", frame.base_offset.value, index.end_offset.value);
+  }
+  if (index.has_frames() && frame.append_time < index.last_append_time) return "the append time goes back";
+  if (frame.synced_bytes > index.covered_bytes) return "the frame was written into a longer file";
+  if (frame.frame_bytes() > file_bytes - index.covered_bytes) {
+    return fmt::format("the frame is cut off: {} of {} bytes", file_bytes - index.covered_bytes, frame.frame_bytes());
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> judge_batch(std::string_view bytes, const FrameHeader& frame) {
+  Result<RecordBatchView> batch = RecordBatchView::parse(bytes);
+  if (!batch.ok()) return batch.error().message;
+  if (batch->base_offset() != frame.base_offset || batch->record_count() != frame.record_count) {
+    return "the batch does not match its frame";
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> scan_frames(const RandomAccessFile& file, uint64_t file_bytes, uint32_t salt,
+                                               SegmentIndex& index) {
+  FileWindow window(file, file_bytes);
+  while (index.covered_bytes < file_bytes) {
+    MR_ASSIGN(std::string_view head, window.at(index.covered_bytes, kFrameHeaderBytes));
+    std::optional<FrameHeader> frame = decode_frame_header(head, salt);
+    if (!frame) return std::optional<std::string>("no frame header, or a damaged one");
+    if (auto why = judge_header(*frame, index, file_bytes)) return why;
+    MR_ASSIGN(std::string_view batch, window.at(index.covered_bytes + kFrameHeaderBytes, frame->batch_bytes));
+    if (auto why = judge_batch(batch, *frame)) return why;
+    index.add(*frame);
+  }
+  return std::optional<std::string>();
+}
+
+Result<std::optional<uint64_t>> find_proof_of_sync(const RandomAccessFile& file, uint64_t file_bytes, uint32_t salt,
+                                                   uint64_t bad_place) {
+  FileWindow window(file, file_bytes);
+  uint64_t place = bad_place + 1;
+  while (place + kFrameHeaderBytes <= file_bytes) {
+    MR_ASSIGN(std::string_view bytes, window.at(place, kWindowBytes));
+    if (bytes.size() < kFrameHeaderBytes) break;
+    for (size_t at = bytes.find(kFrameMagic); at != std::string_view::npos && at + kFrameHeaderBytes <= bytes.size();
+         at = bytes.find(kFrameMagic, at + 1)) {
+      std::optional<FrameHeader> frame = decode_frame_header(bytes.substr(at), salt);
+      if (frame && frame->synced_bytes > bad_place && frame->synced_bytes <= place + at) return std::optional<uint64_t>(place + at);
+    }
+    place += bytes.size() - (kFrameHeaderBytes - 1);  // a header may lie across two pieces
+  }
+  return std::optional<uint64_t>();
+}
+
+}  // namespace millrace::log

@@ -1,0 +1,25 @@
+// Reading a segment frame by frame, and the judgement on what a bad frame means. docs/formats/log.md, "Recovery".
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/env.h"
+#include "base/result.h"
+#include "log/segment_format.h"
+
+namespace millrace::log {
+
+/// Extends `index` over all good frames from index.covered_bytes on: magic, header CRC, no gap in the offsets, append
+/// times that do not fall, and the batch's own CRC and lengths. Returns why the walk ended before `file_bytes`, or
+/// nothing when every byte is good. An error is one of reading.
+Result<std::optional<std::string>> scan_frames(const RandomAccessFile& file, uint64_t file_bytes, uint32_t salt,
+                                               SegmentIndex& index);
+
+/// Looks behind `bad_place` for a good frame header which says that more than `bad_place` bytes had been durable before
+/// it was written. Returns where it is: then what lies at `bad_place` had been acked.
+Result<std::optional<uint64_t>> find_proof_of_sync(const RandomAccessFile& file, uint64_t file_bytes, uint32_t salt,
+                                                   uint64_t bad_place);
+
+}  // namespace millrace::log
