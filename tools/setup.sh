@@ -26,22 +26,18 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 
-add_packages_of_this_system() {
-  local id=unknown version=unknown
-  if [ -r /etc/os-release ]; then
-    id=$(. /etc/os-release && echo "${ID:-unknown}")
-    version=$(. /etc/os-release && echo "${VERSION_ID:-unknown}")
+system_is() { # system_is ID VERSION, as /etc/os-release has them
+  [ -r /etc/os-release ] && [ "$(. /etc/os-release && echo "${ID:-}-${VERSION_ID:-}")" = "$1-$2" ]
+}
+
+add_boost() { # the newest Boost that the system has, which is not always its default
+  if system_is debian 12; then
+    packages+=(libboost1.81-dev)
+  elif system_is debian 13 || system_is ubuntu 24.04; then
+    packages+=(libboost1.83-dev)
+  else
+    packages+=(libboost-dev)
   fi
-  case "$id-$version" in
-    debian-12) packages+=(libboost1.81-dev) ;;
-    debian-13 | ubuntu-24.04) packages+=(libboost1.83-dev) ;;
-    *)
-      packages+=(libboost-dev)
-      command -v apt-get >/dev/null && return
-      fail "this system ($id $version) has no apt-get, so its packages cannot be installed from here." \
-        "Install what these Debian packages hold, then run 'make build': ${packages[*]}"
-      ;;
-  esac
 }
 
 missing_packages() {
@@ -51,18 +47,19 @@ missing_packages() {
   done
 }
 
+# Runs a command as root. Called only after can_be_root said yes.
 as_root() {
-  if [ "$(id -u)" = 0 ]; then
-    "$@"
-  elif command -v sudo >/dev/null; then
-    sudo "$@"
-  else
-    fail "not root and no sudo here. As root, run: $*"
-  fi
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+can_be_root() {
+  [ "$(id -u)" = 0 ] || command -v sudo >/dev/null
 }
 
 apt_install() {
-  say "installing $# packages: $*"
+  can_be_root || fail "packages are missing, and this is neither root nor a machine with sudo. As root, run:" \
+    "apt-get install --no-install-recommends $*"
+  say "installing: $*"
   as_root apt-get update -qq -o Acquire::Retries=3 ||
     say "apt-get update failed; going on with the package lists that are here"
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
@@ -72,10 +69,25 @@ apt_install() {
 }
 
 install_packages() {
-  add_packages_of_this_system
+  if ! command -v apt-get >/dev/null; then
+    name_missing_tools
+    return
+  fi
   local missing
+  add_boost
   mapfile -t missing < <(missing_packages)
   [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
+}
+
+# On a system without apt the tools are checked here; CMake then names the libraries that it does not find.
+name_missing_tools() {
+  local tool missing=()
+  for tool in c++ cmake ninja git python3 npm; do
+    command -v "$tool" >/dev/null || missing+=("$tool")
+  done
+  [ ${#missing[@]} -eq 0 ] ||
+    fail "this system has no apt-get, so install these yourself and run 'make setup' again: ${missing[*]}" \
+      "(The libraries that the build wants too, under Debian's names: ${packages[*]} libboost-dev)"
 }
 
 # ---- pinned libraries ----------------------------------------------------------------------------------------------
@@ -173,5 +185,6 @@ install_duckdb() {
   say "DuckDB $duckdb_version is in build/third_party/duckdb"
 }
 
+trap 'fail "interrupted. Run make setup again: what is finished is kept."' INT TERM
 install_packages
 install_duckdb
