@@ -21,7 +21,8 @@
 
 namespace millrace::state {
 
-/// Receives the entries of a checkpoint or gives those of a restore: (key hash, key, payload). An empty payload deletes.
+/// An entry of a checkpoint or of a restore: (key hash, key, payload). A deleted one has no payload; a live one never has an
+/// empty one.
 struct Entry {
   uint64_t hash = 0;
   std::string_view key;
@@ -64,16 +65,17 @@ class ValueTable final : public Table {
     std::string_view view() const { return {value, length}; }
   };
   Slot find(uint64_t hash, std::string_view key);
-  /// Inserts `length` zero bytes when the key is new.
+  /// Inserts `length` (at least 1) zero bytes when the key is new; the new entry is dirty.
   Slot find_or_insert(uint64_t hash, std::string_view key, uint32_t length);
   void mark_dirty(const Slot& slot);
-  /// Sets the value, of any length.
+  /// Sets the value, of any length but 0.
   void put(uint64_t hash, std::string_view key, std::string_view value);
   bool erase(uint64_t hash, std::string_view key);
   /// Visits all (hash, key, value); `visit` returns false to stop. Counts as rows read.
   void scan(const std::function<bool(uint64_t, std::string_view, std::string_view)>& visit);
-  /// Fetches the cache lines of a coming find.
+  /// Fetches the cache line of the hash slot of a coming find; a few rows later, prefetch_entry fetches the entry itself.
   void prefetch(uint64_t hash) const;
+  void prefetch_entry(uint64_t hash) const;
 
   size_t entries() const override;
   size_t memory_bytes() const override;
@@ -105,10 +107,10 @@ class BagTable final : public Table {
   uint64_t hash_of(Group group) const;
   /// Number of distinct rows in the group.
   size_t rows(Group group) const;
-  /// Adds `diff` to the row's count and returns the count after. Groups above a few dozen rows keep an index, so the cost
-  /// does not grow with the group.
+  /// Adds `diff` to the row's count and returns the count after. `row_hash` must be hash_bytes(row). Groups above a few
+  /// dozen rows keep an index, so the cost does not grow with the group.
   int64_t add(Group group, uint64_t row_hash, std::string_view row, int64_t diff);
-  /// Visits the group's rows (row bytes, count) in no order. Counts as rows read.
+  /// Visits the group's rows (row bytes, count) in no order. Counts as rows read. The table must not change meanwhile.
   template <typename Visit>
   void for_each_row(Group group, Visit&& visit) {
     RowCursor cursor(*this, group);
@@ -118,10 +120,14 @@ class BagTable final : public Table {
   }
   /// Frees groups that have no rows left (called at the end of a step).
   void release_empty();
+  /// Takes all rows of the group away; the group itself goes with the next release_empty().
+  void clear_group(Group group);
+  /// Number of groups that have rows.
   size_t groups() const;
-  /// Visits all groups.
+  /// Visits all groups that have rows, until `visit` returns false.
   void for_each_group(const std::function<bool(Group)>& visit) const;
   void prefetch(uint64_t hash) const;
+  void prefetch_entry(uint64_t hash) const;
 
   size_t entries() const override;
   size_t memory_bytes() const override;
@@ -139,7 +145,8 @@ class BagTable final : public Table {
 
    private:
     BagTable& table_;
-    uint32_t next_;
+    Group group_;
+    uint32_t next_ = 0;
   };
 
  private:
