@@ -60,22 +60,28 @@ SELECT
   lead(at_ms) OVER (PARTITION BY session_id ORDER BY seq) AS to_ms
 FROM events;
 
--- The spans that count: a main play, playing, and only the part inside the window.
-CREATE MATERIALIZED VIEW watched AS
-SELECT
-  title_id,
-  greatest(from_ms, ${window_start_ms:-1735689600000}) AS from_ms,
-  least(to_ms, ${window_end_ms:-1751328000000}) AS to_ms
+-- What counts: main plays while they were playing.
+CREATE MATERIALIZED VIEW plays AS
+SELECT title_id, from_ms, to_ms
 FROM spans
-WHERE play_kind = 'main' AND state = 'playing'
-  AND from_ms < to_ms AND to_ms > ${window_start_ms:-1735689600000} AND from_ms < ${window_end_ms:-1751328000000};
+WHERE play_kind = 'main' AND state = 'playing' AND from_ms < to_ms;
 
+-- The time of each title inside the window; what lies outside belongs to its neighbours.
 CREATE MATERIALIZED VIEW title_time AS
 SELECT title_id, credited_ms
-FROM (SELECT title_id, CAST(sum(to_ms - from_ms) AS BIGINT) AS credited_ms FROM watched GROUP BY title_id) AS played
+FROM (
+  SELECT
+    title_id,
+    CAST(sum(least(to_ms, ${window_end_ms:-1751328000000}) - greatest(from_ms, ${window_start_ms:-1735689600000})) AS BIGINT)
+      AS credited_ms
+  FROM plays
+  WHERE from_ms < ${window_end_ms:-1751328000000} AND to_ms > ${window_start_ms:-1735689600000}
+  GROUP BY title_id
+) AS played
 JOIN catalogue USING (title_id);
 
--- Weeks begin on Monday 00:00 UTC (345,600,000 ms is Monday 1970-01-05) and last 604,800,000 ms.
+-- The same per week, for every week that touches the window. Weeks begin on Monday 00:00 UTC (345,600,000 ms is Monday
+-- 1970-01-05) and last 604,800,000 ms.
 CREATE MATERIALIZED VIEW title_week AS
 SELECT title_id, week_start_ms, credited_ms
 FROM (
@@ -86,8 +92,9 @@ FROM (
     SELECT
       title_id, from_ms, to_ms,
       unnest(range(from_ms - (from_ms - 345600000) % 604800000, to_ms, 604800000)) AS week_start_ms
-    FROM watched
+    FROM plays
   ) AS weeks
+  WHERE week_start_ms < ${window_end_ms:-1751328000000} AND week_start_ms + 604800000 > ${window_start_ms:-1735689600000}
   GROUP BY title_id, week_start_ms
 ) AS played
 JOIN catalogue USING (title_id);

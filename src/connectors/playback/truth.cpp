@@ -11,21 +11,21 @@ int64_t week_start(int64_t ms) {
   return ms - within;
 }
 
-/// Calls credit(from, to) for each part of the window in which the session was playing, as the events that arrived by
-/// `limit_ms` tell it.
-template <typename Credit>
-void for_each_credit(int64_t epoch_ms, const std::vector<SessionEvent>& events, const Window& window, int64_t limit_ms,
-                     Credit credit) {
+/// Calls played(from, to) for each span in which the session was playing, as the events that arrived by `limit_ms` tell it.
+template <typename Played>
+void for_each_span(int64_t epoch_ms, const std::vector<SessionEvent>& events, int64_t limit_ms, Played played) {
   const SessionEvent* before = nullptr;
   for (const SessionEvent& event : events) {
     if (!event.delivered || event.arrival_ms > limit_ms) continue;
-    if (before != nullptr && before->state == PlayerState::kPlaying) {
-      const int64_t from = std::max(epoch_ms + before->mono_ms, window.start_ms);
-      const int64_t to = std::min(epoch_ms + event.mono_ms, window.end_ms);
-      if (from < to) credit(from, to);
-    }
+    if (before != nullptr && before->state == PlayerState::kPlaying)
+      played(epoch_ms + before->mono_ms, epoch_ms + event.mono_ms);
     before = &event;
   }
+}
+
+/// How much of a span lies inside the window.
+int64_t inside_ms(int64_t from_ms, int64_t to_ms, const Window& window) {
+  return std::max<int64_t>(0, std::min(to_ms, window.end_ms) - std::max(from_ms, window.start_ms));
 }
 
 /// Indexes of the rows in the catalogue, by title_id.
@@ -50,9 +50,9 @@ Truth::Truth(size_t rows, const Window& window, int64_t asof_ms)
 
 int64_t Truth::add_session(size_t row, int64_t epoch_ms, const std::vector<SessionEvent>& events) {
   int64_t credited = 0;
-  for_each_credit(epoch_ms, events, window_, INT64_MAX, [&](int64_t from, int64_t to) {
-    credited += to - from;
-    credit_weeks(row, from, to);
+  for_each_span(epoch_ms, events, INT64_MAX, [&](int64_t from_ms, int64_t to_ms) {
+    credited += inside_ms(from_ms, to_ms, window_);
+    credit_weeks(row, from_ms, to_ms);
   });
   total_[row] += credited;
   int64_t latest = 0;
@@ -60,18 +60,20 @@ int64_t Truth::add_session(size_t row, int64_t epoch_ms, const std::vector<Sessi
   if (latest <= asof_limit_ms_) {
     asof_[row] += credited;
   } else {
-    for_each_credit(epoch_ms, events, window_, asof_limit_ms_, [&](int64_t from, int64_t to) { asof_[row] += to - from; });
+    for_each_span(epoch_ms, events, asof_limit_ms_,
+                  [&](int64_t from_ms, int64_t to_ms) { asof_[row] += inside_ms(from_ms, to_ms, window_); });
   }
   return credited;
 }
 
 void Truth::credit_weeks(size_t row, int64_t from_ms, int64_t to_ms) {
-  auto week = static_cast<size_t>((from_ms - week_first_ms_) / kWeekMs);
+  from_ms = std::max(from_ms, week_first_ms_);
+  to_ms = std::min(to_ms, week_first_ms_ + static_cast<int64_t>(weeks_) * kWeekMs);
   while (from_ms < to_ms) {
+    const auto week = static_cast<size_t>((from_ms - week_first_ms_) / kWeekMs);
     const int64_t end = std::min(to_ms, week_first_ms_ + static_cast<int64_t>(week + 1) * kWeekMs);
     week_[row * weeks_ + week] += end - from_ms;
     from_ms = end;
-    ++week;
   }
 }
 

@@ -1,4 +1,5 @@
-// The truth: what each title is credited, in all, per week, and from what had arrived at the first publication.
+// The truth: what each title is credited in the window, per week, and from what had arrived at the first publication.
+// A week counts whole, also where it reaches over the window's edge; weeks that do not touch the window are left out.
 #pragma once
 
 #include <cstdint>
