@@ -1,0 +1,79 @@
+// EXPLAIN: a plan as an indented tree, result first.
+#include <fmt/format.h>
+
+#include "sql/bind.h"
+
+namespace millrace::sql {
+namespace {
+
+std::string column_names(const batch::Schema& schema, const std::vector<uint32_t>& columns) {
+  std::string text;
+  for (uint32_t column : columns) text += (text.empty() ? "" : ", ") + schema[column].name;
+  return text;
+}
+
+std::string expression_list(const std::vector<batch::Expression>& expressions) {
+  std::string text;
+  for (const auto& expression : expressions) text += (text.empty() ? "" : ", ") + expression.text();
+  return text;
+}
+
+/// One line for each kind of operation; `input` is the schema of the first input.
+struct Describe {
+  const plan::Node& node;
+  const batch::Schema& input;
+
+  std::string operator()(const plan::Source& source) const { return "Source " + source.relation; }
+  std::string operator()(const plan::Filter& filter) const { return "Filter " + expression_list(filter.predicates); }
+  std::string operator()(const plan::Project& project) const { return "Project " + expression_list(project.expressions); }
+  std::string operator()(const plan::Unnest& unnest) const { return "Unnest " + column_names(input, unnest.list_columns); }
+  std::string operator()(const plan::UnionAll&) const { return "UnionAll"; }
+  std::string operator()(const plan::Aggregate& aggregate) const {
+    std::string calls;
+    for (const auto& call : aggregate.calls) calls += (calls.empty() ? "" : ", ") + call.text;
+    std::string text = "Aggregate " + calls;
+    text += aggregate.group_columns.empty() ? " (one global group)" : " by " + column_names(input, aggregate.group_columns);
+    text += aggregate.general ? " [general: a touched group is computed anew from its rows]" : " [fast: a running result]";
+    if (aggregate.window) text += aggregate.window->emit_on_close ? " [window of time, on close]" : " [window of time]";
+    return text;
+  }
+  std::string operator()(const plan::DistinctOn& distinct) const {
+    return "DistinctOn " + column_names(input, distinct.key_columns) + (node.append_only ? " [fast]" : "");
+  }
+  std::string operator()(const plan::Window& window) const {
+    std::string calls;
+    for (const auto& call : window.calls) calls += (calls.empty() ? "" : ", ") + call.text;
+    std::string text = "Window " + calls;
+    text += window.partition_columns.empty() ? " (one global partition)" : " by " + column_names(input, window.partition_columns);
+    return text + (window.general ? " [general: a touched partition is computed anew]" : " [kernel: touched partitions only]");
+  }
+  std::string operator()(const plan::Join& join) const {
+    static constexpr const char* kNames[] = {"inner", "left", "right", "full", "semi", "anti"};
+    std::string text = fmt::format("Join {} on {}", kNames[static_cast<size_t>(join.type)], column_names(input, join.left_keys));
+    if (join.left_keys.empty()) text += "(no equality: every row meets every row)";
+    if (!join.residual.empty()) text += " where " + expression_list(join.residual);
+    return text;
+  }
+  std::string operator()(const plan::TopN& top) const {
+    return fmt::format("TopN {}{} (one global group)", top.limit, top.offset ? fmt::format(" offset {}", top.offset) : "");
+  }
+};
+
+void describe(const plan::Plan& plan, uint32_t index, size_t depth, std::string& out) {
+  const plan::Node& node = plan.nodes[index];
+  const batch::Schema& input = node.inputs.empty() ? node.output : plan.nodes[node.inputs[0]].output;
+  out += std::string(depth * 2, ' ') + std::visit(Describe{node, input}, node.operation);
+  if (!node.append_only) out += " [changes]";
+  out += fmt::format(" #{}\n", node.id.value);
+  for (uint32_t below : node.inputs) describe(plan, below, depth + 1, out);
+}
+
+}  // namespace
+
+std::string explain(const plan::Plan& plan) {
+  std::string out;
+  describe(plan, static_cast<uint32_t>(plan.nodes.size() - 1), 0, out);
+  return out;
+}
+
+}  // namespace millrace::sql

@@ -1,0 +1,58 @@
+// What SELECT may read, as the binder sees it. The engine implements RelationResolver over its catalog and state.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "batch/batch.h"
+#include "batch/type.h"
+
+namespace millrace::sql {
+
+enum class RelationKind : uint8_t { kStream, kTable, kMaterializedView, kView, kSystem };
+
+struct RelationInfo {
+  std::string name;  ///< as it was created
+  RelationKind kind = RelationKind::kStream;
+  batch::Schema schema;
+  /// Never takes a row back: streams, and views whose plan says so.
+  bool append_only = true;
+  /// Columns that identify a row; empty when none are known.
+  std::vector<uint32_t> key;
+  /// Column of WATERMARK FOR; -1 means the append time.
+  int32_t watermark_column = -1;
+  /// kView: the query it stands for.
+  std::string view_query;
+  /// Has the meta columns _append_time, _partition, _offset, _message_id.
+  bool has_positions() const { return kind == RelationKind::kStream; }
+};
+
+/// Reads the committed rows of a relation once, for a pull query. Negative diffs never appear; a diff of n means n rows.
+class RelationReader {
+ public:
+  virtual ~RelationReader() = default;
+  /// Fills `out` (whose types are the relation's columns, then the meta columns when it has positions) with up to
+  /// kBatchRows rows; leaves it empty at the end.
+  virtual Status next(batch::Batch& out) = 0;
+};
+
+class RelationResolver {
+ public:
+  virtual ~RelationResolver() = default;
+  /// Compares without case.
+  virtual std::optional<RelationInfo> find(std::string_view name) const = 0;
+  /// "Did you mean …?" for a name that find() does not know; empty when nothing is near.
+  virtual std::string suggestion(std::string_view name) const = 0;
+  virtual Result<std::unique_ptr<RelationReader>> read(std::string_view name) const = 0;
+};
+
+/// The meta columns of a stream, in the order in which readers give them.
+inline constexpr size_t kMetaColumns = 4;
+const batch::Schema& meta_schema();
+
+}  // namespace millrace::sql

@@ -1,0 +1,323 @@
+#include "sql/relation_function.h"
+
+#include <string>
+#include <vector>
+
+#include "duckdb/function/replacement_scan.hpp"
+#include "duckdb/function/table_function.hpp"
+#include "duckdb/main/config.hpp"
+#include "duckdb/parser/expression/columnref_expression.hpp"
+#include "duckdb/parser/expression/constant_expression.hpp"
+#include "duckdb/parser/expression/function_expression.hpp"
+#include "duckdb/parser/expression/subquery_expression.hpp"
+#include "duckdb/parser/parsed_data/create_scalar_function_info.hpp"
+#include "duckdb/parser/parsed_data/create_table_function_info.hpp"
+#include "duckdb/parser/parsed_expression_iterator.hpp"
+#include "duckdb/parser/parser.hpp"
+#include "duckdb/parser/query_node/select_node.hpp"
+#include "duckdb/parser/tableref/subqueryref.hpp"
+#include "duckdb/parser/tableref/table_function_ref.hpp"
+#include "base/text.h"
+#include "sql/bind.h"
+#include "sql/bind_failure.h"
+
+namespace millrace::sql {
+namespace {
+
+constexpr const char* kStateKey = "millrace_relations";
+constexpr int64_t kMicrosPerDay = 86400000000;
+
+struct ResolverState : duckdb::ClientContextState {
+  const RelationResolver* resolver = nullptr;
+};
+
+const RelationResolver* resolver_of(duckdb::ClientContext& context) {
+  auto state = context.registered_state->Get<ResolverState>(kStateKey);
+  return state ? state->resolver : nullptr;
+}
+
+RelationInfo find_relation(duckdb::ClientContext& context, const std::string& name) {
+  const RelationResolver* resolver = resolver_of(context);
+  std::optional<RelationInfo> found = resolver ? resolver->find(name) : std::nullopt;
+  if (!found) {
+    Error error = user_error(sqlstate::kUndefinedTable, "there is no stream, table or view named " + name);
+    if (resolver) error.hint = resolver->suggestion(name);
+    throw BindFailure(std::move(error));
+  }
+  return *std::move(found);
+}
+
+// ---- the relation as a table function
+
+duckdb::unique_ptr<duckdb::FunctionData> bind_relation(duckdb::ClientContext& context,
+                                                       duckdb::TableFunctionBindInput& input,
+                                                       duckdb::vector<duckdb::LogicalType>& types,
+                                                       duckdb::vector<std::string>& names) {
+  RelationInfo relation = find_relation(context, input.inputs[0].GetValue<std::string>());
+  for (const batch::Field& field : relation.schema.fields) {
+    types.push_back(field.type.duckdb_type());
+    names.push_back(field.name);
+  }
+  return duckdb::make_uniq<RelationBindData>(std::move(relation));
+}
+
+duckdb::virtual_column_map_t virtual_columns(duckdb::ClientContext&, duckdb::optional_ptr<duckdb::FunctionData> data) {
+  duckdb::virtual_column_map_t result;
+  if (!data->Cast<RelationBindData>().relation.has_positions()) return result;
+  for (size_t i = 0; i < kMetaColumns; ++i) {
+    const batch::Field& field = meta_schema()[i];
+    result.insert({meta_column_id(i), duckdb::TableColumn(field.name, field.type.duckdb_type())});
+  }
+  return result;
+}
+
+struct ReadState : duckdb::GlobalTableFunctionState {
+  std::unique_ptr<RelationReader> reader;
+  std::unique_ptr<batch::Batch> batch;
+  std::vector<size_t> columns;  // of the reader's rows
+  size_t pending_copies = 0;
+};
+
+duckdb::unique_ptr<duckdb::GlobalTableFunctionState> start_reading(duckdb::ClientContext& context,
+                                                                   duckdb::TableFunctionInitInput& input) {
+  const RelationInfo& relation = input.bind_data->Cast<RelationBindData>().relation;
+  auto state = duckdb::make_uniq<ReadState>();
+  auto reader = resolver_of(context)->read(relation.name);
+  if (!reader.ok()) throw BindFailure(std::move(reader).error());
+  state->reader = std::move(reader).value();
+  std::vector<batch::Type> types = relation.schema.types();
+  if (relation.has_positions()) {
+    for (const batch::Field& field : meta_schema().fields) types.push_back(field.type);
+  }
+  state->batch = std::make_unique<batch::Batch>(types);
+  for (duckdb::column_t id : input.column_ids) {
+    bool meta = id >= meta_column_id(0) && id < meta_column_id(kMetaColumns);
+    // An id that is neither a column nor ours is DuckDB's "any column will do", as count(*) asks.
+    size_t column = meta ? relation.schema.size() + (id - meta_column_id(0)) : (id < relation.schema.size() ? id : 0);
+    state->columns.push_back(column);
+  }
+  return state;
+}
+
+/// A row of diff n stands for n rows: writes each as often, as flat indices.
+std::vector<uint32_t> multiplied_rows(const batch::Batch& batch) {
+  std::vector<uint32_t> rows;
+  for (uint32_t row = 0; row < batch.rows(); ++row) {
+    for (int64_t copy = 0; copy < batch.diff(row); ++copy) rows.push_back(row);
+  }
+  return rows;
+}
+
+void read_relation(duckdb::ClientContext&, duckdb::TableFunctionInput& input, duckdb::DataChunk& output) {
+  auto& state = input.global_state->Cast<ReadState>();
+  state.batch->reset();
+  Status status = state.reader->next(*state.batch);
+  if (!status.ok()) throw BindFailure(std::move(status).error());
+  batch::Batch* batch = state.batch.get();
+  size_t rows = batch->rows();
+  duckdb::DataChunk& chunk = batch->chunk();
+  if (batch->all_inserts()) {
+    for (size_t i = 0; i < state.columns.size(); ++i) output.data[i].Reference(chunk.data[state.columns[i]]);
+    output.SetCardinality(rows);
+    return;
+  }
+  std::vector<uint32_t> multiplied = multiplied_rows(*batch);
+  if (multiplied.size() > STANDARD_VECTOR_SIZE) {
+    throw BindFailure(internal_error("a reader gave more rows than fit one vector"));
+  }
+  duckdb::SelectionVector selection(STANDARD_VECTOR_SIZE);
+  for (size_t i = 0; i < multiplied.size(); ++i) selection.set_index(i, multiplied[i]);
+  for (size_t i = 0; i < state.columns.size(); ++i) {
+    output.data[i].Slice(chunk.data[state.columns[i]], selection, multiplied.size());
+  }
+  output.SetCardinality(multiplied.size());
+}
+
+duckdb::unique_ptr<duckdb::NodeStatistics> constant_cardinality(duckdb::ClientContext&, const duckdb::FunctionData*) {
+  return duckdb::make_uniq<duckdb::NodeStatistics>(1000000);
+}
+
+duckdb::unique_ptr<duckdb::SelectStatement> parse_select(const std::string& text) {
+  duckdb::Parser parser;
+  parser.ParseQuery(text);
+  if (parser.statements.size() != 1 || parser.statements[0]->type != duckdb::StatementType::SELECT_STATEMENT) {
+    throw BindFailure(user_error(sqlstate::kSyntaxError, "a query must be one SELECT"));
+  }
+  return duckdb::unique_ptr_cast<duckdb::SQLStatement, duckdb::SelectStatement>(std::move(parser.statements[0]));
+}
+
+duckdb::unique_ptr<duckdb::TableRef> replace_name(duckdb::ClientContext& context, duckdb::ReplacementScanInput& input,
+                                                  duckdb::optional_ptr<duckdb::ReplacementScanData>) {
+  if (!resolver_of(context)) return nullptr;
+  RelationInfo relation = find_relation(context, input.table_name);
+  if (relation.kind == RelationKind::kView) {
+    auto select = parse_select(relation.view_query);
+    rewrite_window_functions(*select->node);
+    return duckdb::make_uniq<duckdb::SubqueryRef>(std::move(select), relation.name);
+  }
+  auto ref = duckdb::make_uniq<duckdb::TableFunctionRef>();
+  duckdb::vector<duckdb::unique_ptr<duckdb::ParsedExpression>> arguments;
+  arguments.push_back(duckdb::make_uniq<duckdb::ConstantExpression>(duckdb::Value(relation.name)));
+  ref->function = duckdb::make_uniq<duckdb::FunctionExpression>(kRelationFunction, std::move(arguments));
+  ref->alias = input.table_name;
+  return ref;
+}
+
+// ---- windows of time
+
+int64_t fixed_micros(const duckdb::interval_t& interval) {
+  return interval.micros + interval.days * kMicrosPerDay;
+}
+
+/// Start of the window of `size` µs that holds `ts`, aligned to the epoch plus `offset`.
+int64_t window_start(int64_t ts, int64_t size, int64_t offset) {
+  int64_t shifted = ts - offset;
+  int64_t remainder = shifted % size;
+  if (remainder < 0) remainder += size;
+  return ts - remainder;
+}
+
+template <bool kEnd>
+void run_window_bound(duckdb::DataChunk& arguments, duckdb::ExpressionState&, duckdb::Vector& result) {
+  using duckdb::interval_t;
+  using duckdb::timestamp_t;
+  duckdb::TernaryExecutor::Execute<timestamp_t, interval_t, interval_t, timestamp_t>(
+      arguments.data[0], arguments.data[1], arguments.data[2], result, arguments.size(),
+      [](timestamp_t ts, interval_t size, interval_t offset) {
+        if (!duckdb::Timestamp::IsFinite(ts)) return ts;
+        int64_t start = window_start(ts.value, fixed_micros(size), fixed_micros(offset));
+        return timestamp_t(kEnd ? start + fixed_micros(size) : start);
+      });
+}
+
+std::string interval_text(const duckdb::interval_t& interval) {
+  return "INTERVAL '" + std::to_string(fixed_micros(interval)) + " microseconds'";
+}
+
+/// tumble('t', 'ts', size [, offset := …]) as (SELECT *, start, end FROM t).
+duckdb::unique_ptr<duckdb::TableRef> replace_tumble(duckdb::ClientContext& context,
+                                                    duckdb::TableFunctionBindInput& input) {
+  std::string table = input.inputs[0].GetValue<std::string>();
+  bool column_given = input.inputs.size() == 3;
+  auto size = input.inputs.back().GetValue<duckdb::interval_t>();
+  if (size.months != 0 || fixed_micros(size) <= 0) {
+    throw BindFailure(user_error(sqlstate::kInvalidParameter, "the size of tumble must be a positive, fixed length of time")
+                          .with_hint("months and years have no fixed length; write days, hours, minutes or seconds"));
+  }
+  duckdb::interval_t offset{};
+  if (auto found = input.named_parameters.find("offset"); found != input.named_parameters.end()) {
+    offset = found->second.GetValue<duckdb::interval_t>();
+  }
+  std::string column;
+  if (column_given) {
+    column = input.inputs[1].GetValue<std::string>();
+  } else {
+    RelationInfo relation = find_relation(context, table);
+    if (relation.watermark_column >= 0) {
+      column = relation.schema[relation.watermark_column].name;
+    } else if (relation.has_positions()) {
+      column = "_append_time";
+    } else {
+      throw BindFailure(user_error(sqlstate::kInvalidParameter, "tumble needs a time column: " + table + " has no watermark")
+                            .with_hint("write tumble(" + table + ", <column>, <size>)"));
+    }
+  }
+  std::string bounds;
+  for (const char* function : {kWindowStartFunction, kWindowEndFunction}) {
+    bounds += std::string(", ") + function + "(" + quote_identifier(column) + "::TIMESTAMP, " + interval_text(size) + ", " +
+              interval_text(offset) + ") AS " + (function == kWindowStartFunction ? "window_start" : "window_end");
+  }
+  auto select = parse_select("SELECT *" + bounds + " FROM " + quote_identifier(table));
+  return duckdb::make_uniq<duckdb::SubqueryRef>(std::move(select), table);
+}
+
+bool is_window_function(const std::string& name) { return duckdb::StringUtil::CIEquals(name, "tumble"); }
+
+void rewrite_expression(duckdb::unique_ptr<duckdb::ParsedExpression>& expression) {
+  if (expression->GetExpressionClass() == duckdb::ExpressionClass::SUBQUERY) {
+    rewrite_window_functions(*expression->Cast<duckdb::SubqueryExpression>().subquery->node);
+  }
+  duckdb::ParsedExpressionIterator::EnumerateChildren(
+      *expression, [](duckdb::unique_ptr<duckdb::ParsedExpression>& child) { rewrite_expression(child); });
+}
+
+void rewrite_table(duckdb::TableRef& ref) {
+  if (ref.type != duckdb::TableReferenceType::TABLE_FUNCTION) return;
+  auto& function = ref.Cast<duckdb::TableFunctionRef>().function->Cast<duckdb::FunctionExpression>();
+  if (!is_window_function(function.function_name)) return;
+  for (auto& argument : function.children) {
+    if (argument->GetExpressionClass() != duckdb::ExpressionClass::COLUMN_REF) continue;
+    std::string name = argument->Cast<duckdb::ColumnRefExpression>().GetColumnName();
+    std::string alias = argument->GetAlias();
+    argument = duckdb::make_uniq<duckdb::ConstantExpression>(duckdb::Value(name));
+    argument->SetAlias(alias);
+  }
+}
+
+void register_tumble(duckdb::ClientContext& context) {
+  duckdb::TableFunctionSet set("tumble");
+  using duckdb::LogicalType;
+  for (bool with_column : {true, false}) {
+    duckdb::vector<LogicalType> arguments{LogicalType::VARCHAR};
+    if (with_column) arguments.push_back(LogicalType::VARCHAR);
+    arguments.push_back(LogicalType::INTERVAL);
+    duckdb::TableFunction function(arguments, nullptr, nullptr);
+    function.bind_replace = replace_tumble;
+    function.named_parameters["offset"] = LogicalType::INTERVAL;
+    set.AddFunction(function);
+  }
+  duckdb::CreateTableFunctionInfo info(set);
+  context.RegisterFunction(info);
+}
+
+template <bool kEnd>
+void register_window_bound(duckdb::ClientContext& context, const char* name) {
+  using duckdb::LogicalType;
+  duckdb::ScalarFunction function(name, {LogicalType::TIMESTAMP, LogicalType::INTERVAL, LogicalType::INTERVAL},
+                                  LogicalType::TIMESTAMP, run_window_bound<kEnd>);
+  duckdb::CreateScalarFunctionInfo info(function);
+  context.RegisterFunction(info);
+}
+
+}  // namespace
+
+const batch::Schema& meta_schema() {
+  static const batch::Schema schema{{{"_append_time", batch::Type(batch::TypeId::kTimestamp)},
+                                     {"_partition", batch::Type(batch::TypeId::kInteger)},
+                                     {"_offset", batch::Type(batch::TypeId::kBigint)},
+                                     {"_message_id", batch::Type(batch::TypeId::kVarchar)}}};
+  return schema;
+}
+
+// DuckDB keeps ids from 2^63 for virtual columns and uses the first few and the last few itself.
+duckdb::column_t meta_column_id(size_t index) { return (duckdb::column_t(1) << 63) + 1000 + index; }
+
+ResolverScope::ResolverScope(duckdb::ClientContext& context, const RelationResolver& resolver) : context_(context) {
+  context.registered_state->GetOrCreate<ResolverState>(kStateKey)->resolver = &resolver;
+}
+
+ResolverScope::~ResolverScope() { context_.registered_state->GetOrCreate<ResolverState>(kStateKey)->resolver = nullptr; }
+
+void rewrite_window_functions(duckdb::QueryNode& node) {
+  duckdb::ParsedExpressionIterator::EnumerateQueryNodeChildren(
+      node, [](duckdb::unique_ptr<duckdb::ParsedExpression>& child) { rewrite_expression(child); },
+      [](duckdb::TableRef& ref) { rewrite_table(ref); });
+}
+
+void register_functions(duckdb::Connection& connection) {
+  duckdb::ClientContext& context = *connection.context;
+  duckdb::TableFunction relation(kRelationFunction, {duckdb::LogicalType::VARCHAR}, read_relation, bind_relation,
+                                 start_reading);
+  relation.get_virtual_columns = virtual_columns;
+  relation.cardinality = constant_cardinality;
+  relation.projection_pushdown = true;
+  relation.filter_pushdown = false;
+  duckdb::CreateTableFunctionInfo info(relation);
+  context.RegisterFunction(info);
+  register_tumble(context);
+  register_window_bound<false>(context, kWindowStartFunction);
+  register_window_bound<true>(context, kWindowEndFunction);
+  duckdb::DBConfig::GetConfig(context).replacement_scans.emplace_back(replace_name);
+}
+
+}  // namespace millrace::sql

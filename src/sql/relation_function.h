@@ -1,0 +1,49 @@
+// DuckDB-side of relations: the table function that stands for a stream, table or view, the replacement scan that finds
+// it by name, and the window functions of time. Private to sql/.
+#pragma once
+
+#include <string>
+
+#include "duckdb.hpp"
+#include "duckdb/main/client_context_state.hpp"
+#include "duckdb/planner/operator/logical_get.hpp"
+#include "sql/relation.h"
+
+namespace millrace::sql {
+
+/// The resolver in use on a connection, while a statement is bound or run.
+class ResolverScope {
+ public:
+  ResolverScope(duckdb::ClientContext& context, const RelationResolver& resolver);
+  ~ResolverScope();
+  ResolverScope(const ResolverScope&) = delete;
+  ResolverScope& operator=(const ResolverScope&) = delete;
+
+ private:
+  duckdb::ClientContext& context_;
+};
+
+struct RelationBindData : duckdb::TableFunctionData {
+  explicit RelationBindData(RelationInfo relation) : relation(std::move(relation)) {}
+  RelationInfo relation;
+
+  duckdb::unique_ptr<duckdb::FunctionData> Copy() const override {
+    return duckdb::make_uniq<RelationBindData>(relation);
+  }
+  bool Equals(const duckdb::FunctionData& other) const override {
+    return relation.name == other.Cast<RelationBindData>().relation.name;
+  }
+};
+
+inline constexpr const char* kRelationFunction = "millrace_relation";
+/// (ts TIMESTAMP, size INTERVAL, offset INTERVAL) → start of ts's window.
+inline constexpr const char* kWindowStartFunction = "millrace_window_start";
+inline constexpr const char* kWindowEndFunction = "millrace_window_end";
+
+/// First of the column ids by which a LogicalGet names meta column i: kMetaColumnBase + i.
+duckdb::column_t meta_column_id(size_t index);
+
+/// Turns the column arguments of tumble(t, ts, size) into constants, so that they bind as a table function.
+void rewrite_window_functions(duckdb::QueryNode& node);
+
+}  // namespace millrace::sql

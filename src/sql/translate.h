@@ -1,0 +1,128 @@
+// Translator: DuckDB's optimized logical plan → our dataflow plan. Private to sql/.
+//
+// It walks the tree once, children first. The node made for an operator has the operator's columns first, in order, and
+// the hidden columns that somebody above asked for (plan/plan.h) behind them. Keys, arguments and sort keys of stateful
+// nodes are computed by a Project below them, built by PreProjection.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "duckdb.hpp"
+#include "duckdb/planner/expression.hpp"
+#include "duckdb/planner/bound_result_modifier.hpp"
+#include "duckdb/planner/logical_operator.hpp"
+#include "plan/plan.h"
+#include "sql/bind.h"
+
+namespace duckdb {
+class BoundAggregateExpression;
+class BoundFunctionExpression;
+class BoundWindowExpression;
+class LogicalAggregate;
+class LogicalComparisonJoin;
+class LogicalDistinct;
+class LogicalFilter;
+class LogicalGet;
+class LogicalJoin;
+class LogicalOrder;
+class LogicalProjection;
+class LogicalSetOperation;
+class LogicalTopN;
+class LogicalUnnest;
+class LogicalWindow;
+}
+
+namespace millrace::sql {
+
+/// Hidden columns that operators above want.
+struct Needs {
+  bool order = false;
+  bool watermark = false;
+};
+
+batch::Expression copy_expression(const duckdb::Expression& expression);
+duckdb::unique_ptr<duckdb::Expression> reference(uint32_t column, const duckdb::LogicalType& type);
+
+class PreProjection;
+
+class Translator {
+ public:
+  Translator(duckdb::ClientContext& context, const ViewOptions& options) : context_(context), options_(options) {}
+
+  /// Throws BindFailure on what cannot be maintained.
+  uint32_t translate(duckdb::LogicalOperator& op, Needs needs);
+  /// Makes `root` the last node, as a plan wants it.
+  void finish(uint32_t root);
+  std::vector<plan::Node> take() { return std::move(nodes_); }
+  bool has_window_bound() const { return has_window_bound_; }
+
+ private:
+  friend class PreProjection;
+
+  uint32_t source(duckdb::LogicalGet& get, Needs needs);
+  uint32_t filter(duckdb::LogicalFilter& op, Needs needs);
+  uint32_t projection(duckdb::LogicalProjection& op, Needs needs);
+  uint32_t unnest(duckdb::LogicalUnnest& op, Needs needs);
+  uint32_t set_operation(duckdb::LogicalSetOperation& op, Needs needs);
+  uint32_t aggregate(duckdb::LogicalAggregate& op);
+  uint32_t distinct(duckdb::LogicalDistinct& op, Needs needs);
+  uint32_t distinct_rows(uint32_t input, size_t columns);
+  uint32_t window(duckdb::LogicalWindow& op);
+  uint32_t join(duckdb::LogicalComparisonJoin& op, Needs needs);
+  uint32_t cross_product(duckdb::LogicalOperator& op, Needs needs);
+  uint32_t top_n(duckdb::LogicalTopN& op);
+
+  plan::AggregateCall aggregate_call(const duckdb::BoundAggregateExpression& aggregate, PreProjection& columns,
+                                     bool input_append_only);
+  void make_general(plan::Aggregate& result, std::vector<duckdb::unique_ptr<duckdb::Expression>> calls, uint32_t input);
+  std::optional<plan::WindowBound> window_bound(duckdb::LogicalAggregate& op);
+  uint32_t window_of_one_spec(std::vector<const duckdb::BoundWindowExpression*> calls, uint32_t input, size_t visible);
+  plan::WindowCall window_call(const duckdb::BoundWindowExpression& window, PreProjection& columns);
+
+  /// Appends a node and gives it an id. `output` holds visible columns; hidden ones are added from the input by `carry`.
+  uint32_t add(plan::Node node);
+  /// Project of these expressions over `input`, hidden columns carried along.
+  uint32_t project(uint32_t input, std::vector<batch::Expression> expressions, std::vector<std::string> names);
+  /// Keeps the visible columns with these indices, and the hidden ones.
+  uint32_t keep(uint32_t input, const std::vector<uint32_t>& columns);
+  /// The visible columns alone.
+  uint32_t without_hidden(uint32_t input);
+  /// Moves hidden columns that stand in the middle, from `first_hidden` on, behind the others.
+  uint32_t move_hidden_last(uint32_t input, size_t first_hidden, bool has_order, bool has_watermark);
+  /// One BLOB (create_sort_key) whose bytes compare as `orders` say.
+  duckdb::unique_ptr<duckdb::Expression> sort_key(const duckdb::vector<duckdb::BoundOrderByNode>& orders);
+  /// Number of columns of the node that are not hidden.
+  size_t visible(uint32_t node) const;
+  plan::Node& node(uint32_t index) { return nodes_[index]; }
+
+  duckdb::ClientContext& context_;
+  const ViewOptions& options_;
+  std::vector<plan::Node> nodes_;
+  std::map<uint64_t, uint32_t> ctes_;  // by table index
+  bool has_window_bound_ = false;
+};
+
+/// The columns that a stateful node reads, as a Project to put below it. Starts with all visible columns of the input.
+class PreProjection {
+ public:
+  PreProjection(Translator& translator, uint32_t input);
+  /// The index of a column that holds the expression; an equal one is used again.
+  uint32_t column(const duckdb::Expression& expression);
+  /// The node to read from: the input itself when nothing was added.
+  uint32_t finish();
+  size_t size() const { return expressions_.size(); }
+
+ private:
+  Translator& translator_;
+  uint32_t input_;
+  size_t given_;
+  std::vector<batch::Expression> expressions_;
+  std::vector<std::string> names_;
+};
+
+}  // namespace millrace::sql
