@@ -1,0 +1,24 @@
+// The list of connectors. Outsiders include this file, sink.h and source.h, never a connector's own folder.
+//
+// Adding a connector: a folder, and one line in connector.cpp.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "base/result.h"
+#include "connectors/sink.h"
+#include "connectors/source.h"
+#include "sql/options.h"
+
+namespace millrace::connectors {
+
+/// Makes the options of all connectors and formats known to CREATE statements.
+void register_options(sql::OptionRegistry& registry);
+
+/// Opens a file of records for a stream or table: NDJSON, a JSON array, CSV; gzip and zstd by their first bytes.
+Result<std::unique_ptr<RecordSource>> open_source(std::string_view connector, const SourceSetup& setup);
+
+Result<std::unique_ptr<Sink>> make_sink(std::string_view connector, const SinkSetup& setup);
+
+}  // namespace millrace::connectors
