@@ -7,7 +7,7 @@
 //    orders rows as the log does: append time, partition, offset) and `watermark_column` (the partition's watermark before
 //    the row, TIMESTAMP); -1 where absent;
 //  * a row's `diff` is not a column: it travels beside the batch.
-// Serialized form: docs/formats/catalog.md ("Plans").
+// Serialized form: docs/formats/plan.md.
 #pragma once
 
 #include <cstdint>
@@ -172,7 +172,8 @@ struct Plan {
   bool stateless() const;
 };
 
-std::string serialize(const Plan& plan);
+/// Fails when an expression cannot be written down (batch/expression.h).
+Result<std::string> serialize(const Plan& plan);
 Result<Plan> deserialize(std::string_view bytes, batch::Session& session);
 
 /// The columns by which rows must be brought together before input `port` of a stateful node; empty = all to one place.

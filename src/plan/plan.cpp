@@ -1,0 +1,57 @@
+#include "plan/plan.h"
+
+#include <algorithm>
+#include <type_traits>
+
+namespace millrace::plan {
+
+namespace {
+
+// In the order of Operation's alternatives.
+constexpr std::string_view kKinds[] = {"Source",    "Filter",     "Project", "Unnest", "UnionAll",
+                                       "Aggregate", "DistinctOn", "Window",  "Join",   "TopN"};
+static_assert(std::size(kKinds) == std::variant_size_v<Operation>);
+
+}  // namespace
+
+std::string_view Node::kind() const { return kKinds[operation.index()]; }
+
+bool Node::stateful() const {
+  return std::visit(
+      [](const auto& of) {
+        using T = std::decay_t<decltype(of)>;
+        return std::is_same_v<T, Aggregate> || std::is_same_v<T, DistinctOn> || std::is_same_v<T, Window> ||
+               std::is_same_v<T, Join> || std::is_same_v<T, TopN>;
+      },
+      operation);
+}
+
+batch::Schema Plan::schema() const {
+  batch::Schema schema;
+  const auto& fields = root().output.fields;
+  schema.fields.assign(fields.begin(), fields.begin() + std::min<std::ptrdiff_t>(columns, std::ssize(fields)));
+  return schema;
+}
+
+std::vector<std::string> Plan::relations() const {
+  std::vector<std::string> names;
+  for (const Node& node : nodes) {
+    const auto* source = std::get_if<Source>(&node.operation);
+    if (source && std::find(names.begin(), names.end(), source->relation) == names.end()) names.push_back(source->relation);
+  }
+  return names;
+}
+
+bool Plan::stateless() const {
+  return std::none_of(nodes.begin(), nodes.end(), [](const Node& node) { return node.stateful(); });
+}
+
+std::vector<uint32_t> exchange_columns(const Node& node, size_t port) {
+  if (const auto* aggregate = std::get_if<Aggregate>(&node.operation)) return aggregate->group_columns;
+  if (const auto* distinct = std::get_if<DistinctOn>(&node.operation)) return distinct->key_columns;
+  if (const auto* window = std::get_if<Window>(&node.operation)) return window->partition_columns;
+  if (const auto* join = std::get_if<Join>(&node.operation)) return port == 0 ? join->left_keys : join->right_keys;
+  return {};
+}
+
+}  // namespace millrace::plan
