@@ -39,7 +39,7 @@ millrace_plain_library(rocksdb rocksdb/db.h rocksdb)
 millrace_plain_library(zstd zstd.h zstd)
 millrace_plain_library(lz4 lz4.h lz4)
 millrace_plain_library(xxhash xxhash.h xxhash)
-millrace_plain_library(readline readline/readline.h readline)
+millrace_plain_library(libedit editline/readline.h edit)
 
 # Boost is used through its headers (Asio, Beast).
 find_path(MILLRACE_BOOST_INCLUDE boost/beast/version.hpp)

@@ -51,7 +51,7 @@ def _outside(path: str, header: str, rules: Rules) -> tuple[str, str] | None:
                         "a new dependency needs a door")
     if _may_use(path, door):
         return None
-    return "door", f"{header}: the door to {door['library']} is {', '.join(door['folders'])}"
+    return "door", f"{header}: the door to {door['library']} is {', '.join(door['folders']) or 'closed'}"
 
 
 def _door_of(header: str, rules: Rules) -> dict | None:
