@@ -28,16 +28,6 @@ void allocate_columns(duckdb::DataChunk& chunk, const std::vector<Type>& types) 
   chunk.SetCardinality(0);
 }
 
-/// Columns without data of their own, to be pointed at others.
-std::unique_ptr<duckdb::DataChunk> bare_chunk(std::span<const Type> types) {
-  auto chunk = std::make_unique<duckdb::DataChunk>();
-  chunk->data.reserve(types.size());
-  for (const Type& type : types) chunk->data.emplace_back(type.duckdb_type(), nullptr);
-  chunk->SetCapacity(kBatchRows);
-  chunk->SetCardinality(0);
-  return chunk;
-}
-
 /// Bytes of a vector's first `rows` values, with what they point to.
 size_t vector_bytes(const duckdb::Vector& vector, const Type& type, size_t rows) {
   if (type.is_nested()) return vector.GetAllocationSize(rows);
@@ -214,10 +204,19 @@ Batch Batch::clone() const {
   return copy;
 }
 
+Batch Batch::referring(std::shared_ptr<const std::vector<Type>> types, size_t rows) {
+  auto chunk = std::make_unique<duckdb::DataChunk>();
+  chunk->data.reserve(types->size());
+  for (const Type& type : *types) chunk->data.emplace_back(type.duckdb_type(), nullptr);
+  chunk->SetCapacity(kBatchRows);
+  chunk->SetCardinality(rows);
+  return adopt(std::move(chunk), std::move(types));
+}
+
 Batch Batch::select(std::span<const uint32_t> rows) const {
   duckdb::SelectionVector selection(rows.size());
-  std::memcpy(selection.data(), rows.data(), rows.size_bytes());
-  Batch result = adopt(bare_chunk(*types_), types_);
+  if (!rows.empty()) std::memcpy(selection.data(), rows.data(), rows.size_bytes());
+  Batch result = referring(types_, rows.size());
   result.chunk_->Slice(*chunk_, selection, rows.size());
   result.retained_ = retained_;
   if (!diffs_.empty()) {
@@ -227,14 +226,20 @@ Batch Batch::select(std::span<const uint32_t> rows) const {
   return result;
 }
 
+Batch Batch::share() const {
+  Batch result = referring(types_, rows());
+  for (size_t i = 0; i < columns(); ++i) result.chunk_->data[i].Reference(chunk_->data[i]);
+  result.diffs_ = diffs_;
+  result.retained_ = retained_;
+  return result;
+}
+
 Batch Batch::project(std::span<const uint32_t> columns) const {
   std::vector<Type> types;
   types.reserve(columns.size());
   for (uint32_t column : columns) types.push_back((*types_)[column]);
-  auto chunk = bare_chunk(types);
-  for (size_t i = 0; i < columns.size(); ++i) chunk->data[i].Reference(chunk_->data[columns[i]]);
-  chunk->SetCardinality(chunk_->size());
-  Batch result = adopt(std::move(chunk), std::make_shared<const std::vector<Type>>(std::move(types)));
+  Batch result = referring(std::make_shared<const std::vector<Type>>(std::move(types)), rows());
+  for (size_t i = 0; i < columns.size(); ++i) result.chunk_->data[i].Reference(chunk_->data[columns[i]]);
   result.diffs_ = diffs_;
   result.retained_ = retained_;
   return result;
@@ -244,11 +249,9 @@ Batch Batch::beside(const Batch& left, const Batch& right) {
   MR_CHECK(left.rows() == right.rows(), "batches side by side have equally many rows");
   std::vector<Type> types(*left.types_);
   types.insert(types.end(), right.types_->begin(), right.types_->end());
-  auto chunk = bare_chunk(types);
-  for (size_t i = 0; i < left.columns(); ++i) chunk->data[i].Reference(left.chunk_->data[i]);
-  for (size_t i = 0; i < right.columns(); ++i) chunk->data[left.columns() + i].Reference(right.chunk_->data[i]);
-  chunk->SetCardinality(left.rows());
-  Batch result = adopt(std::move(chunk), std::make_shared<const std::vector<Type>>(std::move(types)));
+  Batch result = referring(std::make_shared<const std::vector<Type>>(std::move(types)), left.rows());
+  for (size_t i = 0; i < left.columns(); ++i) result.chunk_->data[i].Reference(left.chunk_->data[i]);
+  for (size_t i = 0; i < right.columns(); ++i) result.chunk_->data[left.columns() + i].Reference(right.chunk_->data[i]);
   result.diffs_ = left.diffs_;
   result.retained_ = left.retained_;
   result.retain_all_of(right);

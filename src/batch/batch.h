@@ -53,6 +53,13 @@ struct alignas(8) StringRef {
 };
 static_assert(sizeof(StringRef) == 16);
 
+/// An INTERVAL. Equal in SQL after carrying 24 hours to a day and 30 days to a month.
+struct Interval {
+  int32_t months = 0;
+  int32_t days = 0;
+  int64_t micros = 0;
+};
+
 /// An element range of a LIST column's child.
 struct ListRange {
   uint64_t offset;
@@ -160,6 +167,8 @@ class Batch {
   Batch clone() const;
   /// The rows with these indices, in this order, sharing the buffers of this batch.
   Batch select(std::span<const uint32_t> rows) const;
+  /// The same rows, sharing the buffers of this batch.
+  Batch share() const;
   /// The columns with these indices, sharing buffers and diffs.
   Batch project(std::span<const uint32_t> columns) const;
   /// The columns of `left`, then those of `right`, sharing their buffers; as many rows each. Diffs are left's.
@@ -183,6 +192,7 @@ class Batch {
 
  private:
   Batch();
+  static Batch referring(std::shared_ptr<const std::vector<Type>> types, size_t rows);
 
   std::unique_ptr<duckdb::DataChunk> chunk_;
   std::shared_ptr<const std::vector<Type>> types_;

@@ -37,7 +37,8 @@ class Expression {
   /// True when evaluating it on some row can throw (casts, arithmetic overflow, error()).
   bool can_throw() const;
 
-  std::string serialize() const;
+  /// Bytes for the stored plan. Fails for the few functions whose bound state DuckDB cannot write down.
+  Result<std::string> serialize() const;
   static Result<Expression> deserialize(std::string_view bytes, Session& session);
 
   const duckdb::Expression& bound() const { return *bound_; }
@@ -61,10 +62,11 @@ class ExpressionRunner {
   ~ExpressionRunner();
   ExpressionRunner(ExpressionRunner&&) noexcept;
 
-  /// One output column an expression; diffs are taken over. Rows that throw are left out of the output and listed in
-  /// `errors` (found by bisection, so the fast path costs nothing). The output may alias `input`.
+  /// One output column an expression; diffs are taken over. Rows that throw are left out of the output and appended to
+  /// `errors`, ascending (found by bisection, so the fast path costs nothing). The output may alias `input`, never the runner.
   Batch project(const Batch& input, std::vector<RowError>& errors);
-  /// The rows on which all expressions (of type BOOLEAN) are true.
+  /// The rows on which all expressions (of type BOOLEAN) are true, evaluated in order: one that an earlier expression
+  /// leaves out cannot throw in a later one. The output aliases `input`.
   Batch filter(const Batch& input, std::vector<RowError>& errors);
 
  private:

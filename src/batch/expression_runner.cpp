@@ -1,0 +1,172 @@
+#include <numeric>
+
+#include <duckdb/common/types/data_chunk.hpp>
+#include <duckdb/common/vector_operations/vector_operations.hpp>
+#include <duckdb/execution/expression_executor.hpp>
+#include <duckdb/planner/expression.hpp>
+
+#include "batch/duckdb_error.h"
+#include "batch/expression.h"
+
+namespace millrace::batch {
+
+namespace {
+
+std::unique_ptr<duckdb::DataChunk> bare_chunk(const std::vector<Type>& types, size_t rows) {
+  auto chunk = std::make_unique<duckdb::DataChunk>();
+  chunk->data.reserve(types.size());
+  for (const Type& type : types) chunk->data.emplace_back(type.duckdb_type(), nullptr);
+  chunk->SetCapacity(kBatchRows);
+  chunk->SetCardinality(rows);
+  return chunk;
+}
+
+bool is_column_of(const duckdb::Vector& vector, const duckdb::DataChunk& chunk) {
+  for (const duckdb::Vector& column : chunk.data) {
+    if (column.GetData() == vector.GetData()) return true;
+  }
+  return false;
+}
+
+/// An expression's result can point into the executor's intermediate buffers (a cast that changes nothing, a struct of
+/// computed fields), which the next run overwrites: such a result is copied. `own` is where a result of its own lies.
+void detach(duckdb::Vector& result, duckdb::data_ptr_t own, const duckdb::DataChunk& input, bool nested) {
+  const bool constant = result.GetVectorType() == duckdb::VectorType::CONSTANT_VECTOR;
+  const bool flat = result.GetVectorType() == duckdb::VectorType::FLAT_VECTOR;
+  if (!nested && (flat || constant) && (result.GetData() == own || is_column_of(result, input))) return;
+  const size_t rows = constant ? 1 : input.size();
+  duckdb::Vector copy(result.GetType(), duckdb::idx_t(kBatchRows));
+  duckdb::VectorOperations::Copy(result, copy, rows, 0, 0);
+  if (constant) copy.SetVectorType(duckdb::VectorType::CONSTANT_VECTOR);
+  result.Reference(copy);
+}
+
+}  // namespace
+
+struct ExpressionRunner::State {
+  State(duckdb::ClientContext& context, std::vector<Expression> list);
+
+  /// Evaluates all expressions; throws what DuckDB throws.
+  Batch project(const Batch& input);
+  /// Indices of the rows that pass; throws what DuckDB throws.
+  std::vector<uint32_t> passing(const Batch& input);
+  /// Calls `attempt` on ever smaller parts of `rows` until it does not throw, or a part is one row: that row's error is kept.
+  template <typename Attempt>
+  static void bisect(std::span<const uint32_t> rows, const Attempt& attempt, std::vector<RowError>& errors);
+
+  std::vector<Expression> expressions;
+  std::vector<int> columns;  ///< the column that the expression just is, or -1
+  std::shared_ptr<const std::vector<Type>> types;
+  /// One an expression, none for plain columns. (SelectExpression wants an executor of its own for each predicate.)
+  std::vector<std::unique_ptr<duckdb::ExpressionExecutor>> executors;
+  duckdb::SelectionVector selections[2];
+};
+
+ExpressionRunner::State::State(duckdb::ClientContext& context, std::vector<Expression> list) : expressions(std::move(list)) {
+  std::vector<Type> output;
+  for (const Expression& expression : expressions) {
+    output.push_back(expression.type());
+    columns.push_back(expression.column_index());
+    executors.push_back(std::make_unique<duckdb::ExpressionExecutor>(context, expression.bound()));
+  }
+  types = std::make_shared<const std::vector<Type>>(std::move(output));
+  for (auto& selection : selections) selection.Initialize(kBatchRows);
+}
+
+Batch ExpressionRunner::State::project(const Batch& input) {
+  // DuckDB's executor takes its input as not const, and only reads it.
+  auto& source = const_cast<duckdb::DataChunk&>(input.chunk());
+  auto chunk = bare_chunk(*types, input.rows());
+  for (size_t i = 0; i < expressions.size(); ++i) {
+    if (columns[i] >= 0) {
+      chunk->data[i].Reference(source.data[static_cast<size_t>(columns[i])]);
+      continue;
+    }
+    duckdb::Vector result((*types)[i].duckdb_type(), duckdb::idx_t(kBatchRows));
+    duckdb::data_ptr_t own = result.GetData();
+    executors[i]->SetChunk(&source);
+    executors[i]->ExecuteExpression(0, result);
+    detach(result, own, source, (*types)[i].is_nested());
+    chunk->data[i].Reference(result);
+  }
+  Batch output = Batch::adopt(std::move(chunk), types);
+  output.set_diffs({input.diffs().begin(), input.diffs().end()});
+  output.retain_all_of(input);
+  return output;
+}
+
+std::vector<uint32_t> ExpressionRunner::State::passing(const Batch& input) {
+  auto& source = const_cast<duckdb::DataChunk&>(input.chunk());
+  size_t count = input.rows();
+  duckdb::SelectionVector* current = nullptr;
+  for (size_t i = 0; i < executors.size() && count > 0; ++i) {
+    duckdb::SelectionVector& next = selections[i % 2];
+    count = executors[i]->SelectExpression(source, next, current, count);
+    current = &next;
+  }
+  std::vector<uint32_t> rows(count);
+  for (size_t i = 0; i < count; ++i) rows[i] = current ? current->get_index(i) : static_cast<uint32_t>(i);
+  return rows;
+}
+
+template <typename Attempt>
+void ExpressionRunner::State::bisect(std::span<const uint32_t> rows, const Attempt& attempt, std::vector<RowError>& errors) {
+  if (rows.empty()) return;
+  try {
+    attempt(rows);
+    return;
+  } catch (const std::exception& exception) {
+    if (rows.size() == 1) {
+      errors.push_back({rows[0], message_from(exception)});
+      return;
+    }
+  }
+  const size_t half = rows.size() / 2;
+  bisect(rows.first(half), attempt, errors);
+  bisect(rows.subspan(half), attempt, errors);
+}
+
+namespace {
+
+std::vector<uint32_t> all_rows(size_t count) {
+  std::vector<uint32_t> rows(count);
+  std::iota(rows.begin(), rows.end(), 0);
+  return rows;
+}
+
+}  // namespace
+
+ExpressionRunner::ExpressionRunner(Session& session, std::vector<Expression> expressions)
+    : state_(std::make_unique<State>(session.context(), std::move(expressions))) {}
+ExpressionRunner::~ExpressionRunner() = default;
+ExpressionRunner::ExpressionRunner(ExpressionRunner&&) noexcept = default;
+
+Batch ExpressionRunner::project(const Batch& input, std::vector<RowError>& errors) {
+  try {
+    return state_->project(input);
+  } catch (const std::exception&) {
+    // Some row is to blame: found below, where the parts without one are gathered as copies.
+  }
+  Batch output(*state_->types);
+  auto attempt = [&](std::span<const uint32_t> rows) {
+    Batch part = state_->project(input.select(rows));
+    output.append(part, 0, part.rows());
+  };
+  State::bisect(all_rows(input.rows()), attempt, errors);
+  return output;
+}
+
+Batch ExpressionRunner::filter(const Batch& input, std::vector<RowError>& errors) {
+  std::vector<uint32_t> passing;
+  try {
+    passing = state_->passing(input);
+  } catch (const std::exception&) {
+    auto attempt = [&](std::span<const uint32_t> rows) {
+      for (uint32_t row : state_->passing(input.select(rows))) passing.push_back(rows[row]);
+    };
+    State::bisect(all_rows(input.rows()), attempt, errors);
+  }
+  return passing.size() == input.rows() ? input.share() : input.select(passing);
+}
+
+}  // namespace millrace::batch
