@@ -1,0 +1,158 @@
+// Node: one running Millrace: a data directory, its log, its pipeline, and the threads that run it. The server and the
+// command line talk to this class alone.
+//
+// Life: open (recovers what the directory holds) → apply_pipeline (idempotent) → start → … → stop. All functions but
+// open, start and stop may be called from any thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/env.h"
+#include "base/ids.h"
+#include "base/metrics.h"
+#include "base/result.h"
+#include "batch/batch.h"
+#include "ledger/ledger.h"
+
+namespace millrace::engine {
+
+struct NodeOptions {
+  std::string data_directory;
+  uint32_t workers = 1;
+  uint64_t memory_bytes = 4ULL << 30;
+  Duration commit_interval = Duration::from_seconds(1);  ///< the longest a finished step waits for its commit
+  uint64_t step_bytes_max = 16ULL << 20;                 ///< log bytes that one step takes, over all partitions
+  uint64_t checkpoint_dirty_bytes = 256ULL << 20;        ///< a state checkpoint follows when more than this is dirty
+  uint64_t record_bytes_max = 16ULL << 20;               ///< a longer line is rejected at ingest
+  uint64_t query_rows_max = 1000000;
+  bool bounded = false;  ///< --once: sources end, no idle timeouts
+};
+
+/// Where appended records went, as the HTTP answer shows it.
+struct AppendedRange {
+  PartitionId partition;
+  Offset first;
+  Offset last;
+};
+
+struct RejectedLine {
+  uint64_t line = 0;  ///< from 1
+  std::string error;
+};
+
+struct AppendReceipt {
+  uint64_t accepted = 0;
+  std::vector<RejectedLine> rejected;
+  std::vector<AppendedRange> positions;
+};
+
+struct AppendRequest {
+  std::string idempotency_key;  ///< empty: none
+  bool validate = false;        ///< reject lines that do not decode, instead of storing them
+};
+
+/// Answer to one SQL text: that of its last statement.
+struct StatementResult {
+  batch::Schema schema;
+  std::vector<batch::Batch> batches;
+  std::string message;  ///< e.g. "created view hours", for statements that return no rows
+};
+
+/// Committed changes of a view as they come. Each row: the view's columns, then `_op` VARCHAR (+I −U +U −D) and `_commit` UBIGINT.
+class Subscription {
+ public:
+  virtual ~Subscription() = default;
+  virtual const batch::Schema& schema() const = 0;
+  /// Waits up to `timeout` for changes; an empty batch when there were none. Fails with kCancelled when the node stops, and
+  /// with kUnavailable when the reader was too slow and changes were let go (it must subscribe again).
+  virtual Result<batch::Batch> next(Duration timeout) = 0;
+};
+
+struct StreamStatus {
+  std::string name;
+  std::string kind;  ///< "stream", "table"
+  uint64_t records = 0;
+  uint64_t bytes = 0;
+  uint64_t lag_records = 0;  ///< stored but not in a commit yet
+  uint64_t dead = 0;
+};
+
+struct ViewStatus {
+  std::string name;
+  std::string kind;  ///< "view", "table", "plain view"
+  std::vector<std::string> reads;
+  uint64_t rows = 0;
+  uint64_t changes = 0;  ///< emitted since the start
+  uint64_t errors = 0;
+  uint64_t late = 0;
+};
+
+struct SinkStatus {
+  std::string name;
+  std::string source;
+  std::string state;  ///< "running", "waiting", "failing: <reason>"
+  uint64_t rows = 0;
+  uint64_t lag = 0;   ///< changes or commits behind
+};
+
+struct NodeStatus {
+  std::string version;
+  std::string data_directory;
+  bool ready = false;
+  bool bounded_done = false;
+  Epoch epoch;
+  uint64_t rows_in = 0;          ///< rows that steps took since the start
+  double rows_per_second = 0;    ///< over the last seconds
+  uint64_t lag_records = 0;
+  uint64_t memory_bytes = 0;     ///< resident
+  uint64_t state_bytes = 0;
+  uint64_t commits = 0;
+  uint64_t checkpoints = 0;
+  std::string failure;           ///< why the engine stopped; empty while it runs
+  std::vector<StreamStatus> streams;
+  std::vector<ViewStatus> views;
+  std::vector<SinkStatus> sinks;
+};
+
+class Node {
+ public:
+  /// Locks the directory (kObjectInUse when another process holds it), checks its version, recovers.
+  static Result<std::unique_ptr<Node>> open(Env& env, Metrics& metrics, NodeOptions options);
+  virtual ~Node() = default;
+
+  /// Applies the statements of a pipeline file. `variables` are --set's. Errors point into `text`.
+  virtual Status apply_pipeline(std::string_view text, const std::string& base_directory,
+                                const std::map<std::string, std::string>& variables) = 0;
+  /// Starts the threads; ready when it returns.
+  virtual Status start() = 0;
+  /// Commits, lets sinks finish what is committed, stops. Called by the destructor too.
+  virtual Status stop() = 0;
+
+  /// Runs SQL: every statement but SUBSCRIBE and EMIT CHANGES.
+  virtual Result<StatementResult> execute(std::string_view sql) = 0;
+  /// The view or query of a SUBSCRIBE or EMIT CHANGES statement; nothing when `sql` is another statement.
+  virtual Result<std::optional<std::string>> subscription_target(std::string_view sql) = 0;
+  virtual Result<std::unique_ptr<Subscription>> subscribe(std::string_view view) = 0;
+
+  /// Stores records of a stream or table; returns when they are durable. The views live for the call.
+  virtual Result<AppendReceipt> append(std::string_view stream, const std::vector<std::string_view>& records,
+                                       const AppendRequest& request) = 0;
+
+  /// Returns when all that was acked so far is in every view.
+  virtual Status sync() = 0;
+  /// --once: reads all sources to their end, moves watermarks to the end of time, commits, delivers to every sink.
+  virtual Status finish_bounded() = 0;
+
+  virtual NodeStatus status() = 0;
+  virtual ledger::Report ledger_report() = 0;
+};
+
+}  // namespace millrace::engine
