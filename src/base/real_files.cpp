@@ -181,7 +181,9 @@ class RealFileSystem final : public FileSystem {
   Status remove_recursively(const std::string& path) override {
     std::error_code error;
     std::filesystem::remove_all(path, error);
-    if (error) return errno_error("remove " + path, error.value());
+    if (error && error.value() != ENOENT && error.value() != ENOTDIR) {
+      return errno_error("remove " + path, error.value());
+    }
     return {};
   }
 
