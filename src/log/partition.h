@@ -36,8 +36,8 @@ struct StreamOptions {
   int32_t partitions = 1;
   uint64_t segment_bytes = uint64_t{128} << 20;  ///< a new segment starts when the next batch would pass this
   Duration segment_age = Duration::from_seconds(24 * 3600);  ///< and when the first batch is this old
-  std::optional<uint64_t> retention_bytes;       ///< per partition; nothing: no bound
-  std::optional<Duration> retention;             ///< by append time; nothing: for ever
+  std::optional<uint64_t> retention_bytes = std::nullopt;       ///< per partition; nothing: no bound
+  std::optional<Duration> retention = std::nullopt;             ///< by append time; nothing: for ever
   uint32_t idempotency_window = 16384;           ///< marked batches per partition that are remembered
 
   bool operator==(const StreamOptions&) const = default;
