@@ -14,6 +14,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "sql/options.h"
 #include "sql/statement.h"
 
@@ -63,7 +64,7 @@ struct CatalogObject {
   std::string query;  ///< of a view, or of a sink made AS SELECT: DuckDB's part of it
   std::vector<std::string> query_columns;  ///< the column list of a view
   Emit emit = Emit::kDefault;
-  std::string allow_lateness;
+  Duration allowed_lateness;
   std::string source;                     ///< of a sink made FROM a name
   std::vector<std::string> dependencies;  ///< names of objects that it reads
   OperatorRange operators;
@@ -73,6 +74,8 @@ struct CatalogObject {
 
 /// What binding a view's or sink's query gave; the catalog keeps it with the object.
 struct BoundObject {
+  /// Every name that the resolver found for the query, plain views included, in any spelling. Companions count for their
+  /// owner, system relations not at all. Ignored for a sink made FROM a name.
   std::vector<std::string> dependencies;
   std::vector<CatalogColumn> columns;
   std::vector<std::string> key;
@@ -148,14 +151,15 @@ class Catalog {
     std::vector<CatalogColumn> columns;
   };
 
-  Result<CatalogChange> change_for(const Statement& statement, const OptionRegistry& registry) const;
-  Result<CatalogChange> create_change(const Statement& statement, CatalogObject wanted, const CreateMode& mode,
-                                      const Name& name) const;
+  Result<CatalogChange> create_change(const Statement& statement, const OptionRegistry& registry) const;
   Result<CatalogChange> drop_change(const Drop& drop) const;
-  Status check_free_name(const Name& name, ObjectKind kind) const;
-  Status check_replaceable(const CatalogObject& existing, const Name& name) const;
-  Status bind(CatalogObject& object, BoundObject bound) const;
+  Status add_drops(const Drop& drop, const Name& name, std::vector<const CatalogObject*>& dropped) const;
+  Status check_sink_source(CatalogObject& sink, const Name& source) const;
+  Result<BoundObject> check_binding(const CatalogObject& object, BoundObject bound) const;
+  ObjectMap& map_of(ObjectKind kind) { return kind == ObjectKind::kMacro ? macros_ : objects_; }
   void give_ids(CatalogObject& object);
+  static Result<Catalog> decode_file(std::string_view bytes);
+  Status check_loaded() const;
 
   ObjectMap objects_;
   ObjectMap macros_;

@@ -4,39 +4,19 @@
 #include <array>
 #include <optional>
 
+#include "base/text.h"
+
 namespace millrace::sql {
 namespace {
 
 constexpr std::string_view kOperatorCharacters = "+-*/<>=~!@#%^&|`?:";
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c & 0x80) != 0; }
 bool is_word(char c) { return is_letter(c) || is_digit(c) || c == '$'; }
 bool is_operator(char c) { return kOperatorCharacters.find(c) != std::string_view::npos; }
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 Error error_at(uint64_t offset, uint64_t length, std::string message, std::string hint) {
   return user_error(sqlstate::kSyntaxError, std::move(message)).at(SourceSpan{offset, length}).with_hint(std::move(hint));
-}
-
-/// Length of the valid UTF-8 sequence at `at` (Unicode 15, table 3-7), or 0.
-size_t utf8_length(std::string_view text, size_t at) {
-  auto byte = [&](size_t i) { return at + i < text.size() ? static_cast<uint8_t>(text[at + i]) : 0; };
-  auto follows = [&](size_t i, int low, int high) { return byte(i) >= low && byte(i) <= high; };
-  uint8_t first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return follows(1, 0x80, 0xBF) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    int low = first == 0xE0 ? 0xA0 : 0x80;
-    int high = first == 0xED ? 0x9F : 0xBF;
-    return follows(1, low, high) && follows(2, 0x80, 0xBF) ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    int low = first == 0xF0 ? 0x90 : 0x80;
-    int high = first == 0xF4 ? 0x8F : 0xBF;
-    return follows(1, low, high) && follows(2, 0x80, 0xBF) && follows(3, 0x80, 0xBF) ? 4 : 0;
-  }
-  return 0;
 }
 
 /// Length of a Unicode space at `at` that DuckDB takes as white space too (no-break space, U+2000–200F, U+2028/9, U+202F,
@@ -72,15 +52,10 @@ class Scanner {
   char peek(size_t ahead = 0) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
 
   Status check_utf8() const {
-    for (size_t i = 0; i < text_.size();) {
-      if (text_[i] == '\0') return error_at(i, 1, "the text holds a zero byte", "remove it");
-      size_t length = utf8_length(text_, i);
-      if (length == 0) {
-        return user_error("22021", "the text is not valid UTF-8").at(SourceSpan{i, 1}).with_hint("save the text as UTF-8");
-      }
-      i += length;
-    }
-    return {};
+    if (size_t zero = text_.find('\0'); zero != std::string_view::npos) return error_at(zero, 1, "the text holds a zero byte", "remove it");
+    if (is_valid_utf8(text_)) return {};
+    SourceSpan span{valid_utf8_prefix(text_), 1};
+    return user_error("22021", "the text is not valid UTF-8").at(span).with_hint("save the text as UTF-8");
   }
 
   Status skip_space() {
@@ -149,7 +124,7 @@ class Scanner {
 
   /// Length of what stands before the quote of a string literal that starts here: 0 for '…', 1 for E'…', 2 for U&'…'.
   std::optional<size_t> string_prefix() const {
-    char c = lower(peek());
+    char c = to_lower_ascii(peek());
     if (c == '\'') return 0;
     if ((c == 'e' || c == 'x' || c == 'b') && peek(1) == '\'') return 1;
     if (c == 'u' && peek(1) == '&' && peek(2) == '\'') return 2;
@@ -157,7 +132,7 @@ class Scanner {
   }
 
   Status scan_string(size_t start, size_t prefix) {
-    bool escapes = prefix == 1 && lower(peek()) == 'e';
+    bool escapes = prefix == 1 && to_lower_ascii(peek()) == 'e';
     at_ += prefix + 1;
     while (at_ < text_.size()) {
       if (escapes && peek() == '\\') {
@@ -208,7 +183,7 @@ class Scanner {
 
   Status scan_number() {
     size_t start = at_;
-    if (peek() == '0' && (lower(peek(1)) == 'x' || lower(peek(1)) == 'b') && is_word(peek(2))) {
+    if (peek() == '0' && (to_lower_ascii(peek(1)) == 'x' || to_lower_ascii(peek(1)) == 'b') && is_word(peek(2))) {
       at_ += 2;
       while (is_word(peek())) ++at_;
       add(TokenKind::kNumber, start);
@@ -220,19 +195,17 @@ class Scanner {
       skip_digits();
     }
     size_t sign = peek(1) == '+' || peek(1) == '-' ? 1 : 0;
-    if (lower(peek()) == 'e' && is_digit(peek(1 + sign))) {
+    if (to_lower_ascii(peek()) == 'e' && is_digit(peek(1 + sign))) {
       at_ += 1 + sign;
       skip_digits();
     }
     if (at_ < text_.size() && is_letter(peek()) && unicode_space_length(text_, at_) == 0) {
-      return error_at(start, at_ - start + 1, "letters follow a number: " + std::string(text_.substr(start, at_ - start)) + peek_character(),
+      return error_at(start, at_ - start + 1, "letters follow a number: " + std::string(text_.substr(start, at_ - start)),
                       "separate them by a space; a name that starts with a digit stands in double quotes");
     }
     add(TokenKind::kNumber, start);
     return {};
   }
-
-  std::string peek_character() const { return std::string(text_.substr(at_, utf8_length(text_, at_))); }
 
   /// $1 and $name are parameters; $$ and $tag$ open a string.
   Status scan_dollar() {
@@ -318,7 +291,7 @@ std::string string_value(std::string_view text) {
   }
   size_t open = text.find('\'');
   std::string_view inner = text.substr(open + 1, text.size() - open - 2);
-  return open == 1 && lower(text.front()) == 'e' ? without_escapes(inner) : without_doubled(inner, '\'');
+  return open == 1 && to_lower_ascii(text.front()) == 'e' ? without_escapes(inner) : without_doubled(inner, '\'');
 }
 
 }  // namespace
@@ -333,7 +306,7 @@ std::string token_value(std::string_view text, const Token& token) {
 }
 
 bool is_keyword(std::string_view text, const Token& token, std::string_view keyword) {
-  return token.kind == TokenKind::kWord && equal_ignoring_case(token_text(text, token), keyword);
+  return token.kind == TokenKind::kWord && iequals(token_text(text, token), keyword);
 }
 
 bool is_reserved_word(std::string_view word) {
@@ -349,7 +322,7 @@ bool is_reserved_word(std::string_view word) {
       "returning", "select",   "show",      "some",       "summarize", "symmetric",   "table",        "then",
       "to",        "trailing", "true",      "union",      "unique",    "unpivot",     "using",        "variadic",
       "when",      "where",    "window",    "with"};
-  std::string folded = lower_case(word);
+  std::string folded = to_lower_ascii(word);
   return std::find(std::begin(kReserved), std::end(kReserved), folded) != std::end(kReserved);
 }
 
@@ -362,26 +335,10 @@ std::string quote_name(std::string_view name) {
   return quoted + '"';
 }
 
-std::string quote_string(std::string_view value) {
-  std::string quoted = "'";
-  for (char c : value) quoted.append(c == '\'' ? 2 : 1, c);
-  return quoted + '\'';
-}
-
 bool ends_statement(std::string_view text) {
   Result<std::vector<Token>> tokens = tokenize(text);
   if (!tokens.ok()) return tokens.error().message.find("not closed") == std::string::npos;  // no further line repairs it
   return tokens->size() >= 2 && (*tokens)[tokens->size() - 2].kind == TokenKind::kSemicolon;
-}
-
-std::string lower_case(std::string_view text) {
-  std::string folded(text);
-  std::transform(folded.begin(), folded.end(), folded.begin(), lower);
-  return folded;
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 }  // namespace millrace::sql

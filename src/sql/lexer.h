@@ -56,14 +56,8 @@ bool is_reserved_word(std::string_view word);
 
 /// The name as SQL text that means exactly it: in double quotes where that is needed.
 std::string quote_name(std::string_view name);
-/// The value as a SQL string literal.
-std::string quote_string(std::string_view value);
 
 /// Whether a shell should run what was typed so far: every quote and comment is closed and the last token is `;`.
 bool ends_statement(std::string_view text);
-
-/// The text with letters folded to lower case (ASCII only, as names are compared).
-std::string lower_case(std::string_view text);
-bool equal_ignoring_case(std::string_view a, std::string_view b);
 
 }  // namespace millrace::sql

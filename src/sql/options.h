@@ -117,9 +117,4 @@ class OptionRegistry {
 /// option has one.
 Result<OptionValue> check_option(const OptionSpec& spec, const Option& option);
 
-/// '7 days', '10s', '1 hour 30 minutes', '250 ms'. Months and years are refused: their length varies.
-Result<Duration> parse_duration(std::string_view text);
-/// '64 MB', '1 GiB', '1048576'.
-Result<int64_t> parse_size(std::string_view text);
-
 }  // namespace millrace::sql

@@ -1,4 +1,5 @@
 // The column list of CREATE STREAM and CREATE TABLE: columns, types, keys and the watermark.
+#include "base/text.h"
 #include "sql/parser_parts.h"
 
 namespace millrace::sql {
@@ -36,8 +37,8 @@ class TypeParser {
 
  private:
   bool at_second_word() const {
-    bool two_words = equal_ignoring_case(text_, "DOUBLE") || equal_ignoring_case(text_, "CHARACTER") ||
-                     equal_ignoring_case(text_, "CHAR") || equal_ignoring_case(text_, "BIT");
+    bool two_words = iequals(text_, "DOUBLE") || iequals(text_, "CHARACTER") ||
+                     iequals(text_, "CHAR") || iequals(text_, "BIT");
     return two_words && cursor_.at_any({"PRECISION", "VARYING"});
   }
 
@@ -200,7 +201,7 @@ class ColumnListParser {
     } else {
       std::string expression = quote_name(column.text);
       if (cursor_.accept("DELAY")) {
-        MR_ASSIGN(SqlText delay, parse_interval(cursor_, "an interval behind DELAY"));
+        MR_ASSIGN(SqlText delay, parse_interval(cursor_, "DELAY"));
         expression += " - (" + delay.text + ")";
       }
       watermark.expression = SqlText{std::move(expression), cursor_.span_since(first)};

@@ -1,4 +1,5 @@
 // CREATE …, and the WITH list.
+#include "base/text.h"
 #include "sql/parser_parts.h"
 #include "sql/suggest.h"
 
@@ -32,7 +33,7 @@ Status refuse_as_query(const Cursor& cursor, std::string_view kind) {
 }
 
 std::string end_hint(const Cursor& cursor) {
-  if (cursor.at(TokenKind::kWord) && equal_ignoring_case(cursor.word(), "OPTIONS")) return "options are written WITH (name = value, …)";
+  if (cursor.at(TokenKind::kWord) && iequals(cursor.word(), "OPTIONS")) return "options are written WITH (name = value, …)";
   return {};
 }
 
@@ -41,15 +42,15 @@ Result<Option> parse_option(Cursor& cursor) {
   Option option;
   size_t first = cursor.position();
   if (cursor.at(TokenKind::kString)) {
-    option.name = lower_case(cursor.value());
+    option.name = to_lower_ascii(cursor.value());
     cursor.advance();
   } else {
     if (!cursor.at_name()) return cursor.expected("the name of an option", kHint);
-    option.name = lower_case(cursor.value());
+    option.name = to_lower_ascii(cursor.value());
     cursor.advance();
     while (cursor.accept(TokenKind::kDot)) {
       if (!cursor.at_name()) return cursor.expected("the rest of the option's name", kHint);
-      option.name += '.' + lower_case(cursor.value());
+      option.name += '.' + to_lower_ascii(cursor.value());
       cursor.advance();
     }
   }
@@ -87,7 +88,7 @@ Result<Option> parse_option(Cursor& cursor) {
     return cursor.expected("a value for " + option.name, "values are strings, numbers, true, false or words");
   }
   option.value = sign + cursor.value();
-  if (option.kind == OptionValueKind::kBoolean) option.value = lower_case(option.value);
+  if (option.kind == OptionValueKind::kBoolean) option.value = to_lower_ascii(option.value);
   cursor.advance();
   option.value_span = cursor.span_since(value_first);
   return option;
@@ -248,6 +249,7 @@ Result<Statement::Body> parse_create_macro(Cursor& cursor, CreateMode mode) {
   CreateMacro create;
   MR_TRY(parse_if_not_exists(cursor, mode));
   create.mode = mode;
+  size_t first = cursor.position();
   MR_ASSIGN(create.name, cursor.expect_name("a name for the macro"));
   if (!cursor.at(TokenKind::kLeftParenthesis)) return cursor.expected("(", "a macro has parameters, or empty brackets: name() AS …");
   cursor.advance();
@@ -256,7 +258,7 @@ Result<Statement::Body> parse_create_macro(Cursor& cursor, CreateMode mode) {
   MR_TRY(cursor.expect("AS"));
   if (cursor.at_end()) return cursor.expected("an expression, or TABLE and a query");
   MR_TRY(cursor.skip_until([](const Cursor&) { return false; }, false));
-  create.definition = cursor.text_since(0);
+  create.definition = cursor.text_since(first);
   return Statement::Body(std::move(create));
 }
 

@@ -1,5 +1,7 @@
 #include "sql/parser_cursor.h"
 
+#include "base/text.h"
+
 namespace millrace::sql {
 namespace {
 
@@ -111,11 +113,7 @@ Result<std::vector<Name>> Cursor::expect_name_list(std::string_view what) {
 
 std::string Cursor::found() const {
   if (at_end()) return "the end of the statement";
-  std::string text(word());
-  if (text.size() <= kFoundLengthMax) return text;
-  size_t length = kFoundLengthMax;
-  while (length > 0 && (text[length] & 0xC0) == 0x80) --length;
-  return text.substr(0, length) + "…";
+  return shorten(word(), kFoundLengthMax);
 }
 
 Error Cursor::expected(std::string_view what, std::string hint) const {

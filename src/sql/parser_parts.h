@@ -24,6 +24,8 @@ Result<Query> parse_query(Cursor& cursor, std::vector<Option>* trailing);
 bool at_query(const Cursor& cursor);
 /// `INTERVAL 10 SECOND`, `INTERVAL '10s'` or `'10s'`.
 Result<SqlText> parse_interval(Cursor& cursor, std::string_view what);
+/// The same as a length of time: no months or years.
+Result<Duration> parse_interval_duration(Cursor& cursor, std::string_view what);
 
 /// What stands between the brackets of CREATE STREAM and CREATE TABLE.
 struct ColumnList {

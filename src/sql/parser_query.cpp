@@ -1,6 +1,7 @@
 // Queries: what DuckDB does not know is found at token level and blanked out, so that positions stay as they are.
 #include <algorithm>
 
+#include "base/config.h"
 #include "sql/parser_parts.h"
 #include "sql/suggest.h"
 
@@ -119,10 +120,12 @@ class QueryParser {
   Status parse_lateness() {
     size_t first = cursor_.position();
     cursor_.advance(2);
-    MR_ASSIGN(SqlText interval, parse_interval(cursor_, "an interval behind ALLOW LATENESS"));
+    MR_ASSIGN(Duration lateness, parse_interval_duration(cursor_, "ALLOW LATENESS"));
     SourceSpan span = cursor_.span_since(first);
-    if (query_.allow_lateness) return syntax_error(span, "ALLOW LATENESS is given twice", "keep one of them: it holds for all windows of the query");
-    query_.allow_lateness = std::move(interval);
+    if (query_.allowed_lateness) {
+      return syntax_error(span, "ALLOW LATENESS is given twice", "keep one of them: it holds for all windows of the query");
+    }
+    query_.allowed_lateness = lateness;
     cuts_.push_back(span);
     return {};
   }
@@ -171,29 +174,37 @@ Result<Query> parse_query(Cursor& cursor, std::vector<Option>* trailing) { retur
 
 Result<SqlText> parse_interval(Cursor& cursor, std::string_view what) {
   static const std::string kHint = "write it like INTERVAL 10 SECOND or '10 seconds'";
+  static const std::initializer_list<std::string_view> kUnits = {
+      "MICROSECOND", "MICROSECONDS", "MILLISECOND", "MILLISECONDS", "SECOND", "SECONDS", "MINUTE", "MINUTES",
+      "HOUR",        "HOURS",        "DAY",         "DAYS",         "WEEK",   "WEEKS",   "MONTH",  "MONTHS",
+      "YEAR",        "YEARS"};
   size_t first = cursor.position();
   if (cursor.accept(TokenKind::kString)) {
     SqlText interval = cursor.text_since(first);
     interval.text += "::INTERVAL";
     return interval;
   }
-  if (!cursor.accept("INTERVAL")) return cursor.expected(what, kHint);
-  if (cursor.at(TokenKind::kLeftParenthesis)) {
+  if (!cursor.accept("INTERVAL")) return cursor.expected("an interval behind " + std::string(what), kHint);
+  bool needs_unit = cursor.accept(TokenKind::kNumber);
+  if (!needs_unit && !cursor.accept(TokenKind::kString)) return cursor.expected("a number or a string behind INTERVAL", kHint);
+  if (cursor.at_any(kUnits)) {
     cursor.advance();
-    MR_TRY(cursor.skip_until([](const Cursor&) { return false; }, true));
-    MR_TRY(cursor.expect(TokenKind::kRightParenthesis, ")"));
-  } else if (!cursor.accept(TokenKind::kNumber) && !cursor.accept(TokenKind::kString)) {
-    return cursor.expected("a number or a string behind INTERVAL", kHint);
+  } else if (needs_unit) {
+    return cursor.expected("a unit such as SECOND, MINUTE, HOUR or DAY", kHint);
   }
-  static const std::initializer_list<std::string_view> kUnits = {
-      "MICROSECOND", "MICROSECONDS", "MILLISECOND", "MILLISECONDS", "SECOND", "SECONDS", "MINUTE", "MINUTES",
-      "HOUR",        "HOURS",        "DAY",         "DAYS",         "WEEK",   "WEEKS",   "MONTH",  "MONTHS",
-      "YEAR",        "YEARS"};
-  bool has_unit = cursor.at_any(kUnits);
-  if (has_unit) cursor.advance();
-  bool bare_number = !has_unit && cursor.position() > first + 1 && cursor.text_since(first).text.back() != '\'';
-  if (bare_number) return cursor.expected("a unit such as SECOND, MINUTE, HOUR or DAY", kHint);
   return cursor.text_since(first);
+}
+
+Result<Duration> parse_interval_duration(Cursor& cursor, std::string_view what) {
+  Cursor start = cursor;
+  size_t first = cursor.position();
+  MR_TRY(parse_interval(cursor, what));
+  start.accept("INTERVAL");
+  std::string text;
+  for (; start.position() < cursor.position(); start.advance()) text += start.value() + ' ';
+  Result<Duration> length = parse_duration(what, text);
+  if (length.ok()) return *length;
+  return std::move(length).error().at(cursor.span_since(first)).with_hint("months and years vary in length: write days");
 }
 
 }  // namespace millrace::sql

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/time.h"
 
 namespace millrace::sql {
 
@@ -67,7 +68,7 @@ struct Query {
   SqlText sql;
   Emit emit = Emit::kDefault;
   std::optional<SourceSpan> emit_span;
-  std::optional<SqlText> allow_lateness;  ///< an interval expression, e.g. `INTERVAL 1 HOUR`
+  std::optional<Duration> allowed_lateness;
 };
 
 /// What IF NOT EXISTS and OR REPLACE say; at most one of them is set.
@@ -119,7 +120,7 @@ struct CreateSink {
 struct CreateMacro {
   CreateMode mode;
   Name name;
-  SqlText definition;  ///< the whole statement, for DuckDB
+  SqlText definition;  ///< from the name on: `CREATE MACRO ` before it makes what DuckDB takes
 };
 
 enum class ObjectKind : uint8_t { kStream, kTable, kView, kMaterializedView, kSink, kMacro };

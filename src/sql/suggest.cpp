@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "sql/lexer.h"
+#include "base/text.h"
 
 namespace millrace::sql {
 namespace {
@@ -31,11 +31,11 @@ size_t typing_distance(std::string_view a, std::string_view b) {
 std::optional<std::string> closest_name(std::string_view name, const std::vector<std::string>& candidates) {
   std::optional<std::string> best;
   if (name.size() > kComparedLengthMax) return best;
-  std::string folded = lower_case(name);
+  std::string folded = to_lower_ascii(name);
   size_t best_distance = std::max<size_t>(1, name.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
     if (candidate.size() > kComparedLengthMax) continue;
-    size_t distance = typing_distance(folded, lower_case(candidate));
+    size_t distance = typing_distance(folded, to_lower_ascii(candidate));
     if (distance >= best_distance || distance >= candidate.size()) continue;
     best_distance = distance;
     best = candidate;
