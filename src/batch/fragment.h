@@ -40,7 +40,7 @@ class Fragment {
   std::span<const Type> output_types() const { return output_types_; }
   std::string text() const;
 
-  std::string serialize() const;
+  Result<std::string> serialize() const;
   static Result<Fragment> deserialize(std::string_view bytes, Session& session);
 
   std::span<const std::shared_ptr<const duckdb::Expression>> expressions() const { return expressions_; }
