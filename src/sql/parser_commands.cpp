@@ -255,6 +255,10 @@ Result<Statement::Body> parse_insert(Cursor& cursor) {
   MR_ASSIGN(insert.table, cursor.expect_name("the name of a stream or table"));
   bool query_in_brackets = cursor.at(TokenKind::kLeftParenthesis) && cursor.at_any({"SELECT", "WITH", "FROM", "VALUES"}, 1);
   if (cursor.at(TokenKind::kLeftParenthesis) && !query_in_brackets) {
+    if (!cursor.at_name(1)) {
+      cursor.advance();
+      return cursor.expected("a column", "VALUES stands before the values");
+    }
     MR_ASSIGN(insert.columns, cursor.expect_name_list("a column"));
   }
   if (!at_query(cursor)) return cursor.expected("VALUES or a query", keyword_hint(cursor, {"VALUES", "SELECT"}));
