@@ -13,9 +13,11 @@ constexpr int64_t kLeadMax = 30 * 60'000 + 1'000;  ///< sessions start at most t
 constexpr size_t kMalformedRoom = 512;
 static_assert(kMalformedRoom <= kEventLineMax);
 
-bool earlier(const EventCopy& a, const EventCopy& b) {
-  return a.arrival_ms != b.arrival_ms ? a.arrival_ms < b.arrival_ms : a.order < b.order;
-}
+struct Earlier {
+  bool operator()(const EventCopy& a, const EventCopy& b) const {
+    return a.arrival_ms != b.arrival_ms ? a.arrival_ms < b.arrival_ms : a.order < b.order;
+  }
+};
 
 }  // namespace
 
@@ -170,7 +172,7 @@ void EventOrder::release(int64_t watermark_ms) {
                                [watermark_ms](const EventCopy& copy) { return copy.arrival_ms >= watermark_ms; });
   ready_.assign(middle, pending_.end());
   pending_.erase(middle, pending_.end());
-  std::sort(ready_.begin(), ready_.end(), earlier);
+  std::sort(ready_.begin(), ready_.end(), Earlier());
 }
 
 bool EventOrder::append_lines(size_t bytes, std::string& out) {

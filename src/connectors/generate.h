@@ -1,4 +1,5 @@
-// `millrace generate playback`: the generator, with files or a callback at its ends.
+// `millrace generate KIND`: the generators, with files or a callback at their ends. Outsiders include this file and
+// reach the options and the manifest through it.
 #pragma once
 
 #include <functional>
@@ -8,19 +9,19 @@
 #include "base/env.h"
 #include "connectors/playback/generator.h"
 
-namespace millrace::connectors::playback {
+namespace millrace::connectors {
 
-struct CommandOptions {
+struct GeneratePlayback {
   std::string titles_path;
   /// Gets events.ndjson (unless events_sink takes them), catalogue.ndjson, truth.csv, truth_week.csv, truth_asof.csv
   /// and, last and atomically, manifest.json. Created when missing. Empty: only events_sink gets anything.
   std::string out_dir;
-  Options generator;  ///< titles_csv is filled from titles_path
+  playback::Options options;  ///< titles_csv is filled from titles_path
   /// Takes chunks of whole lines of about 1 MiB; an error ends the run.
   std::function<Status(std::string_view chunk)> events_sink;
 };
 
 /// Blocks until all is written. At least one of out_dir and events_sink must be given.
-Result<Manifest> run_generate(Env& env, CommandOptions options);
+Result<playback::Manifest> generate_playback(Env& env, GeneratePlayback command);
 
-}  // namespace millrace::connectors::playback
+}  // namespace millrace::connectors

@@ -1,4 +1,4 @@
-#include "connectors/playback/command.h"
+#include "connectors/generate.h"
 
 #include <gtest/gtest.h>
 
@@ -8,19 +8,19 @@
 namespace millrace::connectors::playback {
 namespace {
 
-CommandOptions command_options() {
-  CommandOptions options;
-  options.titles_path = "/titles.csv";
-  options.out_dir = "/data/run";
-  options.generator = small_options();
-  options.generator.titles_csv.clear();
-  return options;
+GeneratePlayback small_command() {
+  GeneratePlayback command;
+  command.titles_path = "/titles.csv";
+  command.out_dir = "/data/run";
+  command.options = small_options();
+  command.options.titles_csv.clear();
+  return command;
 }
 
 TEST(GenerateCommand, WritesEveryPart) {
   SimulatedEnv env(1);
   ASSERT_TRUE(env.files().write_atomically("/titles.csv", small_titles()).ok());
-  const auto manifest = run_generate(env, command_options());
+  const auto manifest = generate_playback(env, small_command());
   ASSERT_TRUE(manifest.ok()) << render(manifest.error());
   const GeneratedRun run = run_generator(small_options());
   const auto read = [&](const char* name) {
@@ -40,31 +40,31 @@ TEST(GenerateCommand, WritesEveryPart) {
 TEST(GenerateCommand, ASinkTakesTheEventsInstead) {
   SimulatedEnv env(1);
   ASSERT_TRUE(env.files().write_atomically("/titles.csv", small_titles()).ok());
-  CommandOptions options = command_options();
+  GeneratePlayback command = small_command();
   std::string events;
-  options.events_sink = [&](std::string_view chunk) -> Status {
+  command.events_sink = [&](std::string_view chunk) -> Status {
     events += chunk;
     return {};
   };
-  ASSERT_TRUE(run_generate(env, options).ok());
+  ASSERT_TRUE(generate_playback(env, command).ok());
   EXPECT_EQ(events, run_generator(small_options()).events);
   EXPECT_FALSE(*env.files().exists("/data/run/events.ndjson"));
   EXPECT_TRUE(*env.files().exists("/data/run/manifest.json"));
 
-  options.out_dir.clear();
+  command.out_dir.clear();
   events.clear();
-  ASSERT_TRUE(run_generate(env, options).ok());
+  ASSERT_TRUE(generate_playback(env, command).ok());
   EXPECT_FALSE(events.empty());
 }
 
 TEST(GenerateCommand, ReportsWhatIsMissing) {
   SimulatedEnv env(1);
-  auto missing = run_generate(env, command_options());
+  auto missing = generate_playback(env, small_command());
   ASSERT_FALSE(missing.ok());
   EXPECT_NE(missing.error().message.find("titles.csv"), std::string::npos) << missing.error().message;
-  CommandOptions nowhere = command_options();
+  GeneratePlayback nowhere = small_command();
   nowhere.out_dir.clear();
-  auto result = run_generate(env, nowhere);
+  auto result = generate_playback(env, nowhere);
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().code, sqlstate::kInvalidParameter);
 }

@@ -1,11 +1,13 @@
-#include "connectors/playback/command.h"
+#include "connectors/generate.h"
 
 #include <array>
 #include <memory>
 #include <utility>
 
-namespace millrace::connectors::playback {
+namespace millrace::connectors {
 namespace {
+
+using playback::Part;
 
 constexpr std::array<const char*, 6> kFileNames = {"catalogue.ndjson", "events.ndjson",  "truth.csv",
                                                    "truth_week.csv",   "truth_asof.csv", "manifest.json"};
@@ -40,18 +42,18 @@ class FolderOutput {
 
 }  // namespace
 
-Result<Manifest> run_generate(Env& env, CommandOptions options) {
-  if (options.out_dir.empty() && !options.events_sink)
+Result<playback::Manifest> generate_playback(Env& env, GeneratePlayback command) {
+  if (command.out_dir.empty() && !command.events_sink)
     return user_error(sqlstate::kInvalidParameter, "generate playback: the events have nowhere to go")
         .with_hint("name an output folder with --out, or a server with --url");
-  MR_ASSIGN(options.generator.titles_csv, env.files().read_all(options.titles_path));
-  if (!options.out_dir.empty()) MR_TRY(env.files().create_directories(options.out_dir));
-  FolderOutput folder(env, options.out_dir);
-  return generate(std::move(options.generator), [&](Part part, std::string_view bytes) -> Status {
-    if (part == Part::kEvents && options.events_sink) return options.events_sink(bytes);
-    if (options.out_dir.empty()) return {};
+  MR_ASSIGN(command.options.titles_csv, env.files().read_all(command.titles_path));
+  if (!command.out_dir.empty()) MR_TRY(env.files().create_directories(command.out_dir));
+  FolderOutput folder(env, command.out_dir);
+  return playback::generate(std::move(command.options), [&](Part part, std::string_view bytes) -> Status {
+    if (part == Part::kEvents && command.events_sink) return command.events_sink(bytes);
+    if (command.out_dir.empty()) return {};
     return folder.write(part, bytes);
   });
 }
 
-}  // namespace millrace::connectors::playback
+}  // namespace millrace::connectors
