@@ -90,14 +90,14 @@ Result<std::optional<std::string>> scan_frames(const RandomAccessFile& file, uin
 Result<std::optional<uint64_t>> find_proof_of_sync(const RandomAccessFile& file, uint64_t file_bytes, uint32_t salt,
                                                    uint64_t bad_place) {
   FileWindow window(file, file_bytes);
-  uint64_t place = bad_place + 1;
+  uint64_t place = bad_place;
   while (place + kFrameHeaderBytes <= file_bytes) {
     MR_ASSIGN(std::string_view bytes, window.at(place, kWindowBytes));
     if (bytes.size() < kFrameHeaderBytes) break;
     for (size_t at = bytes.find(kFrameMagic); at != std::string_view::npos && at + kFrameHeaderBytes <= bytes.size();
          at = bytes.find(kFrameMagic, at + 1)) {
       std::optional<FrameHeader> frame = decode_frame_header(bytes.substr(at), salt);
-      if (frame && frame->synced_bytes > bad_place && frame->synced_bytes <= place + at) return std::optional<uint64_t>(place + at);
+      if (frame && frame->synced_bytes > bad_place) return std::optional<uint64_t>(place + at);
     }
     place += bytes.size() - (kFrameHeaderBytes - 1);  // a header may lie across two pieces
   }
