@@ -17,6 +17,11 @@ Relation::Kind relation_kind(ObjectKind kind) {
   return kind == ObjectKind::kTable ? Relation::Kind::kTable : Relation::Kind::kMaterializedView;
 }
 
+std::string name_hint(const Catalog& catalog, std::string_view name) {
+  std::string meant = catalog.did_you_mean(name);
+  return meant.empty() ? "SHOW ALL lists what there is" : meant;
+}
+
 bool older(const CatalogObject* a, const CatalogObject* b) { return a->stream < b->stream; }
 
 }  // namespace
@@ -74,7 +79,7 @@ std::optional<Relation> Catalog::relation(std::string_view name) const {
 
 Result<const CatalogObject*> Catalog::get(const Name& name) const {
   if (const CatalogObject* object = find(name.text)) return object;
-  return user_error(sqlstate::kUndefinedTable, "there is no such object: " + name.text).at(name.span).with_hint(did_you_mean(name.text));
+  return user_error(sqlstate::kUndefinedTable, "there is no such object: " + name.text).at(name.span).with_hint(name_hint(*this, name.text));
 }
 
 Result<Relation> Catalog::get_relation(const Name& name) const {
@@ -87,7 +92,7 @@ Result<Relation> Catalog::get_relation(const Name& name) const {
   }
   return user_error(sqlstate::kUndefinedTable, "there is no such stream, table or view: " + name.text)
       .at(name.span)
-      .with_hint(did_you_mean(name.text));
+      .with_hint(name_hint(*this, name.text));
 }
 
 std::vector<const CatalogObject*> Catalog::objects() const {

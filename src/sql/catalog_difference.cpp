@@ -85,7 +85,7 @@ class Comparison {
     }
   }
 
-  std::string text() const { return enumerate(differences_, "; "); }
+  std::string text() const { return join(differences_, "; "); }
 
  private:
   void add(std::string_view what, std::string there, std::string here) {
@@ -107,7 +107,7 @@ class Comparison {
         return a.text == b.text;
       case OptionKind::kColumn:
       case OptionKind::kColumns:
-        return a.columns == b.columns;
+        return iequals(join(a.columns, ","), join(b.columns, ","));
       default:
         return a.integer == b.integer;
     }
