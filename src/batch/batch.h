@@ -186,6 +186,8 @@ class Batch {
   std::string row_text(size_t row) const;
   /// One value as DuckDB prints it.
   std::string value_text(size_t column, size_t row) const;
+  /// One value, nested or not, as JSON: arrays, objects, numbers, strings. Slow: for answers, not for the hot path.
+  std::string json_text(size_t column, size_t row) const;
 
   duckdb::DataChunk& chunk() { return *chunk_; }
   const duckdb::DataChunk& chunk() const { return *chunk_; }
