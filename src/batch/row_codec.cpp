@@ -98,8 +98,11 @@ RowCodec::RowCodec(std::span<const Type> batch_types, std::vector<uint32_t> colu
   }
 }
 
-RowCodec::RowCodec(std::span<const Type> batch_types, RowForm form)
-    : RowCodec(batch_types, all_columns(batch_types.size()), form) {}
+RowCodec::RowCodec(std::span<const Type> batch_types) : RowCodec(batch_types, all_columns(batch_types.size())) {}
+
+RowCodec RowCodec::of_all(std::span<const Type> batch_types, RowForm form) {
+  return RowCodec(batch_types, all_columns(batch_types.size()), form);
+}
 
 void RowCodec::encode(const Batch& batch, RowBuffer& out) const {
   const size_t rows = batch.rows();

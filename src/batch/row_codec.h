@@ -51,8 +51,10 @@ class RowCodec {
  public:
   /// Encodes the given columns of batches with these types.
   RowCodec(std::span<const Type> batch_types, std::vector<uint32_t> columns, RowForm form = RowForm::kKey);
-  /// All columns.
-  explicit RowCodec(std::span<const Type> batch_types, RowForm form = RowForm::kKey);
+  /// All columns, as keys.
+  explicit RowCodec(std::span<const Type> batch_types);
+  /// All columns. (Not a constructor: RowCodec(types, {}) must mean no columns.)
+  static RowCodec of_all(std::span<const Type> batch_types, RowForm form);
 
   /// Encodes every row of `batch` (column by column, no allocation once `out` is warm) and hashes it.
   void encode(const Batch& batch, RowBuffer& out) const;

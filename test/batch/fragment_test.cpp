@@ -113,11 +113,19 @@ TEST(Fragment, AnOverflowIsAnErrorAndTheSessionGoesOn) {
   EXPECT_EQ(sorted_rows(*passed), std::vector<std::string>{"[+1] 2, 11"});
 }
 
-TEST(Fragment, NoRowsGiveNoRows) {
+TEST(Fragment, AnAggregateOverNothingIsOneRowAndAWindowNone) {
   BindingDatabase database(kColumns);
-  auto aggregate = run_fragment(database.session(), database.aggregate("sum(x)"), {});
-  ASSERT_TRUE(aggregate.ok());
-  EXPECT_TRUE(aggregate->empty());
+  Fragment fragment = database.aggregate("sum(x), count(*), count(DISTINCT s), list(x ORDER BY y)");
+  const std::vector<std::string> expected{"[+1] 0, NULL, 0, 0, NULL"};
+  auto aggregate = run_fragment(database.session(), fragment, {});
+  ASSERT_TRUE(aggregate.ok()) << aggregate.error().message;
+  EXPECT_EQ(sorted_rows(*aggregate), expected);
+  std::vector<Batch> empty;
+  empty.emplace_back(database.types());
+  aggregate = run_fragment(database.session(), fragment, empty);
+  ASSERT_TRUE(aggregate.ok()) << aggregate.error().message;
+  EXPECT_EQ(sorted_rows(*aggregate), expected);
+
   auto window = run_fragment(database.session(), database.window("lag(x) OVER (ORDER BY y)"), {});
   ASSERT_TRUE(window.ok());
   EXPECT_TRUE(window->empty());
