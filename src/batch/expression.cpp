@@ -25,6 +25,15 @@ void collect_columns(const duckdb::Expression& expression, std::set<uint32_t>& c
                                                 [&](const duckdb::Expression& child) { collect_columns(child, columns); });
 }
 
+void move_columns(duckdb::Expression& expression, const std::vector<uint32_t>& places) {
+  if (expression.GetExpressionClass() == duckdb::ExpressionClass::BOUND_REF) {
+    auto& reference = expression.Cast<duckdb::BoundReferenceExpression>();
+    reference.index = places.at(reference.index);
+  }
+  duckdb::ExpressionIterator::EnumerateChildren(expression,
+                                                [&](duckdb::Expression& child) { move_columns(child, places); });
+}
+
 }  // namespace
 
 Expression::Expression(std::shared_ptr<const duckdb::Expression> bound)
@@ -46,6 +55,12 @@ std::vector<uint32_t> Expression::columns_read() const {
   std::set<uint32_t> columns;
   collect_columns(*bound_, columns);
   return {columns.begin(), columns.end()};
+}
+
+Expression Expression::with_columns(const std::vector<uint32_t>& places) const {
+  auto moved = bound_->Copy();
+  move_columns(*moved, places);
+  return Expression(std::shared_ptr<const duckdb::Expression>(moved.release()));
 }
 
 bool Expression::can_throw() const { return bound_->CanThrow(); }

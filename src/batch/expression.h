@@ -37,6 +37,9 @@ class Expression {
   /// True when evaluating it on some row can throw (casts, arithmetic overflow, error()).
   bool can_throw() const;
 
+  /// The same expression over other columns: column i becomes column places[i].
+  Expression with_columns(const std::vector<uint32_t>& places) const;
+
   /// Bytes for the stored plan. Fails for the few functions whose bound state DuckDB cannot write down.
   Result<std::string> serialize() const;
   static Result<Expression> deserialize(std::string_view bytes, Session& session);

@@ -1,5 +1,7 @@
 #include "batch/fragment.h"
 
+#include <algorithm>
+
 #include <duckdb/common/types/column/column_data_collection.hpp>
 #include <duckdb/main/client_config.hpp>
 #include <duckdb/main/client_context.hpp>
@@ -28,6 +30,14 @@ constexpr duckdb::idx_t kGroupIndex = 1;
 constexpr duckdb::idx_t kResultIndex = 2;
 
 using LogicalPlan = duckdb::unique_ptr<duckdb::LogicalOperator>;
+
+/// The result over no rows, with the group number 0 before it.
+Batch with_group_zero(const Fragment& fragment, const Batch& results) {
+  Batch number(fragment.input_types().subspan(0, 1));
+  number.set_rows(results.rows());
+  number.mutable_column(0).set<int64_t>(0, 0);
+  return Batch::beside(number, results);
+}
 
 /// The optimizer would only cost time, and could reshape a plan that is already what it should be.
 class WithoutOptimizer {
@@ -79,11 +89,14 @@ duckdb::unique_ptr<duckdb::ColumnDataCollection> collect(duckdb::ClientContext& 
   return rows;
 }
 
+/// Over no rows at all there is no group to show: then the whole input is one.
 LogicalPlan aggregate_plan(const Fragment& fragment, duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> expressions,
-                           LogicalPlan source) {
+                           LogicalPlan source, bool over_nothing) {
   auto aggregate = duckdb::make_uniq<duckdb::LogicalAggregate>(kGroupIndex, kResultIndex, std::move(expressions));
-  aggregate->groups.push_back(input_column(0, fragment.input_types()[0].duckdb_type()));
-  aggregate->group_stats.resize(1);
+  if (!over_nothing) {
+    aggregate->groups.push_back(input_column(0, fragment.input_types()[0].duckdb_type()));
+    aggregate->group_stats.resize(1);
+  }
   aggregate->children.push_back(std::move(source));
   return aggregate;
 }
@@ -109,10 +122,11 @@ LogicalPlan plan_of(const Fragment& fragment, duckdb::unique_ptr<duckdb::ColumnD
     expressions.push_back(expression->Copy());
     bind_to_input(expressions.back());
   }
+  const bool over_nothing = rows->Count() == 0;
   LogicalPlan source = duckdb::make_uniq<duckdb::LogicalColumnDataGet>(kInputIndex, duckdb_types(fragment.input_types()),
                                                                        std::move(rows));
   LogicalPlan plan = fragment.kind() == FragmentKind::kAggregate
-                         ? aggregate_plan(fragment, std::move(expressions), std::move(source))
+                         ? aggregate_plan(fragment, std::move(expressions), std::move(source), over_nothing)
                          : window_plan(fragment, std::move(expressions), std::move(source));
   plan->ResolveOperatorTypes();
   return plan;
@@ -183,10 +197,17 @@ Result<std::vector<Batch>> run_fragment(Session& session, const Fragment& fragme
       // Kind and message lie in the error object; its exception goes through the one door.
       result->GetErrorObject().Throw();
     }
-    auto types = std::make_shared<const std::vector<Type>>(fragment.output_types().begin(), fragment.output_types().end());
+    const bool over_nothing = fragment.kind() == FragmentKind::kAggregate &&
+                              std::all_of(input.begin(), input.end(), [](const Batch& batch) { return batch.empty(); });
+    auto types = std::make_shared<const std::vector<Type>>(fragment.output_types().begin() + (over_nothing ? 1 : 0),
+                                                           fragment.output_types().end());
     std::vector<Batch> batches;
     while (auto chunk = result->Fetch()) {
       if (chunk->size() == 0) break;
+      if (over_nothing) {
+        batches.push_back(with_group_zero(fragment, Batch::adopt(std::unique_ptr<duckdb::DataChunk>(chunk.release()), types)));
+        break;
+      }
       batches.push_back(Batch::adopt(std::unique_ptr<duckdb::DataChunk>(chunk.release()), types));
     }
     return batches;
