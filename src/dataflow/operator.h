@@ -32,7 +32,9 @@ class Output {
 class SideOutput {
  public:
   virtual ~SideOutput() = default;
-  /// Row `row` of `batch` (the operator's input) threw. `order` is its order column's value, or 0 when it has none.
+  /// Row `row` of `batch` (the operator's input) threw. `order` is its order column's value, or 0 when it has none. When a
+  /// whole group fails (an overflow in sum()), the batch holds the group's key instead, with diff +1, and −1 when the group
+  /// is well again.
   virtual void row_failed(OperatorId op, std::string_view operator_text, const batch::Batch& batch, size_t row,
                           batch::int128 order, std::string_view message) = 0;
   virtual void row_late(OperatorId op, const batch::Batch& batch, size_t row, batch::int128 order) = 0;
@@ -53,6 +55,8 @@ struct OperatorContext {
   batch::Session* session = nullptr;  ///< this worker's own
   SideOutput* side = nullptr;
   uint64_t recompute_rows_max = 100000;  ///< above this a group is recomputed at most once a commit
+  /// This worker owns the virtual node of the empty key, so an aggregate without GROUP BY shows its one row here.
+  bool owns_global_group = true;
 };
 
 class Operator {

@@ -55,7 +55,8 @@ class ValueTable final : public Table {
   ValueTable();
   ~ValueTable() override;
 
-  /// The value, writable in place, or nullptr. Valid until the next put, erase or find_or_insert. Call mark_dirty after writing.
+  /// The value, writable in place, or nullptr. Valid until its own key is put or erased, or clear_dirty(); other keys do not
+  /// disturb it. Call mark_dirty after writing.
   struct Slot {
     char* value = nullptr;
     uint32_t length = 0;
@@ -68,6 +69,9 @@ class ValueTable final : public Table {
   /// Inserts `length` (at least 1) zero bytes when the key is new; the new entry is dirty.
   Slot find_or_insert(uint64_t hash, std::string_view key, uint32_t length);
   void mark_dirty(const Slot& slot);
+  /// Key and hash of a slot's entry; valid as long as the slot.
+  std::string_view key_of(const Slot& slot) const;
+  uint64_t hash_of(const Slot& slot) const;
   /// Sets the value, of any length but 0.
   void put(uint64_t hash, std::string_view key, std::string_view value);
   bool erase(uint64_t hash, std::string_view key);

@@ -156,6 +156,9 @@ ValueTable::Slot ValueTable::find_or_insert(uint64_t hash, std::string_view key,
 
 void ValueTable::mark_dirty(const Slot& slot) { rep_->mark_dirty(slot.index); }
 
+std::string_view ValueTable::key_of(const Slot& slot) const { return rep_->key(slot.index); }
+uint64_t ValueTable::hash_of(const Slot& slot) const { return rep_->header(slot.index).hash; }
+
 void ValueTable::put(uint64_t hash, std::string_view key, std::string_view value) {
   bool inserted;
   const uint32_t length = static_cast<uint32_t>(value.size());

@@ -1,0 +1,326 @@
+// GROUP BY where every call keeps a running result. At the end of a step each touched group gives its old row (−1) and its
+// new one (+1), when they differ. Table slots: 0 the groups; 1 + 2i and 2 + 2i the extremes of call i.
+#include <deque>
+
+#include "base/hash.h"
+#include "dataflow/accumulator.h"
+#include "dataflow/extremes.h"
+#include "dataflow/operators.h"
+#include "dataflow/window_bound.h"
+
+namespace millrace::dataflow {
+namespace {
+
+constexpr size_t kCallsWithExtremesMax = 120;
+constexpr size_t kPrefetchAhead = 16;
+
+class AggregateFast final : public Operator {
+ public:
+  AggregateFast(const plan::Node& node, const plan::Aggregate& aggregate, const plan::Node& input,
+                std::vector<Accumulator> accumulators, std::vector<std::unique_ptr<Extremes>> extremes,
+                uint32_t value_length, const OperatorContext& context)
+      : Operator(node),
+        context_(context),
+        order_column_(input.order_column),
+        group_columns_(aggregate.group_columns.size()),
+        accumulators_(std::move(accumulators)),
+        extremes_(std::move(extremes)),
+        value_length_(value_length),
+        keys_(input.output.types(), aggregate.group_columns),
+        key_types_(types_of(input.output, aggregate.group_columns)),
+        builder_(node.output.types()),
+        old_(accumulators_.size()),
+        new_(accumulators_.size()) {
+    if (aggregate.window) window_.emplace(*aggregate.window, aggregate, input);
+    for (const auto& extreme : extremes_) texts_ += extreme && extreme->is_text() ? 1 : 0;
+  }
+
+  Status push(size_t, const batch::Batch& batch, Output& out) override;
+  Status finish(Output& out) override;
+  void advance(Timestamp watermark) override {
+    if (window_) window_->advance(watermark);
+  }
+  std::vector<state::TableRef> tables() override;
+
+ private:
+  using Slot = state::ValueTable::Slot;
+  struct Touched {
+    Slot slot;
+    size_t old_value;   // where its value of before the step starts in old_values_
+    size_t first_text;  // into old_texts_
+  };
+
+  static GroupHeader& header(char* value) { return *reinterpret_cast<GroupHeader*>(value); }
+  static const GroupHeader& header(const char* value) { return *reinterpret_cast<const GroupHeader*>(value); }
+  bool global() const { return group_columns_ == 0; }
+
+  Status prepare();
+  void find_groups(const batch::Batch& batch);
+  bool drop_late(const batch::Batch& batch, size_t row, std::optional<int64_t>& closes_at);
+  void touch(const Slot& slot, uint64_t hash, std::string_view key);
+  Status change(const Touched& touched);
+  bool results(const char* value, std::vector<Cell>& cells);
+  bool same_results(const Touched& touched, uint64_t hash, std::string_view key);
+  Status emit(std::string_view key, const std::vector<Cell>& cells, const std::vector<std::string_view>& texts, int64_t diff);
+  Status report(std::string_view key, int64_t diff);
+  Status close_windows();
+  void erase(uint64_t hash, std::string_view key);
+
+  OperatorContext context_;
+  int32_t order_column_;
+  size_t group_columns_;
+  std::vector<Accumulator> accumulators_;
+  std::vector<std::unique_ptr<Extremes>> extremes_;  // one a call, null for the others
+  size_t texts_ = 0;                                 // calls over strings
+  uint32_t value_length_;
+  batch::RowCodec keys_;
+  std::vector<batch::Type> key_types_;
+  std::optional<WindowTracker> window_;
+  state::ValueTable groups_;
+  bool ready_ = false;
+
+  // Of one batch.
+  batch::RowBuffer key_buffer_;
+  std::vector<char*> states_;
+  // Of one step.
+  std::vector<Touched> touched_;
+  std::vector<char> old_values_;
+  std::vector<std::string> old_texts_;
+  batch::BatchBuilder builder_;
+  std::vector<Cell> old_, new_;
+  std::vector<std::string_view> old_text_views_, new_text_views_;
+};
+
+/// After a restore: the open windows. Without GROUP BY: the one group.
+Status AggregateFast::prepare() {
+  if (ready_) return {};
+  ready_ = true;
+  if (global() && context_.owns_global_group) {
+    const Slot slot = groups_.find_or_insert(hash_bytes({}), {}, value_length_);
+    if (slot.inserted) touch(slot, hash_bytes({}), {});
+  }
+  if (!window_) return {};
+  Status status;
+  groups_.for_each([&](const state::Entry& entry) {
+    if (status.ok()) status = window_->add_restored(entry.hash, entry.key);
+  });
+  return status;
+}
+
+Status AggregateFast::push(size_t, const batch::Batch& batch, Output&) {
+  MR_TRY(prepare());
+  find_groups(batch);
+  for (size_t i = 0; i < accumulators_.size(); ++i) {
+    if (extremes_[i]) {
+      extremes_[i]->update(batch, states_, key_buffer_);
+    } else {
+      accumulate(accumulators_[i], batch, states_);
+    }
+  }
+  return {};
+}
+
+bool AggregateFast::drop_late(const batch::Batch& batch, size_t row, std::optional<int64_t>& closes_at) {
+  closes_at = window_->closes_at(batch, row);
+  if (!closes_at || !window_->is_late(batch, row, *closes_at)) return false;
+  ++stats.rows_late;
+  context_.side->row_late(node_.id, batch, row, order_of(batch, order_column_, row));
+  return true;
+}
+
+/// Sets states_ to each row's group, nullptr for late rows, and counts the rows.
+void AggregateFast::find_groups(const batch::Batch& batch) {
+  const size_t rows = batch.rows();
+  states_.assign(rows, nullptr);
+  keys_.encode(batch, key_buffer_);
+  const bool far_apart = groups_.memory_bytes() > (1U << 20);
+  for (size_t row = 0; row < rows; ++row) {
+    if (far_apart && row + kPrefetchAhead < rows) groups_.prefetch(key_buffer_.hash(row + kPrefetchAhead));
+    if (far_apart && row + kPrefetchAhead / 2 < rows) groups_.prefetch_entry(key_buffer_.hash(row + kPrefetchAhead / 2));
+    std::optional<int64_t> closes_at;
+    if (window_ && drop_late(batch, row, closes_at)) continue;
+    const Slot slot = groups_.find_or_insert(key_buffer_.hash(row), key_buffer_.row(row), value_length_);
+    if (slot.inserted && closes_at) window_->add(*closes_at, key_buffer_.hash(row), key_buffer_.row(row));
+    if (header(slot.value).touched == 0) touch(slot, key_buffer_.hash(row), key_buffer_.row(row));
+    header(slot.value).rows += batch.diff(row);
+    states_[row] = slot.value;
+  }
+}
+
+void AggregateFast::touch(const Slot& slot, uint64_t hash, std::string_view key) {
+  touched_.push_back(Touched{slot, old_values_.size(), old_texts_.size()});
+  old_values_.insert(old_values_.end(), slot.value, slot.value + value_length_);
+  for (size_t i = 0; texts_ > 0 && i < extremes_.size(); ++i) {
+    if (extremes_[i] && extremes_[i]->is_text()) old_texts_.emplace_back(slot.inserted ? "" : extremes_[i]->text(hash, key));
+  }
+  header(slot.value).touched = static_cast<uint32_t>(touched_.size());
+  groups_.mark_dirty(slot);
+}
+
+Status AggregateFast::finish(Output& out) {
+  MR_TRY(prepare());
+  stats.groups_touched += touched_.size();
+  for (const Touched& touched : touched_) MR_TRY(change(touched));
+  touched_.clear();
+  old_values_.clear();
+  old_texts_.clear();
+  if (window_ && window_->due()) MR_TRY(close_windows());
+  for (auto& extreme : extremes_) {
+    if (extreme) extreme->finish_step();
+  }
+  return push_all(builder_, out, stats);
+}
+
+/// All results of a group; false when one overflows.
+bool AggregateFast::results(const char* value, std::vector<Cell>& cells) {
+  bool fits = true;
+  for (size_t i = 0; i < accumulators_.size(); ++i) {
+    cells[i] = Cell{};
+    fits &= result_of(accumulators_[i], value, cells[i]);
+  }
+  return fits;
+}
+
+bool AggregateFast::same_results(const Touched& touched, uint64_t hash, std::string_view key) {
+  old_text_views_.clear();
+  new_text_views_.clear();
+  size_t text = touched.first_text;
+  bool same = true;
+  for (size_t i = 0; i < accumulators_.size(); ++i) {
+    same &= old_[i].null == new_[i].null;
+    if (!extremes_[i] || !extremes_[i]->is_text()) {
+      same &= std::memcmp(old_[i].bytes, new_[i].bytes, sizeof new_[i].bytes) == 0;
+      continue;
+    }
+    old_text_views_.push_back(old_texts_[text++]);
+    new_text_views_.push_back(new_[i].null ? std::string_view() : extremes_[i]->text(hash, key));
+    same &= old_[i].null || old_text_views_.back() == new_text_views_.back();
+  }
+  return same;
+}
+
+/// Compares a touched group with what it was before the step and emits the difference.
+Status AggregateFast::change(const Touched& touched) {
+  char* value = touched.slot.value;
+  const char* old_value = old_values_.data() + touched.old_value;
+  const std::string_view key = groups_.key_of(touched.slot);
+  const uint64_t hash = groups_.hash_of(touched.slot);
+  GroupHeader& now = header(value);
+  const GroupHeader& before = header(old_value);
+  now.touched = 0;
+  if (now.rows < 0) return internal_error("an aggregate was asked to take away rows that it never got");
+  for (auto& extreme : extremes_) {
+    if (extreme) extreme->settle(hash, key, value);
+  }
+  if (window_ && window_->emit_on_close()) {
+    if (now.rows == 0) erase(hash, key);
+    return {};
+  }
+  const bool stood = before.flags & kGroupEmitted;
+  const bool had_failed = before.flags & kGroupFailed;
+  const bool exists = now.rows > 0 || global();
+  const bool fails = !results(value, new_) && exists;
+  const bool stands = exists && !fails;
+  now.flags = (stands ? kGroupEmitted : 0) | (fails ? kGroupFailed : 0);
+  results(old_value, old_);
+  const bool same = same_results(touched, hash, key);
+  if (had_failed != fails) MR_TRY(report(key, fails ? 1 : -1));
+  if (stood && !(stands && same)) MR_TRY(emit(key, old_, old_text_views_, -1));
+  if (stands && !(stood && same)) MR_TRY(emit(key, new_, new_text_views_, 1));
+  if (!exists) erase(hash, key);
+  return {};
+}
+
+void AggregateFast::erase(uint64_t hash, std::string_view key) {
+  for (auto& extreme : extremes_) {
+    if (extreme) extreme->forget(hash, key);
+  }
+  groups_.erase(hash, key);
+}
+
+Status AggregateFast::emit(std::string_view key, const std::vector<Cell>& cells, const std::vector<std::string_view>& texts,
+                           int64_t diff) {
+  batch::Batch& batch = builder_.current();
+  const size_t row = builder_.row();
+  MR_TRY(keys_.decode(key, batch, row));
+  size_t text = 0;
+  for (size_t i = 0; i < cells.size(); ++i) {
+    batch::MutableColumn column = batch.mutable_column(group_columns_ + i);
+    const bool is_text = extremes_[i] && extremes_[i]->is_text();
+    const std::string_view view = is_text ? texts[text++] : std::string_view();
+    if (cells[i].null) {
+      column.set_null(row);
+    } else if (is_text) {
+      column.set_string(row, view);
+    } else {
+      const size_t width = accumulators_[i].result.width();
+      std::memcpy(column.values<char>() + row * width, cells[i].bytes, width);
+    }
+  }
+  builder_.finish_row(diff);
+  return {};
+}
+
+/// The group's result overflows, or does no longer.
+Status AggregateFast::report(std::string_view key, int64_t diff) {
+  batch::Batch group(key_types_);
+  group.set_rows(1);
+  MR_TRY(keys_.decode(key, group, 0));
+  group.set_diffs({diff});
+  stats.rows_failed += diff > 0 ? 1 : 0;
+  context_.side->row_failed(node_.id, "aggregate", group, 0, 0, "a sum over this group is out of the range of its type");
+  return {};
+}
+
+Status AggregateFast::close_windows() {
+  return window_->close_due([&](uint64_t hash, std::string_view key) -> Status {
+    const Slot slot = groups_.find(hash, key);
+    if (!slot) return {};
+    if (window_->emit_on_close()) {
+      if (results(slot.value, new_)) {
+        new_text_views_.clear();
+        for (auto& extreme : extremes_) {
+          if (extreme && extreme->is_text()) new_text_views_.push_back(extreme->text(hash, key));
+        }
+        MR_TRY(emit(key, new_, new_text_views_, 1));
+      } else {
+        MR_TRY(report(key, 1));
+      }
+    }
+    erase(hash, key);
+    return {};
+  });
+}
+
+std::vector<state::TableRef> AggregateFast::tables() {
+  std::vector<state::TableRef> tables{{{node_.id, 0}, &groups_}};
+  for (size_t i = 0; i < extremes_.size(); ++i) {
+    if (!extremes_[i]) continue;
+    const auto slot = static_cast<uint8_t>(1 + 2 * i);
+    tables.push_back({{node_.id, slot}, &extremes_[i]->texts_table()});
+    tables.push_back({{node_.id, static_cast<uint8_t>(slot + 1)}, &extremes_[i]->values_table()});
+  }
+  return tables;
+}
+
+}  // namespace
+
+Made make_aggregate_fast(const plan::Node& node, const Inputs& inputs, const OperatorContext& context) {
+  const auto& aggregate = std::get<plan::Aggregate>(node.operation);
+  const plan::Node& input = *inputs[0];
+  uint32_t value_length = 0;
+  MR_ASSIGN(std::vector<Accumulator> accumulators, make_accumulators(aggregate.calls, input.output, value_length));
+  std::vector<std::unique_ptr<Extremes>> extremes(accumulators.size());
+  for (size_t i = 0; i < accumulators.size(); ++i) {
+    if (accumulators[i].state == StateKind::kFloatSum && !input.append_only) {
+      return internal_error("a floating sum over a changing input was planned as fast: " + aggregate.calls[i].text);
+    }
+    if (accumulators[i].state != StateKind::kExtreme) continue;
+    if (i >= kCallsWithExtremesMax) return user_error(sqlstate::kTooLarge, "too many aggregates in one SELECT: more than 120");
+    MR_ASSIGN(extremes[i], Extremes::make(accumulators[i], input.append_only));
+  }
+  return {std::make_unique<AggregateFast>(node, aggregate, input, std::move(accumulators), std::move(extremes), value_length,
+                                          context)};
+}
+
+}  // namespace millrace::dataflow

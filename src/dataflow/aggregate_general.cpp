@@ -1,0 +1,250 @@
+// GROUP BY with some call that has no fast form: the rows of each group are kept, and DuckDB computes all calls of the
+// touched groups anew, in one query a step. Slot 0: the columns that the calls read, key → rows. Slot 1: key → the result
+// that stands in the output ('r' and the encoded results), or 'f' for a group that failed.
+#include <numeric>
+
+#include "base/hash.h"
+#include "dataflow/fragment_groups.h"
+#include "dataflow/operators.h"
+#include "dataflow/window_bound.h"
+
+namespace millrace::dataflow {
+namespace {
+
+constexpr char kResult = 'r';
+constexpr char kFailed = 'f';
+
+std::vector<batch::Type> result_types(const plan::Aggregate& aggregate) {
+  std::vector<batch::Type> types;
+  for (const plan::AggregateCall& call : aggregate.calls) types.push_back(call.result);
+  return types;
+}
+
+std::vector<uint32_t> call_places(const plan::Aggregate& aggregate) {
+  std::vector<uint32_t> places(aggregate.calls.size());
+  std::iota(places.begin(), places.end(), 0);
+  return places;
+}
+
+class AggregateGeneral final : public Operator {
+ public:
+  AggregateGeneral(const plan::Node& node, const plan::Aggregate& aggregate, const plan::Node& input,
+                   const OperatorContext& context)
+      : Operator(node),
+        context_(context),
+        order_column_(input.order_column),
+        group_columns_(aggregate.group_columns.size()),
+        keys_(input.output.types(), aggregate.group_columns),
+        rows_(input.output.types(), aggregate.general_columns, batch::RowForm::kExact),
+        results_codec_(result_types(aggregate), call_places(aggregate), batch::RowForm::kExact),
+        fragment_(*context.session, aggregate.general, rows_),
+        builder_(node.output.types()) {
+    if (aggregate.window) window_.emplace(*aggregate.window, aggregate, input);
+    for (uint32_t i = 0; i < aggregate.calls.size(); ++i) result_columns_.push_back(i + 1);
+  }
+
+  Status push(size_t, const batch::Batch& batch, Output& out) override;
+  Status finish(Output& out) override;
+  void advance(Timestamp watermark) override {
+    if (window_) window_->advance(watermark);
+  }
+  std::vector<state::TableRef> tables() override { return {{{node_.id, 0}, &groups_}, {{node_.id, 1}, &results_}}; }
+
+ private:
+  using Group = state::BagTable::Group;
+  using Slot = state::ValueTable::Slot;
+
+  Status prepare();
+  bool drop_late(const batch::Batch& batch, size_t row, std::optional<int64_t>& closes_at);
+  void touch(Group group);
+  bool waits_for_close() const { return window_ && window_->emit_on_close(); }
+  Status recompute(const std::vector<Group>& groups);
+  void feed(Group group, const std::function<void(std::string_view, int64_t)>& add);
+  Status stand(Group group, std::string_view value, std::string_view message);
+  Status retract(Group group);
+  Status emit(std::string_view key, std::string_view results, int64_t diff);
+  Status report(std::string_view key, int64_t diff, std::string_view message);
+  Status close_windows();
+
+  OperatorContext context_;
+  int32_t order_column_;
+  size_t group_columns_;
+  batch::RowCodec keys_;
+  batch::RowCodec rows_;
+  batch::RowCodec results_codec_;
+  FragmentGroups fragment_;
+  std::vector<uint32_t> result_columns_;  // of a fragment's output
+  std::optional<WindowTracker> window_;
+  state::BagTable groups_;
+  state::ValueTable results_;
+  bool ready_ = false;
+
+  batch::RowBuffer key_buffer_, row_buffer_, result_buffer_;
+  std::vector<Group> touched_;
+  std::vector<bool> is_touched_;  // by group
+  bool negative_ = false;
+  batch::BatchBuilder builder_;
+};
+
+/// After a restore: the open windows. Without GROUP BY: the one group.
+Status AggregateGeneral::prepare() {
+  if (ready_) return {};
+  ready_ = true;
+  if (group_columns_ == 0 && context_.owns_global_group && !results_.find(hash_bytes({}), {})) {
+    touch(groups_.find_or_insert(hash_bytes({}), {}));
+  }
+  if (!window_) return {};
+  Status status;
+  groups_.for_each_group([&](Group group) {
+    status = window_->add_restored(groups_.hash_of(group), groups_.key_of(group));
+    return status.ok();
+  });
+  return status;
+}
+
+bool AggregateGeneral::drop_late(const batch::Batch& batch, size_t row, std::optional<int64_t>& closes_at) {
+  closes_at = window_->closes_at(batch, row);
+  if (!closes_at || !window_->is_late(batch, row, *closes_at)) return false;
+  ++stats.rows_late;
+  context_.side->row_late(node_.id, batch, row, order_of(batch, order_column_, row));
+  return true;
+}
+
+void AggregateGeneral::touch(Group group) {
+  if (group >= is_touched_.size()) is_touched_.resize(group + group / 2 + 64, false);
+  if (is_touched_[group]) return;
+  is_touched_[group] = true;
+  touched_.push_back(group);
+}
+
+Status AggregateGeneral::push(size_t, const batch::Batch& batch, Output&) {
+  MR_TRY(prepare());
+  keys_.encode(batch, key_buffer_);
+  rows_.encode(batch, row_buffer_);
+  for (size_t row = 0; row < batch.rows(); ++row) {
+    std::optional<int64_t> closes_at;
+    if (window_ && drop_late(batch, row, closes_at)) continue;
+    const Group group = groups_.find_or_insert(key_buffer_.hash(row), key_buffer_.row(row));
+    if (closes_at && groups_.rows(group) == 0) window_->add(*closes_at, key_buffer_.hash(row), key_buffer_.row(row));
+    groups_.add(group, row_buffer_.hash(row), row_buffer_.row(row), batch.diff(row));
+    touch(group);
+  }
+  return {};
+}
+
+Status AggregateGeneral::finish(Output& out) {
+  MR_TRY(prepare());
+  stats.groups_touched += touched_.size();
+  for (Group group : touched_) is_touched_[group] = false;
+  std::vector<Group> filled;
+  for (Group group : touched_) {
+    if (groups_.rows(group) > 0) {
+      filled.push_back(group);
+    } else if (group_columns_ == 0) {
+      MR_TRY(recompute({group}));  // over no rows: a query of its own
+    } else {
+      MR_TRY(retract(group));
+    }
+  }
+  if (!waits_for_close()) MR_TRY(recompute(filled));
+  touched_.clear();
+  if (window_ && window_->due()) MR_TRY(close_windows());
+  groups_.release_empty();
+  return push_all(builder_, out, stats);
+}
+
+void AggregateGeneral::feed(Group group, const std::function<void(std::string_view, int64_t)>& add) {
+  groups_.for_each_row(group, [&](std::string_view row, int64_t count) {
+    negative_ |= count < 0;
+    add(row, count);
+  });
+}
+
+/// Computes the results of these groups and emits what changed.
+Status AggregateGeneral::recompute(const std::vector<Group>& groups) {
+  std::string value;
+  const auto take = [&](size_t group, const batch::Batch& results, size_t row) -> Status {
+    if (row == 0) results_codec_.encode(results.project(result_columns_), result_buffer_);
+    value.assign(1, kResult).append(result_buffer_.row(row));
+    return stand(groups[group], value, {});
+  };
+  const auto fail = [&](size_t group, std::string_view message) { return stand(groups[group], {&kFailed, 1}, message); };
+  MR_TRY(fragment_.run(groups.size(), [&](size_t group, const auto& add) { feed(groups[group], add); }, take, fail));
+  if (negative_) return internal_error("an aggregate was asked to take away rows that it never got");
+  return {};
+}
+
+/// The group's result is `value` now.
+Status AggregateGeneral::stand(Group group, std::string_view value, std::string_view message) {
+  const uint64_t hash = groups_.hash_of(group);
+  const std::string_view key = groups_.key_of(group);
+  const Slot old = results_.find(hash, key);
+  if (old && old.view() == value) return {};
+  if (old) MR_TRY(retract(group));
+  if (waits_for_close()) {
+    return value[0] == kResult ? emit(key, value.substr(1), 1) : report(key, 1, message);
+  }
+  results_.put(hash, key, value);
+  return value[0] == kResult ? emit(key, value.substr(1), 1) : report(key, 1, message);
+}
+
+/// The group has no result any more.
+Status AggregateGeneral::retract(Group group) {
+  const uint64_t hash = groups_.hash_of(group);
+  const std::string_view key = groups_.key_of(group);
+  const Slot old = results_.find(hash, key);
+  if (!old) return {};
+  if (old.view()[0] == kResult) {
+    MR_TRY(emit(key, old.view().substr(1), -1));
+  } else {
+    MR_TRY(report(key, -1, "the group is well again"));
+  }
+  results_.erase(hash, key);
+  return {};
+}
+
+Status AggregateGeneral::emit(std::string_view key, std::string_view results, int64_t diff) {
+  batch::Batch& batch = builder_.current();
+  MR_TRY(keys_.decode(key, batch, builder_.row()));
+  MR_TRY(results_codec_.decode(results, batch, builder_.row(), group_columns_));
+  builder_.finish_row(diff);
+  return {};
+}
+
+Status AggregateGeneral::report(std::string_view key, int64_t diff, std::string_view message) {
+  batch::Batch group(keys_.types());
+  group.set_rows(1);
+  MR_TRY(keys_.decode(key, group, 0));
+  group.set_diffs({diff});
+  stats.rows_failed += diff > 0 ? 1 : 0;
+  context_.side->row_failed(node_.id, "aggregate", group, 0, 0, message);
+  return {};
+}
+
+/// Windows that are over: their results are given now, or stand for ever; their rows go.
+Status AggregateGeneral::close_windows() {
+  std::vector<Group> due;
+  MR_TRY(window_->close_due([&](uint64_t hash, std::string_view key) -> Status {
+    const Group group = groups_.find(hash, key);
+    if (group == state::BagTable::kNone || groups_.rows(group) == 0) return {};
+    if (group >= is_touched_.size()) is_touched_.resize(group + group / 2 + 64, false);
+    if (!is_touched_[group]) due.push_back(group);
+    is_touched_[group] = true;
+    return {};
+  }));
+  if (waits_for_close()) MR_TRY(recompute(due));
+  for (Group group : due) {
+    is_touched_[group] = false;
+    results_.erase(groups_.hash_of(group), groups_.key_of(group));
+    groups_.clear_group(group);
+  }
+  return {};
+}
+
+}  // namespace
+
+Made make_aggregate_general(const plan::Node& node, const Inputs& inputs, const OperatorContext& context) {
+  return {std::make_unique<AggregateGeneral>(node, std::get<plan::Aggregate>(node.operation), *inputs[0], context)};
+}
+
+}  // namespace millrace::dataflow

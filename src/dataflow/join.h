@@ -1,0 +1,99 @@
+// Private to dataflow/: the equi-join, in join.cpp (which rows meet) and join_output.cpp (how they come out).
+//
+// Each side's rows are kept by key (slot 0 left, slot 1 right). Deltas meet the other side as it is when they come, then join
+// their own side: ΔL ⋈ R, then ΔR ⋈ (L + ΔL), so nothing is counted twice.
+//
+// An outer side's row without partners is given with NULLs. Without a residual that depends on its key alone: when the other
+// side's rows of a key appear or vanish, the padded rows of that key go or come. With one, the number of partners of each
+// row is kept (slot 2 left, slot 3 right), and a row changes its form when that number leaves or reaches 0. SEMI gives left
+// rows that have partners, ANTI those that have none, without the right columns.
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "batch/expression.h"
+#include "dataflow/operators.h"
+
+namespace millrace::dataflow {
+
+/// One input of a join.
+struct JoinSide {
+  std::vector<uint32_t> key_columns;
+  batch::RowCodec keys;
+  batch::RowCodec rows;           // what a kept row holds: the output columns; with a residual all columns
+  std::vector<uint32_t> shown;    // places of the output columns within a kept row
+  std::vector<uint32_t> output;   // the same within the input
+  std::vector<batch::Type> output_types;
+  state::BagTable table;          // key → rows
+  state::BagTable partners;       // key → rows, each counted by its partners
+  /// +1 when rows without partners are given, −1 when (SEMI) those with partners are, else 0.
+  int lonely_sign = 0;
+  bool keeps_rows = true;         // else only how many there are: the right side of SEMI and ANTI
+};
+
+class JoinOperator final : public Operator {
+ public:
+  JoinOperator(const plan::Node& node, const plan::Join& join, const Inputs& inputs, const OperatorContext& context);
+
+  Status push(size_t port, const batch::Batch& batch, Output& out) override;
+  Status finish(Output& out) override;
+  std::vector<state::TableRef> tables() override;
+
+ private:
+  using Group = state::BagTable::Group;
+
+  /// A row of the pushed batch and a kept row of the other side.
+  struct Pair {
+    uint32_t row;
+    std::string_view kept;
+    int64_t kept_count;
+    Group kept_group;
+  };
+  struct Transition {
+    Group group;     // on the pushed side
+    bool was_empty;  // before the batch
+  };
+
+  std::unique_ptr<JoinSide> make_side(size_t port, const plan::Node& input) const;
+
+  // join.cpp
+  bool has_null_key(const JoinSide& side, const batch::Batch& batch, size_t row) const;
+  Status push_by_key(size_t port, const batch::Batch& batch, Output& out);
+  Status push_counted(size_t port, const batch::Batch& batch, Output& out);
+  Status add_pairs(size_t port, const batch::Batch& batch, uint32_t row, Group group, Output& out);
+  void watch_key(size_t port, Group group);
+  Status emit_transitions(size_t port, Output& out);
+  void keep_row(JoinSide& side, uint32_t row, int64_t diff);
+  Status count_partner(size_t port, const Pair& pair, int64_t diff, Output& out);
+
+  // join_output.cpp
+  Status flush_pairs(size_t port, const batch::Batch& batch, Output& out);
+  Result<std::vector<uint32_t>> passing(const batch::Batch& joined);
+  void give_alone(uint32_t row, int64_t diff);
+  Status flush_alone(size_t port, const batch::Batch& batch, Output& out);
+  Status give_kept_alone(size_t side, std::string_view row, int64_t diff, Output& out);
+  Status flush_kept_alone(size_t side, Output& out);
+  Status push_padded(size_t side, const batch::Batch& shown, std::vector<int64_t> diffs, Output& out);
+
+  OperatorContext context_;
+  const plan::Join& join_;
+  bool gives_pairs_;
+  bool counted_;  // partners are counted by row: a residual and a side whose lonely rows matter
+  std::array<std::unique_ptr<JoinSide>, 2> sides_;
+  std::optional<batch::ExpressionRunner> residual_;
+
+  // Of one batch.
+  batch::RowBuffer keys_, rows_;
+  std::vector<Pair> pairs_;
+  std::vector<int64_t> partners_;  // of each row, when counted
+  std::vector<uint32_t> alone_;    // rows to give without partners
+  std::vector<int64_t> alone_diffs_;
+  std::vector<std::string_view> kept_alone_;  // the same for kept rows of the other side
+  std::vector<int64_t> kept_alone_diffs_;
+  std::vector<Transition> transitions_;
+  std::vector<bool> is_watched_;   // by group of the pushed side
+  std::vector<batch::RowError> errors_;
+};
+
+}  // namespace millrace::dataflow

@@ -1,0 +1,24 @@
+#include "dataflow/operators.h"
+
+namespace millrace::dataflow {
+
+Result<std::unique_ptr<Operator>> make_operator(const plan::Node& node, std::vector<const plan::Node*> inputs,
+                                                const OperatorContext& context) {
+  const plan::Operation& operation = node.operation;
+  if (std::holds_alternative<plan::Filter>(operation)) return make_filter(node, inputs, context);
+  if (std::holds_alternative<plan::Project>(operation)) return make_project(node, inputs, context);
+  if (std::holds_alternative<plan::Unnest>(operation)) return make_unnest(node, inputs, context);
+  if (std::holds_alternative<plan::UnionAll>(operation)) return make_union_all(node, inputs, context);
+  if (const auto* aggregate = std::get_if<plan::Aggregate>(&operation)) {
+    return aggregate->general ? make_aggregate_general(node, inputs, context) : make_aggregate_fast(node, inputs, context);
+  }
+  if (std::holds_alternative<plan::DistinctOn>(operation)) return make_distinct(node, inputs, context);
+  if (const auto* window = std::get_if<plan::Window>(&operation)) {
+    return window->general ? make_window_general(node, inputs, context) : make_window_kernels(node, inputs, context);
+  }
+  if (std::holds_alternative<plan::Join>(operation)) return make_join(node, inputs, context);
+  if (std::holds_alternative<plan::TopN>(operation)) return make_top_n(node, inputs, context);
+  return internal_error("a Source is fed by the engine and has no operator");
+}
+
+}  // namespace millrace::dataflow

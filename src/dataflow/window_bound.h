@@ -1,0 +1,56 @@
+// WindowTracker: when the groups of a windowed aggregate close, and which rows are late for them.
+//
+// A row is late when the watermark of its own partition, over the rows before it, had passed its window's end plus the
+// allowed lateness, or when the operator has closed that window already (an idle partition). It keeps the keys of open
+// groups by the time at which they close; it is rebuilt from the operator's table after a restore.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "batch/batch.h"
+#include "batch/row_codec.h"
+#include "plan/plan.h"
+
+namespace millrace::dataflow {
+
+class WindowTracker {
+ public:
+  /// `input`: the node that the aggregate reads.
+  WindowTracker(const plan::WindowBound& bound, const plan::Aggregate& aggregate, const plan::Node& input);
+
+  /// The time (µs) at which the row's window closes; nothing when the bound column is NULL: such a group never closes.
+  std::optional<int64_t> closes_at(const batch::Batch& batch, size_t row) const;
+  bool is_late(const batch::Batch& batch, size_t row, int64_t closes_at) const;
+  /// A group was made. A key may be added twice.
+  void add(int64_t closes_at, uint64_t hash, std::string_view key);
+  /// The same, from the key alone, after a restore.
+  Status add_restored(uint64_t hash, std::string_view key);
+  void advance(Timestamp watermark) { watermark_ = std::max(watermark_, watermark.micros); }
+  /// Calls `visit` with the keys of all groups that are due, earliest first, and forgets them.
+  Status close_due(const std::function<Status(uint64_t hash, std::string_view key)>& visit);
+  bool emit_on_close() const { return bound_.emit_on_close; }
+  /// Some group may be due: the watermark passed the earliest time.
+  bool due() const { return !open_.empty() && open_.begin()->first <= watermark_; }
+
+ private:
+  struct Keys {
+    std::string bytes;
+    std::vector<std::pair<uint64_t, uint32_t>> entries;  // hash and length
+  };
+  int64_t to_micros(const batch::ColumnView& column, size_t row) const;
+
+  plan::WindowBound bound_;
+  uint32_t column_;            // of the input
+  batch::Type type_;
+  int32_t watermark_column_;
+  batch::RowCodec key_codec_;  // decodes a group's key
+  int64_t watermark_ = INT64_MIN;
+  std::map<int64_t, Keys> open_;
+};
+
+}  // namespace millrace::dataflow
