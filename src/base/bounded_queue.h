@@ -5,6 +5,7 @@
 // get what is left, then nothing.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +14,8 @@
 #include <optional>
 #include <utility>
 #include <vector>
+
+#include "base/time.h"
 
 namespace millrace {
 
@@ -48,6 +51,13 @@ class BoundedQueue {
   std::optional<T> pop() {
     std::unique_lock lock(mutex_);
     has_items_.wait(lock, [&] { return closed_ || !items_.empty(); });
+    return take_front(lock);
+  }
+
+  /// Waits for an item, at most `timeout`; nothing then, or when the queue is closed and empty.
+  std::optional<T> pop_for(Duration timeout) {
+    std::unique_lock lock(mutex_);
+    has_items_.wait_for(lock, std::chrono::microseconds(timeout.micros), [&] { return closed_ || !items_.empty(); });
     return take_front(lock);
   }
 

@@ -198,6 +198,50 @@ Result<QueryResult> run_query(batch::Session& session, const RelationResolver& r
   return result;
 }
 
+namespace {
+
+/// Knows one relation, `row`, with the given columns.
+class RowResolver final : public RelationResolver {
+ public:
+  explicit RowResolver(const batch::Schema& schema) : schema_(schema) {}
+  std::optional<RelationInfo> find(std::string_view name) const override {
+    if (!iequals(name, "row")) return std::nullopt;
+    RelationInfo info;
+    info.name = "row";
+    info.schema = schema_;
+    return info;
+  }
+  std::string suggestion(std::string_view) const override { return {}; }
+  Result<std::unique_ptr<RelationReader>> read(std::string_view) const override {
+    return internal_error("a scalar expression has no rows to read");
+  }
+
+ private:
+  const batch::Schema& schema_;
+};
+
+}  // namespace
+
+Result<batch::Expression> bind_scalar(batch::Session& session, const batch::Schema& schema, std::string_view expression,
+                                      const batch::Type& type) {
+  std::string query = "SELECT CAST((" + std::string(expression) + ") AS " + type.name() + ") FROM \"row\"";
+  ViewOptions options;
+  MR_ASSIGN(plan::Plan bound, bind_view(session, RowResolver(schema), query, options));
+  const auto* project = std::get_if<plan::Project>(&bound.root().operation);
+  if (!project || bound.nodes.size() != 2) {
+    // A bare column: the Source alone.
+    const auto* source = std::get_if<plan::Source>(&bound.root().operation);
+    if (!source) return user_error(sqlstate::kNotSupported, "expected a scalar expression over the row's columns: " + std::string(expression));
+    uint32_t field = source->columns[0].field;
+    return batch::Expression::column(field, schema[field].type, schema[field].name);
+  }
+  // The Source gives only the columns that are used: point back to where they are in the row.
+  const auto& source = std::get<plan::Source>(bound.nodes[0].operation);
+  std::vector<uint32_t> places;
+  for (const plan::SourceColumn& column : source.columns) places.push_back(column.field);
+  return project->expressions[0].with_columns(places);
+}
+
 Result<batch::Schema> describe_query(batch::Session& session, const RelationResolver& relations, std::string_view query,
                                      uint64_t text_offset) {
   batch::Schema schema;

@@ -48,6 +48,10 @@ Result<QueryResult> run_query(batch::Session& session, const RelationResolver& r
 Result<batch::Schema> describe_query(batch::Session& session, const RelationResolver& relations, std::string_view query,
                                      uint64_t text_offset);
 
+/// A scalar expression over the columns of `schema`, cast to `type`: WATERMARK FOR's.
+Result<batch::Expression> bind_scalar(batch::Session& session, const batch::Schema& schema, std::string_view expression,
+                                      const batch::Type& type);
+
 /// EXPLAIN: the plan as an indented tree, one line a node: form (fast or general), keys, cost notes.
 std::string explain(const plan::Plan& plan);
 

@@ -1,0 +1,290 @@
+#include "engine/node.h"
+
+#include <unistd.h>
+
+#include "base/text.h"
+#include "base/version.h"
+#include "engine/changelog.h"
+#include "engine/loader.h"
+#include "engine/node_state.h"
+#include "engine/sink_runner.h"
+#include "sql/variables.h"
+
+namespace millrace::engine {
+
+NodeState::NodeState(Env& env, Metrics& metrics, NodeOptions options) : env(env), metrics(metrics), options(std::move(options)) {}
+NodeState::~NodeState() = default;
+
+namespace {
+
+class LiveSubscription final : public Subscription {
+ public:
+  explicit LiveSubscription(std::shared_ptr<SubscriberQueue> queue) : queue_(std::move(queue)) {}
+  ~LiveSubscription() override { queue_->batches.close(); }
+
+  const batch::Schema& schema() const override { return queue_->schema; }
+
+  Result<batch::Batch> next(Duration timeout) override {
+    if (auto batch = queue_->batches.pop_for(timeout)) return std::move(*batch);
+    if (queue_->batches.closed()) return user_error(sqlstate::kCancelled, "the node is stopping");
+    if (queue_->overrun) {
+      return user_error(sqlstate::kUnavailable, "the subscriber was too slow: changes were let go").with_hint("subscribe again");
+    }
+    return batch::Batch(queue_->schema);
+  }
+
+ private:
+  std::shared_ptr<SubscriberQueue> queue_;
+};
+
+class RunningNode final : public Node {
+ public:
+  RunningNode(Env& env, Metrics& metrics, NodeOptions options) : state_(env, metrics, std::move(options)) {
+    state_.loader = std::make_unique<Loader>(state_);
+  }
+  ~RunningNode() override { (void)stop(); }
+
+  Status open() {
+    MR_TRY(open_directory(state_));
+    MR_TRY(recover(state_));
+    return state_.loader->open();
+  }
+
+  Status apply_pipeline(std::string_view text, const std::string& base_directory,
+                        const std::map<std::string, std::string>& variables) override;
+  Status start() override;
+  Status stop() override;
+  Result<StatementResult> execute(std::string_view sql) override;
+  Result<std::optional<std::string>> subscription_target(std::string_view sql) override;
+  Result<std::unique_ptr<Subscription>> subscribe(std::string_view view) override;
+  Result<AppendReceipt> append(std::string_view stream, const std::vector<std::string_view>& records,
+                               const AppendRequest& request) override {
+    return append_records(state_, stream, records, request);
+  }
+  Status sync() override { return wait_for_catch_up(state_); }
+  Status finish_bounded() override;
+  NodeStatus status() override;
+  ledger::Report ledger_report() override;
+
+ private:
+  std::vector<StreamStatus> stream_status();
+  std::vector<ViewStatus> view_status();
+
+  NodeState state_;
+  bool stopped_ = false;
+};
+
+Status RunningNode::apply_pipeline(std::string_view text, const std::string& base_directory,
+                                   const std::map<std::string, std::string>& variables) {
+  state_.base_directory = base_directory;
+  sql::Variables values;
+  for (const auto& [name, value] : variables) values[name] = value;
+  MR_ASSIGN(sql::SubstitutedText substituted, sql::substitute_variables(text, values));
+  auto original = [&](Error error) { return substituted.positions.original(std::move(error)); };
+  auto statements = sql::parse_statements(substituted.text);
+  if (!statements.ok()) return original(std::move(statements).error());
+  for (const sql::Statement& statement : *statements) {
+    auto result = execute_statement(state_, statement);
+    if (!result.ok()) return original(std::move(result).error());
+  }
+  MR_TRY(follow_sinks(state_));
+  state_.loader->follow();
+  return {};
+}
+
+Status RunningNode::start() {
+  state_.ready = true;
+  MR_TRY(follow_sinks(state_));
+  state_.loader->follow();
+  if (state_.env.single_threaded()) return {};
+  state_.step_thread = std::thread([this] { step_loop(state_); });
+  state_.loader->start();
+  std::lock_guard guard(state_.sinks_mutex);
+  for (auto& sink : state_.sinks) sink->start();
+  return {};
+}
+
+Status RunningNode::stop() {
+  if (stopped_) return {};
+  stopped_ = true;
+  state_.loader->stop();
+  state_.stopping = true;
+  state_.signal.notify_all();
+  if (state_.step_thread.joinable()) state_.step_thread.join();
+  Status status;
+  if (state_.pipeline && !failure_of(state_) && state_.ready) {
+    // What is durable in the log but in no commit yet is taken by the next start; what is in a commit is delivered now.
+    std::lock_guard guard(state_.sinks_mutex);
+    for (auto& sink : state_.sinks) sink->stop();
+    state_.sinks.clear();
+    std::lock_guard steps(state_.step_mutex);
+    status = checkpoint(state_);
+  }
+  {
+    std::lock_guard guard(state_.sinks_mutex);
+    state_.sinks.clear();
+  }
+  {
+    std::lock_guard guard(state_.subscribers_mutex);
+    for (const auto& weak : state_.subscribers) {
+      if (auto queue = weak.lock()) queue->batches.close();
+    }
+  }
+  state_.ready = false;
+  if (state_.log) {
+    Status closed = state_.log->close();
+    if (status.ok()) status = std::move(closed);
+  }
+  return status;
+}
+
+Result<StatementResult> RunningNode::execute(std::string_view sql) {
+  MR_ASSIGN(std::vector<sql::Statement> statements, sql::parse_statements(sql));
+  if (statements.empty()) return user_error(sqlstate::kSyntaxError, "there is no statement to run");
+  StatementResult last;
+  for (const sql::Statement& statement : statements) {
+    MR_ASSIGN(last, execute_statement(state_, statement));
+  }
+  return last;
+}
+
+Result<std::optional<std::string>> RunningNode::subscription_target(std::string_view sql) {
+  MR_ASSIGN(std::vector<sql::Statement> statements, sql::parse_statements(sql));
+  if (statements.size() != 1) return std::optional<std::string>();
+  if (const auto* subscribe = std::get_if<sql::Subscribe>(&statements[0].body)) {
+    if (const auto* name = std::get_if<sql::Name>(&subscribe->source); name && subscribe->from == sql::SubscribeFrom::kNow) {
+      return std::optional<std::string>(name->text);
+    }
+    return user_error(sqlstate::kNotSupported, "SUBSCRIBE takes the name of a view, from now on")
+        .at(statements[0].span)
+        .with_hint("CREATE MATERIALIZED VIEW with the query first, then SUBSCRIBE TO it");
+  }
+  const auto* select = std::get_if<sql::Select>(&statements[0].body);
+  if (!select || select->query.emit != sql::Emit::kChanges) return std::optional<std::string>();
+  return user_error(sqlstate::kNotSupported, "SELECT … EMIT CHANGES is not part of this version")
+      .at(select->query.emit_span.value_or(statements[0].span))
+      .with_hint("CREATE MATERIALIZED VIEW with the query first, then SUBSCRIBE TO it");
+}
+
+Result<std::unique_ptr<Subscription>> RunningNode::subscribe(std::string_view view) {
+  std::shared_lock readers(state_.readers_mutex);
+  PipelineView* found = state_.pipeline->find_view(view);
+  if (!found) {
+    return user_error(sqlstate::kUndefinedTable, "there is no materialized view or table named " + std::string(view))
+        .with_hint(state_.catalog.did_you_mean(view));
+  }
+  auto queue = std::make_shared<SubscriberQueue>(found->name, changes_schema(found->store->schema()));
+  std::lock_guard guard(state_.subscribers_mutex);
+  state_.subscribers.push_back(queue);
+  return std::unique_ptr<Subscription>(std::make_unique<LiveSubscription>(std::move(queue)));
+}
+
+Status RunningNode::finish_bounded() {
+  MR_TRY(state_.loader->finish());
+  MR_TRY(wait_for_catch_up(state_));
+  {
+    std::lock_guard steps(state_.step_mutex);
+    state_.end_of_time_wanted = true;
+  }
+  MR_ASSIGN(bool stepped, step_and_commit(state_, true));
+  (void)stepped;
+  std::lock_guard guard(state_.sinks_mutex);
+  for (auto& sink : state_.sinks) MR_TRY(sink->deliver_all());
+  return {};
+}
+
+std::vector<StreamStatus> RunningNode::stream_status() {
+  std::vector<StreamStatus> all;
+  for (RunningSource& running : state_.pipeline->sources()) {
+    if (running.engine_written) continue;
+    StreamStatus status;
+    const StreamSource& source = running.source;
+    bool table = source.name.ends_with("$raw");
+    status.name = table ? source.name.substr(0, source.name.size() - 4) : source.name;
+    status.kind = table ? "table" : "stream";
+    for (int32_t p = 0; p < source.stream->partition_count(); ++p) {
+      log::Partition& partition = source.stream->partition(PartitionId(p));
+      Offset end = partition.end_offset();
+      status.records += static_cast<uint64_t>(end.value - partition.begin_offset().value);
+      status.bytes += partition.size_bytes();
+      status.lag_records += static_cast<uint64_t>(end.value - running.positions[p].value);
+    }
+    if (auto dead = state_.catalog.relation(status.name + "_dead")) {
+      auto stream = state_.log->find(dead->stream);
+      if (stream) status.dead = static_cast<uint64_t>(stream->partition(PartitionId(0)).end_offset().value);
+    }
+    all.push_back(std::move(status));
+  }
+  return all;
+}
+
+std::vector<ViewStatus> RunningNode::view_status() {
+  std::vector<ViewStatus> all;
+  for (auto& view : state_.pipeline->views()) {
+    ViewStatus status;
+    status.name = view->name;
+    status.kind = view->is_table ? "table" : "view";
+    if (!view->is_table) status.reads = view->plan.relations();
+    status.rows = view->store->rows();
+    status.changes = view->changes;
+    status.errors = view->errors;
+    status.late = view->late_rows;
+    all.push_back(std::move(status));
+  }
+  return all;
+}
+
+uint64_t resident_bytes(Env& env) {
+  auto text = env.files().read_all("/proc/self/statm");
+  if (!text.ok()) return 0;
+  std::vector<std::string_view> parts = split_view(*text, ' ');
+  if (parts.size() < 2) return 0;
+  return std::strtoull(std::string(parts[1]).c_str(), nullptr, 10) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+NodeStatus RunningNode::status() {
+  NodeStatus status;
+  status.version = kVersion;
+  status.data_directory = state_.options.data_directory;
+  status.ready = state_.ready;
+  if (auto failure = failure_of(state_)) status.failure = failure->message;
+  status.memory_bytes = resident_bytes(state_.env);
+  status.commits = state_.commits_made;
+  status.checkpoints = state_.checkpoints_made;
+  status.rows_per_second = state_.rows_per_second;
+  {
+    std::lock_guard steps(state_.step_mutex);
+    status.epoch = state_.epoch;
+    status.bounded_done = state_.bounded_end;
+    status.rows_in = state_.pipeline->rows_taken();
+    for (const state::TableRef& table : state_.pipeline->tables()) status.state_bytes += table.table->memory_bytes();
+    status.streams = stream_status();
+    status.views = view_status();
+  }
+  for (const StreamStatus& stream : status.streams) status.lag_records += stream.lag_records;
+  std::lock_guard guard(state_.sinks_mutex);
+  for (auto& sink : state_.sinks) status.sinks.push_back(sink->status());
+  return status;
+}
+
+ledger::Report RunningNode::ledger_report() {
+  std::map<std::pair<StreamId, PartitionId>, Offset> ends;
+  std::lock_guard steps(state_.step_mutex);
+  for (RunningSource& running : state_.pipeline->sources()) {
+    for (size_t p = 0; p < running.positions.size(); ++p) {
+      ends[{running.source.id, PartitionId(static_cast<int32_t>(p))}] = running.positions[p];
+    }
+  }
+  for (const auto& [at, end] : state_.written) ends.try_emplace(at, end);
+  return state_.ledger.report(ends);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Node>> Node::open(Env& env, Metrics& metrics, NodeOptions options) {
+  auto node = std::make_unique<RunningNode>(env, metrics, std::move(options));
+  MR_TRY(node->open());
+  return std::unique_ptr<Node>(std::move(node));
+}
+
+}  // namespace millrace::engine

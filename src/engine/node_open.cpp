@@ -1,0 +1,197 @@
+// Opening a data directory: lock, version, log, catalog, state; then recovery up to the last commit.
+#include "base/text.h"
+#include "connectors/connector.h"
+#include "engine/node_state.h"
+#include "engine/relations.h"
+#include "log/record_batch.h"
+
+namespace millrace::engine {
+namespace {
+
+constexpr std::string_view kFormatVersion = "1";
+/// The stream of commits: an id that the catalog never gives out.
+constexpr StreamId kCommitStream{0xFFFFFFF0};
+
+Status check_version(NodeState& node) {
+  FileSystem& files = node.env.files();
+  std::string path = node.options.data_directory + "/VERSION";
+  MR_ASSIGN(bool exists, files.exists(path));
+  if (!exists) return files.write_atomically(path, std::string(kFormatVersion) + "\n");
+  MR_ASSIGN(std::string text, files.read_all(path));
+  std::string_view version = trim(text);
+  if (version == kFormatVersion) return {};
+  return user_error(sqlstate::kNotSupported,
+                    "the data directory " + node.options.data_directory + " has format version " + std::string(version))
+      .with_hint("this program reads version " + std::string(kFormatVersion) +
+                 "; start it with the release that wrote the directory, or choose another --data");
+}
+
+Status open_sessions(NodeState& node) {
+  batch::InstanceOptions options;
+  options.memory_limit_bytes = node.options.memory_bytes;
+  MR_ASSIGN(node.instance, batch::SqlInstance::open(options, sql::register_functions));
+  for (uint32_t i = 0; i < node.options.workers; ++i) node.sessions.emplace_back(*node.instance);
+  node.ddl_session = std::make_unique<batch::Session>(*node.instance);
+  return {};
+}
+
+Status open_log(NodeState& node) {
+  MR_ASSIGN(node.log, log::Log::open(node.env, node.options.data_directory + "/log"));
+  node.log->set_durable_listener([&node](StreamId, PartitionId, Offset) { wake(node); });
+  node.commits = node.log->find(kCommitStream);
+  if (node.commits) return {};
+  log::StreamOptions options;
+  options.segment_bytes = 16 << 20;
+  options.retention_bytes = 64 << 20;
+  MR_ASSIGN(node.commits, node.log->create_stream(kCommitStream, "_commits", options));
+  return {};
+}
+
+Status load_catalog(NodeState& node) {
+  FileSystem& files = node.env.files();
+  std::string path = node.options.data_directory + "/catalog";
+  MR_ASSIGN(bool exists, files.exists(path));
+  if (exists) {
+    MR_ASSIGN(std::string bytes, files.read_all(path));
+    MR_ASSIGN(node.catalog, sql::Catalog::decode(bytes));
+  }
+  node.catalog.add_system_relation("_ledger", ledger_columns());
+  // A crash between the log and the catalog leaves streams that no object owns.
+  std::vector<StreamId> owned{kCommitStream};
+  for (const sql::CatalogObject* object : node.catalog.objects()) {
+    owned.push_back(object->stream);
+    for (const sql::Companion& companion : object->companions) owned.push_back(companion.stream);
+    MR_TRY(create_log_streams(node, *object));
+  }
+  for (const auto& stream : node.log->streams()) {
+    if (std::find(owned.begin(), owned.end(), stream->id()) == owned.end()) MR_TRY(node.log->drop_stream(stream->id()));
+  }
+  return {};
+}
+
+Result<std::vector<CommitRecord>> read_commits(NodeState& node, Epoch after) {
+  std::vector<CommitRecord> records;
+  log::Partition& partition = node.commits->partition(PartitionId(0));
+  log::ReadBatches read;
+  log::Decompressor decompressor;
+  Offset at = partition.begin_offset();
+  while (at < partition.end_offset()) {
+    MR_TRY(partition.read(at, 8 << 20, read));
+    for (const log::StoredBatch& stored : read.batches()) {
+      MR_ASSIGN(auto view, log::RecordBatchView::parse(stored.bytes));
+      MR_ASSIGN(auto cursor, view.records(decompressor));
+      log::RecordView record;
+      while (cursor.next(record)) {
+        MR_ASSIGN(CommitRecord commit, decode_commit(record.value.value_or(std::string_view())));
+        if (commit.epoch > after) records.push_back(std::move(commit));
+      }
+      MR_TRY(cursor.status());
+    }
+    at = read.next_offset();
+  }
+  return records;
+}
+
+void set_written(NodeState& node, const std::vector<PartitionEnd>& written) {
+  for (const PartitionEnd& end : written) node.written[{end.stream, end.partition}] = end.end;
+}
+
+/// Cuts what the engine wrote after its last commit: changelogs and companions, never a producer's stream.
+Status truncate_own_streams(NodeState& node) {
+  for (const sql::CatalogObject* object : node.catalog.objects()) {
+    std::vector<StreamId> own;
+    if (object->kind == sql::ObjectKind::kMaterializedView) own.push_back(object->stream);
+    for (const sql::Companion& companion : object->companions) own.push_back(companion.stream);
+    for (StreamId id : own) {
+      std::shared_ptr<log::Stream> stream = node.log->find(id);
+      if (!stream) continue;
+      log::Partition& partition = stream->partition(PartitionId(0));
+      auto committed = node.written.find({id, PartitionId(0)});
+      Offset end = committed == node.written.end() ? Offset(0) : committed->second;
+      if (partition.end_offset() > end) MR_TRY(partition.truncate_to(end));
+    }
+  }
+  return {};
+}
+
+Status restore_checkpoint(NodeState& node, const CheckpointNote& note) {
+  node.epoch = note.epoch;
+  node.bounded_end = note.bounded_end;
+  set_written(node, note.written);
+  node.pipeline->watermarks() = note.watermarks;
+  for (const PartitionEnd& at : note.positions) {
+    RunningSource* running = node.pipeline->find_source(at.stream);
+    if (running) running->positions[at.partition.value] = at.end;
+  }
+  for (const auto& [at, watermark] : note.partition_watermarks) {
+    RunningSource* running = node.pipeline->find_source(at.stream);
+    if (running) running->progress[at.partition.value].watermark = watermark;
+  }
+  MR_TRY(node.ledger.restore(note.ledger));
+  for (const state::TableId& id : node.pipeline->table_ids()) {
+    MR_TRY(node.store->restore(id, [&](const state::Entry& entry) { return node.pipeline->restore(id, entry); }));
+  }
+  return {};
+}
+
+}  // namespace
+
+Status persist_catalog(NodeState& node, const sql::Catalog& catalog) {
+  return node.env.files().write_atomically(node.options.data_directory + "/catalog", catalog.encode());
+}
+
+Status open_directory(NodeState& node) {
+  FileSystem& files = node.env.files();
+  MR_TRY(files.create_directories(node.options.data_directory));
+  auto lock = files.lock(node.options.data_directory + "/LOCK");
+  if (!lock.ok()) {
+    Error error = std::move(lock).error();
+    if (error.code == sqlstate::kObjectInUse) {
+      error.message = "another Millrace runs on the data directory " + node.options.data_directory;
+      error.hint = "stop it, or choose another directory with --data";
+    }
+    return error;
+  }
+  node.lock = std::move(lock).value();
+  MR_TRY(check_version(node));
+  connectors::register_options(node.registry);
+  MR_TRY(open_sessions(node));
+  node.pool = std::make_unique<ThreadPool>(node.options.workers, node.env.single_threaded());
+  MR_TRY(open_log(node));
+  MR_ASSIGN(node.store, state::Store::open(node.env, node.options.data_directory + "/state", {}));
+  return load_catalog(node);
+}
+
+Status recover(NodeState& node) {
+  MR_ASSIGN(node.pipeline, Pipeline::build(pipeline_setup(node, node.catalog)));
+  CheckpointNote note;
+  MR_ASSIGN(std::string note_bytes, node.store->last_note());
+  if (!note_bytes.empty()) {
+    MR_ASSIGN(note, decode_note(note_bytes));
+    MR_TRY(restore_checkpoint(node, note));
+  }
+  // A view that was created but whose first checkpoint did not happen starts from the history, as of the checkpoint.
+  bool incomplete = false;
+  for (auto& view : node.pipeline->views()) {
+    if (std::find(note.views.begin(), note.views.end(), view->name) != note.views.end()) continue;
+    MR_TRY(node.pipeline->backfill(view->name, node.options.step_bytes_max, *node.pool));
+    incomplete = true;
+  }
+  MR_ASSIGN(std::vector<CommitRecord> commits, read_commits(node, note.epoch));
+  for (const CommitRecord& commit : commits) {
+    for (const StepRecord& step : commit.steps) MR_TRY(node.pipeline->replay(step, *node.pool));
+    MR_TRY(node.ledger.apply_changes(commit.ledger));
+    node.epoch = commit.epoch;
+    node.bounded_end = commit.bounded_end;
+    set_written(node, commit.written);
+  }
+  MR_TRY(truncate_own_streams(node));
+  for (RunningSource& running : node.pipeline->sources()) {
+    auto end = node.written.find({running.source.id, PartitionId(0)});
+    if (running.engine_written && end != node.written.end()) running.committed[0] = end->second;
+  }
+  node.committed_epoch = node.epoch;
+  return incomplete ? checkpoint(node) : Status();
+}
+
+}  // namespace millrace::engine

@@ -1,0 +1,135 @@
+// Changing the pipeline while it runs: statements build the next pipeline beside the present one, move the state over,
+// backfill what is new, and swap.
+#include "base/text.h"
+#include "engine/node_state.h"
+
+namespace millrace::engine {
+namespace {
+
+log::StreamOptions source_options(const sql::CatalogObject& object) {
+  log::StreamOptions options;
+  options.partitions = static_cast<int32_t>(object.options.has("partitions") ? object.options.integer("partitions", 1) : 1);
+  if (object.options.has("retention")) options.retention = object.options.duration("retention");
+  if (object.options.has("retention_size")) {
+    options.retention_bytes = static_cast<uint64_t>(object.options.integer("retention_size"));
+    if (*options.retention_bytes == 0) options.retention_bytes.reset();
+  }
+  return options;
+}
+
+Status create_if_missing(NodeState& node, StreamId id, const std::string& name, const log::StreamOptions& options) {
+  if (node.log->find(id)) return {};
+  MR_ASSIGN(auto stream, node.log->create_stream(id, name, options));
+  (void)stream;
+  return {};
+}
+
+/// Copies positions, watermarks and operator state of everything that both pipelines have.
+Status move_state(Pipeline& from, Pipeline& to) {
+  for (RunningSource& old : from.sources()) {
+    RunningSource* now = to.find_source(old.source.id);
+    if (!now) continue;
+    now->positions = old.positions;
+    now->committed = old.committed;
+    now->progress = old.progress;
+    now->last_taken = old.last_taken;
+  }
+  to.watermarks() = from.watermarks();
+  std::vector<state::TableId> known = to.table_ids();
+  for (const state::TableRef& table : from.tables()) {
+    if (!std::binary_search(known.begin(), known.end(), table.id)) continue;
+    Status status;
+    table.table->for_each([&](const state::Entry& entry) {
+      if (status.ok()) status = to.restore(table.id, entry);
+    });
+    MR_TRY(std::move(status));
+  }
+  for (auto& view : to.views()) {
+    PipelineView* old = from.find_view(view->name);
+    if (!old) continue;
+    view->changes = old->changes;
+    view->errors = old->errors;
+    view->late_rows = old->late_rows;
+  }
+  return {};
+}
+
+/// A stream that is new starts where its log starts; what it holds is taken by the next steps.
+void start_new_sources(Pipeline& pipeline, Pipeline& before) {
+  for (RunningSource& running : pipeline.sources()) {
+    if (before.find_source(running.source.id)) continue;
+    for (size_t p = 0; p < running.positions.size(); ++p) {
+      running.positions[p] = running.source.stream->partition(PartitionId(static_cast<int32_t>(p))).begin_offset();
+    }
+  }
+}
+
+}  // namespace
+
+PipelineSetup pipeline_setup(NodeState& node, const sql::Catalog& catalog) {
+  PipelineSetup setup;
+  setup.env = &node.env;
+  setup.log = node.log.get();
+  setup.ledger = &node.ledger;
+  setup.catalog = &catalog;
+  setup.workers = node.options.workers;
+  for (batch::Session& session : node.sessions) setup.sessions.push_back(&session);
+  return setup;
+}
+
+Status create_log_streams(NodeState& node, const sql::CatalogObject& object) {
+  switch (object.kind) {
+    case sql::ObjectKind::kStream:
+      MR_TRY(create_if_missing(node, object.stream, object.name, source_options(object)));
+      break;
+    case sql::ObjectKind::kTable:
+      MR_TRY(create_if_missing(node, object.stream, raw_name(object.name), source_options(object)));
+      break;
+    case sql::ObjectKind::kMaterializedView:
+      MR_TRY(create_if_missing(node, object.stream, changelog_stream_name(object.name), source_options(object)));
+      break;
+    default:
+      return {};
+  }
+  for (const sql::Companion& companion : object.companions) {
+    MR_TRY(create_if_missing(node, companion.stream, sql::companion_name(object, companion.kind), {}));
+  }
+  return {};
+}
+
+Status drop_log_streams(NodeState& node, const sql::CatalogObject& object) {
+  auto drop = [&](StreamId id) -> Status {
+    node.written.erase({id, PartitionId(0)});
+    node.ledger.drop(id);
+    return node.log->find(id) ? node.log->drop_stream(id) : Status();
+  };
+  MR_TRY(drop(object.stream));
+  for (const sql::Companion& companion : object.companions) MR_TRY(drop(companion.stream));
+  node.ledger.drop_hop("view:" + object.name);
+  node.ledger.drop_hop("table:" + object.name);
+  return {};
+}
+
+Status rebuild(NodeState& node, sql::Catalog catalog) {
+  std::lock_guard steps(node.step_mutex);
+  MR_ASSIGN(std::unique_ptr<Pipeline> next, Pipeline::build(pipeline_setup(node, catalog)));
+  // What is dirty must be on disk before it moves: restored entries count as clean.
+  bool state_moves = !node.pipeline->views().empty();
+  if (state_moves) MR_TRY(checkpoint(node));
+  MR_TRY(move_state(*node.pipeline, *next));
+  start_new_sources(*next, *node.pipeline);
+  std::vector<std::string> fresh;
+  for (auto& view : next->views()) {
+    if (!node.pipeline->find_view(view->name)) fresh.push_back(view->name);
+  }
+  for (const std::string& view : fresh) MR_TRY(next->backfill(view, node.options.step_bytes_max, *node.pool));
+  MR_TRY(persist_catalog(node, catalog));
+  {
+    std::unique_lock readers(node.readers_mutex);
+    node.pipeline = std::move(next);
+    node.catalog = std::move(catalog);
+  }
+  return fresh.empty() ? Status() : checkpoint(node);
+}
+
+}  // namespace millrace::engine

@@ -1,0 +1,136 @@
+// NodeState: what a node consists of, and which lock guards it. Private to engine/; node.h is the contract.
+//
+// Locks, always taken in this order:
+//   ddl_mutex      one statement that changes the catalog at a time
+//   step_mutex     one step, commit or rebuild of the pipeline at a time
+//   readers_mutex  view stores, catalog and pipeline: shared by readers, exclusive while a commit applies or a rebuild swaps
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/bounded_queue.h"
+#include "base/env.h"
+#include "base/metrics.h"
+#include "base/thread_pool.h"
+#include "batch/instance.h"
+#include "engine/commit_record.h"
+#include "engine/node.h"
+#include "engine/pipeline.h"
+#include "ledger/ledger.h"
+#include "log/log.h"
+#include "sql/bind.h"
+#include "sql/catalog.h"
+#include "state/store.h"
+
+namespace millrace::engine {
+
+class SinkRunner;
+class Loader;
+
+/// Where committed changes of one view are queued for one subscriber.
+struct SubscriberQueue {
+  SubscriberQueue(std::string view, batch::Schema schema) : view(std::move(view)), schema(std::move(schema)), batches(256, 64 << 20) {}
+  std::string view;
+  batch::Schema schema;  ///< changes_schema of the view
+  BoundedQueue<batch::Batch> batches;
+  std::atomic<bool> overrun{false};
+};
+
+struct NodeState {
+  NodeState(Env& env, Metrics& metrics, NodeOptions options);
+  ~NodeState();
+
+  // Fixed once open.
+  Env& env;
+  Metrics& metrics;
+  NodeOptions options;
+  std::unique_ptr<FileLock> lock;
+  std::unique_ptr<batch::SqlInstance> instance;
+  std::vector<batch::Session> sessions;  ///< one a worker
+  std::unique_ptr<batch::Session> ddl_session;
+  sql::OptionRegistry registry;
+  std::unique_ptr<log::Log> log;
+  std::shared_ptr<log::Stream> commits;
+  std::unique_ptr<state::Store> store;
+  std::unique_ptr<ThreadPool> pool;
+  ledger::Ledger ledger;
+
+  std::mutex ddl_mutex;
+
+  std::mutex step_mutex;
+  // Guarded by step_mutex; the pointers and the catalog also by readers_mutex (exclusive to change).
+  std::unique_ptr<Pipeline> pipeline;
+  sql::Catalog catalog;
+  std::string base_directory;  ///< of the pipeline file
+  Epoch epoch;
+  std::vector<StepRecord> uncommitted;
+  std::map<std::pair<StreamId, PartitionId>, Offset> written;  ///< committed ends of what the engine writes
+  bool bounded_end = false;
+  bool end_of_time_wanted = false;
+  uint64_t bytes_since_checkpoint = 0;
+
+  std::shared_mutex readers_mutex;
+
+  // Signals between threads.
+  std::mutex signal_mutex;
+  std::condition_variable signal;  ///< new data, a commit, a stop
+  uint64_t data_signals = 0;       ///< guarded by signal_mutex
+  Epoch committed_epoch;           ///< guarded by signal_mutex
+  std::optional<Error> failure;    ///< guarded by signal_mutex: why the step loop gave up
+  std::atomic<bool> stopping{false};
+  std::atomic<bool> ready{false};
+
+  std::mutex subscribers_mutex;
+  std::vector<std::weak_ptr<SubscriberQueue>> subscribers;  // weak: a subscriber that is gone is dropped at the next commit
+
+  std::mutex sinks_mutex;
+  std::vector<std::shared_ptr<SinkRunner>> sinks;  // shared with the thread that runs it
+  std::thread step_thread;
+  std::unique_ptr<Loader> loader;
+
+  // For status().
+  std::atomic<uint64_t> commits_made{0};
+  std::atomic<uint64_t> checkpoints_made{0};
+  std::atomic<double> rows_per_second{0};
+};
+
+// node_open.cpp
+Status open_directory(NodeState& node);
+Status recover(NodeState& node);
+Status persist_catalog(NodeState& node, const sql::Catalog& catalog);
+
+// node_step.cpp
+/// Takes, runs and commits one step. True when there was something to do.
+Result<bool> step_and_commit(NodeState& node, bool force);
+Status commit(NodeState& node);
+Status checkpoint(NodeState& node);
+void step_loop(NodeState& node);
+void wake(NodeState& node);
+/// Waits until all that is durable in the pipeline's streams now is committed.
+Status wait_for_catch_up(NodeState& node);
+std::optional<Error> failure_of(NodeState& node);
+
+// node_rebuild.cpp
+/// Makes the pipeline again from `catalog`, keeps the state of what stays, backfills what is new, swaps it in.
+Status rebuild(NodeState& node, sql::Catalog catalog);
+PipelineSetup pipeline_setup(NodeState& node, const sql::Catalog& catalog);
+Status create_log_streams(NodeState& node, const sql::CatalogObject& object);
+Status drop_log_streams(NodeState& node, const sql::CatalogObject& object);
+
+// node_statements.cpp
+Result<StatementResult> execute_statement(NodeState& node, const sql::Statement& statement);
+
+// node_ingest.cpp
+Result<AppendReceipt> append_records(NodeState& node, std::string_view stream, const std::vector<std::string_view>& records,
+                                     const AppendRequest& request);
+
+}  // namespace millrace::engine

@@ -1,0 +1,372 @@
+// SQL statements on a running node.
+#include <fmt/format.h>
+
+#include <shared_mutex>
+
+#include "base/text.h"
+#include "engine/node_state.h"
+#include "engine/loader.h"
+#include "engine/relations.h"
+#include "engine/sink_runner.h"
+#include "formats/encoder.h"
+
+namespace millrace::engine {
+namespace {
+
+/// Rows of text, for SHOW, DESCRIBE and EXPLAIN.
+StatementResult text_table(std::vector<std::string> columns, const std::vector<std::vector<std::string>>& rows) {
+  StatementResult result;
+  for (std::string& column : columns) result.schema.fields.push_back({std::move(column), batch::Type(batch::TypeId::kVarchar)});
+  for (size_t first = 0; first < rows.size(); first += batch::kBatchRows) {
+    size_t count = std::min(batch::kBatchRows, rows.size() - first);
+    batch::Batch batch(result.schema);
+    for (size_t i = 0; i < count; ++i) {
+      for (size_t column = 0; column < result.schema.size(); ++column) {
+        batch.mutable_column(column).set_string(i, rows[first + i][column]);
+      }
+    }
+    batch.set_rows(count);
+    result.batches.push_back(std::move(batch));
+  }
+  return result;
+}
+
+StatementResult lines_table(const std::string& column, std::string_view text) {
+  std::vector<std::vector<std::string>> rows;
+  for (std::string_view line : split_view(text, '\n')) {
+    if (!line.empty()) rows.push_back({std::string(line)});
+  }
+  return text_table({column}, rows);
+}
+
+std::vector<sql::CatalogColumn> catalog_columns(const batch::Schema& schema) {
+  std::vector<sql::CatalogColumn> columns;
+  for (const batch::Field& field : schema.fields) columns.push_back({field.name, field.type.name(), false});
+  return columns;
+}
+
+Result<sql::BoundObject> bound_plan(const sql::Catalog& catalog, plan::Plan plan, const Relations& relations) {
+  sql::BoundObject bound;
+  bound.dependencies = relations.used();
+  batch::Schema schema = plan.schema();
+  bound.columns = catalog_columns(schema);
+  for (uint32_t column : plan.root().key) {
+    if (column >= plan.columns) {
+      bound.key.clear();
+      break;
+    }
+    bound.key.push_back(schema[column].name);
+  }
+  bound.operators.first = catalog.next_operator();
+  bound.operators.end = OperatorId(bound.operators.first.value + static_cast<uint32_t>(plan.nodes.size()));
+  MR_ASSIGN(bound.plan, plan::serialize(plan));
+  return bound;
+}
+
+Result<sql::BoundObject> bind_view(NodeState& node, const sql::Catalog& catalog, const sql::CreateMaterializedView& create) {
+  Relations relations(node, catalog);
+  sql::ViewOptions options;
+  options.emit_on_window_close = create.query.emit == sql::Emit::kOnWindowClose;
+  options.allowed_lateness = create.query.allowed_lateness.value_or(Duration{});
+  for (const sql::Name& column : create.columns) options.column_names.push_back(column.text);
+  options.first_operator = catalog.next_operator();
+  options.text_offset = create.query.sql.span.offset;
+  MR_ASSIGN(plan::Plan plan, sql::bind_view(*node.ddl_session, relations, create.query.sql.text, options));
+  return bound_plan(catalog, std::move(plan), relations);
+}
+
+/// A table is the view of its raw rows that keeps the last one of each key.
+Result<sql::BoundObject> bind_table(NodeState& node, sql::Catalog catalog, const sql::Statement& statement,
+                                    const sql::CreateTable& create) {
+  // The raw rows are described by the table's own definition: put it into a scratch copy of the catalog first.
+  MR_ASSIGN(sql::CatalogChange change, catalog.apply(statement, node.registry));
+  (void)change;
+  std::string columns;
+  for (const auto& column : create.columns) columns += (columns.empty() ? "" : ", ") + quote_identifier(column.name);
+  std::string keys;
+  for (const auto& key : create.primary_key) keys += (keys.empty() ? "" : ", ") + quote_identifier(key.text);
+  std::string from = " FROM " + quote_identifier(raw_name(create.name.text));
+  std::string query = "SELECT " + columns + from;
+  if (!keys.empty()) {
+    query = "SELECT DISTINCT ON (" + keys + ") " + columns + from + " ORDER BY " + keys +
+            ", _append_time DESC, _partition DESC, _offset DESC";
+  }
+  Relations relations(node, catalog, create.name.text);
+  sql::ViewOptions options;
+  options.first_operator = catalog.next_operator();
+  MR_ASSIGN(plan::Plan plan, sql::bind_view(*node.ddl_session, relations, query, options));
+  MR_ASSIGN(sql::BoundObject bound, bound_plan(catalog, std::move(plan), relations));
+  bound.dependencies.clear();
+  bound.columns.clear();
+  bound.key.clear();
+  return bound;
+}
+
+Result<sql::BoundObject> bind_plain_view(NodeState& node, const sql::Catalog& catalog, const sql::CreateView& create) {
+  Relations relations(node, catalog);
+  MR_ASSIGN(batch::Schema schema,
+            sql::describe_query(*node.ddl_session, relations, create.query.sql.text, create.query.sql.span.offset));
+  sql::BoundObject bound;
+  bound.dependencies = relations.used();
+  bound.columns = catalog_columns(schema);
+  return bound;
+}
+
+Status check_types(const sql::Statement& statement) {
+  const std::vector<sql::ColumnDefinition>* columns = nullptr;
+  if (auto* stream = std::get_if<sql::CreateStream>(&statement.body)) columns = &stream->columns;
+  if (auto* table = std::get_if<sql::CreateTable>(&statement.body)) columns = &table->columns;
+  if (!columns) return {};
+  for (const sql::ColumnDefinition& column : *columns) {
+    Result<batch::Type> type = batch::Type::parse(column.type_text);
+    if (!type.ok()) return std::move(type).error().at(column.type_span);
+  }
+  return {};
+}
+
+Result<sql::BoundObject> bind_statement(NodeState& node, const sql::Catalog& catalog, const sql::Statement& statement) {
+  if (auto* view = std::get_if<sql::CreateMaterializedView>(&statement.body)) return bind_view(node, catalog, *view);
+  if (auto* table = std::get_if<sql::CreateTable>(&statement.body)) return bind_table(node, catalog, statement, *table);
+  if (auto* view = std::get_if<sql::CreateView>(&statement.body)) return bind_plain_view(node, catalog, *view);
+  return sql::BoundObject();
+}
+
+Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& statement) {
+  std::lock_guard ddl(node.ddl_mutex);
+  sql::Catalog catalog = node.catalog;
+  MR_ASSIGN(sql::CatalogChange planned, catalog.check(statement, node.registry));
+  StatementResult result;
+  if (planned.action == sql::CatalogChange::Action::kNone) {
+    result.message = planned.message;
+    return result;
+  }
+  MR_TRY(check_types(statement));
+  MR_ASSIGN(sql::BoundObject bound, bind_statement(node, catalog, statement));
+  MR_ASSIGN(sql::CatalogChange change, catalog.apply(statement, node.registry, std::move(bound)));
+  for (const sql::CatalogObject& object : change.added) MR_TRY(create_log_streams(node, object));
+  MR_TRY(rebuild(node, std::move(catalog)));
+  MR_TRY(follow_sinks(node));
+  node.loader->follow();
+  std::vector<OperatorId> dropped;
+  for (const sql::CatalogObject& object : change.removed) {
+    MR_TRY(drop_log_streams(node, object));
+    for (uint32_t id = object.operators.first.value; id < object.operators.end.value; ++id) dropped.push_back(OperatorId(id));
+  }
+  if (!dropped.empty()) MR_TRY(node.store->drop(dropped));
+  result.message = change.message;
+  return result;
+}
+
+Result<StatementResult> select(NodeState& node, const sql::Query& query) {
+  if (query.emit != sql::Emit::kDefault) {
+    return user_error(sqlstate::kNotSupported, "EMIT CHANGES streams its answer").with_hint("send it to POST /v1/sql, or use millrace sql");
+  }
+  batch::Session session(*node.instance);
+  std::shared_lock readers(node.readers_mutex);
+  Relations relations(node, node.catalog);
+  MR_ASSIGN(sql::QueryResult answer, sql::run_query(session, relations, query.sql.text, query.sql.span.offset, node.options.query_rows_max));
+  return StatementResult{std::move(answer.schema), std::move(answer.batches), {}};
+}
+
+Result<StatementResult> insert(NodeState& node, const sql::Insert& insert) {
+  batch::Schema schema;
+  {
+    std::shared_lock readers(node.readers_mutex);
+    MR_ASSIGN(sql::Relation relation, node.catalog.get_relation(insert.table));
+    if (relation.kind != sql::Relation::Kind::kStream && relation.kind != sql::Relation::Kind::kTable) {
+      return user_error(sqlstate::kWrongObjectType, "rows are inserted into streams and tables, and this is neither: " + insert.table.text)
+          .at(insert.table.span);
+    }
+    schema = schema_of(relation.columns);
+  }
+  std::vector<size_t> targets;
+  for (const sql::Name& column : insert.columns) {
+    int index = schema.find(column.text);
+    if (index < 0) return user_error(sqlstate::kUndefinedColumn, insert.table.text + " has no column " + column.text).at(column.span);
+    targets.push_back(static_cast<size_t>(index));
+  }
+  for (size_t i = 0; insert.columns.empty() && i < schema.size(); ++i) targets.push_back(i);
+
+  std::string names;
+  std::string casts;
+  for (size_t target : targets) {
+    std::string name = quote_identifier(schema[target].name);
+    names += (names.empty() ? "" : ", ") + name;
+    casts += (casts.empty() ? "" : ", ") + std::string("CAST(") + name + " AS " + schema[target].type.name() + ") AS " + name;
+  }
+  sql::QueryResult rows;
+  {
+    batch::Session session(*node.instance);
+    std::shared_lock readers(node.readers_mutex);
+    Relations relations(node, node.catalog);
+    // The source keeps its place in the text, so that errors in it point right.
+    std::string query = "SELECT " + casts + " FROM (";
+    uint64_t offset = insert.source.span.offset >= query.size() ? insert.source.span.offset - query.size() : 0;
+    query += insert.source.text + ") AS source(" + names + ")";
+    MR_ASSIGN(rows, sql::run_query(session, relations, query, offset, node.options.query_rows_max));
+  }
+  std::string lines;
+  for (const batch::Batch& batch : rows.batches) formats::encode_ndjson(rows.schema, batch, lines);
+  std::vector<std::string_view> records = split_view(lines, '\n');
+  if (!records.empty() && records.back().empty()) records.pop_back();
+  MR_ASSIGN(AppendReceipt receipt, append_records(node, insert.table.text, records, {}));
+  StatementResult result;
+  result.message = "inserted " + std::to_string(receipt.accepted) + (receipt.accepted == 1 ? " row" : " rows");
+  return result;
+}
+
+Result<StatementResult> show(NodeState& node, const sql::Show& show) {
+  std::shared_lock readers(node.readers_mutex);
+  if (show.kind == sql::ShowKind::kCreate) {
+    MR_ASSIGN(const sql::CatalogObject* object, node.catalog.get(*show.name));
+    return text_table({"statement"}, {{object->statement}});
+  }
+  if (show.kind == sql::ShowKind::kWatermarks) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& [name, time] : node.pipeline->watermarks()) {
+      bool none = time.micros <= INT64_MIN / 2;
+      bool end = time.micros >= INT64_MAX / 8;
+      rows.push_back({name, none ? "" : end ? "end of time" : format_iso8601(time)});
+    }
+    return text_table({"stream", "watermark"}, rows);
+  }
+  if (show.kind == sql::ShowKind::kConnectors) {
+    std::vector<std::vector<std::string>> rows;
+    for (const sql::OptionGroup& group : node.registry.connectors()) rows.push_back({group.name, group.doc});
+    return text_table({"connector", "what it is"}, rows);
+  }
+  if (show.kind == sql::ShowKind::kSetting) {
+    return user_error(sqlstate::kInvalidParameter, "there is no setting named " + show.name->text).at(show.name->span);
+  }
+  auto wanted = [&](sql::ObjectKind kind) {
+    switch (show.kind) {
+      case sql::ShowKind::kStreams: return kind == sql::ObjectKind::kStream;
+      case sql::ShowKind::kTables: return kind == sql::ObjectKind::kTable;
+      case sql::ShowKind::kViews: return kind == sql::ObjectKind::kView || kind == sql::ObjectKind::kMaterializedView;
+      case sql::ShowKind::kMaterializedViews: return kind == sql::ObjectKind::kMaterializedView;
+      case sql::ShowKind::kSinks: return kind == sql::ObjectKind::kSink;
+      case sql::ShowKind::kMacros: return kind == sql::ObjectKind::kMacro;
+      default: return true;
+    }
+  };
+  std::vector<std::vector<std::string>> rows;
+  for (const sql::CatalogObject* object : node.catalog.objects()) {
+    if (!wanted(object->kind)) continue;
+    std::string reads = object->source.empty() ? join(object->dependencies, ", ") : object->source;
+    rows.push_back({object->name, std::string(sql::object_kind_name(object->kind)), reads});
+  }
+  return text_table({"name", "kind", "reads"}, rows);
+}
+
+Result<StatementResult> describe(NodeState& node, const sql::Describe& describe) {
+  std::shared_lock readers(node.readers_mutex);
+  std::vector<std::vector<std::string>> rows;
+  if (auto* query = std::get_if<sql::Query>(&describe.target)) {
+    batch::Session session(*node.instance);
+    Relations relations(node, node.catalog);
+    MR_ASSIGN(batch::Schema schema, sql::describe_query(session, relations, query->sql.text, query->sql.span.offset));
+    for (const batch::Field& field : schema.fields) rows.push_back({field.name, field.type.name(), ""});
+    return text_table({"column", "type", "key"}, rows);
+  }
+  const auto& name = std::get<sql::Name>(describe.target);
+  std::vector<sql::CatalogColumn> columns;
+  std::vector<std::string> key;
+  const sql::CatalogObject* object = node.catalog.find(name.text);
+  if (object && object->kind == sql::ObjectKind::kView) {
+    columns = object->columns;
+  } else {
+    MR_ASSIGN(sql::Relation relation, node.catalog.get_relation(name));
+    columns = relation.columns;
+    if (relation.object && !relation.companion) key = relation.object->primary_key;
+  }
+  for (const sql::CatalogColumn& column : columns) {
+    bool is_key = std::any_of(key.begin(), key.end(), [&](const std::string& part) { return iequals(part, column.name); });
+    rows.push_back({column.name, column.type_text, is_key ? "key" : ""});
+  }
+  return text_table({"column", "type", "key"}, rows);
+}
+
+/// The plan, and with ANALYZE what each operator did since the start.
+std::string explain_view(NodeState& node, const PipelineView& view, bool analyze) {
+  std::string text = sql::explain(view.plan);
+  if (!analyze) return text;
+  text += "\noperator                      rows in    rows out    filtered  failed    late  groups touched  state rows  rows read\n";
+  for (const auto& report : node.pipeline->report()) {
+    if (report.view != view.name) continue;
+    const plan::Node& op = view.plan.nodes[report.node_index];
+    text += fmt::format("#{:<5}{:<18}{:>13}{:>12}{:>12}{:>8}{:>8}{:>16}{:>12}{:>11}\n", op.id.value, op.kind(), report.stats.rows_in,
+                        report.stats.rows_out, report.stats.rows_filtered, report.stats.rows_failed, report.stats.rows_late,
+                        report.stats.groups_touched, report.state_entries, report.state_rows_read);
+  }
+  return text;
+}
+
+Result<StatementResult> explain(NodeState& node, const sql::Explain& explain) {
+  if (explain.scale) {
+    return user_error(sqlstate::kNotSupported, "EXPLAIN SCALE needs the Kafka log and the Flink target")
+        .with_hint("this version runs on one machine");
+  }
+  if (explain.name) {
+    std::lock_guard steps(node.step_mutex);
+    PipelineView* view = node.pipeline->find_view(explain.name->text);
+    if (!view) {
+      return user_error(sqlstate::kUndefinedTable, "there is no materialized view or table named " + explain.name->text).at(explain.name->span);
+    }
+    return lines_table("plan", explain_view(node, *view, explain.analyze));
+  }
+  std::lock_guard ddl(node.ddl_mutex);
+  Relations relations(node, node.catalog);
+  sql::ViewOptions options;
+  options.first_operator = node.catalog.next_operator();
+  const sql::Query* query = nullptr;
+  if (auto* select = std::get_if<sql::Select>(&explain.statement->body)) query = &select->query;
+  if (auto* view = std::get_if<sql::CreateMaterializedView>(&explain.statement->body)) query = &view->query;
+  if (!query) return user_error(sqlstate::kNotSupported, "EXPLAIN takes a query, a CREATE MATERIALIZED VIEW, or the name of a view");
+  options.text_offset = query->sql.span.offset;
+  options.emit_on_window_close = query->emit == sql::Emit::kOnWindowClose;
+  MR_ASSIGN(plan::Plan plan, sql::bind_view(*node.ddl_session, relations, query->sql.text, options));
+  return lines_table("plan", sql::explain(plan));
+}
+
+struct Run {
+  NodeState& node;
+  const sql::Statement& statement;
+
+  using Answer = Result<StatementResult>;
+  Answer operator()(const sql::Select& body) const { return select(node, body.query); }
+  Answer operator()(const sql::Insert& body) const { return insert(node, body); }
+  Answer operator()(const sql::Show& body) const { return show(node, body); }
+  Answer operator()(const sql::Describe& body) const { return describe(node, body); }
+  Answer operator()(const sql::Explain& body) const { return explain(node, body); }
+  Answer operator()(const sql::Sync&) const {
+    MR_TRY(wait_for_catch_up(node));
+    StatementResult result;
+    result.message = "in sync";
+    return result;
+  }
+  Answer operator()(const sql::Subscribe&) const {
+    return user_error(sqlstate::kNotSupported, "SUBSCRIBE streams its answer").with_hint("send it to POST /v1/sql, or use millrace sql");
+  }
+  Answer operator()(const sql::Delete& body) const { return refused("DELETE", body.table); }
+  Answer operator()(const sql::Update& body) const { return refused("UPDATE", body.table); }
+  Answer operator()(const sql::CreateMacro& body) const { return refused("CREATE MACRO", body.name); }
+  template <typename Create>
+  Answer operator()(const Create&) const {
+    return change_catalog(node, statement);
+  }
+
+ private:
+  static Error refused(const char* what, const sql::Name& name) {
+    return user_error(sqlstate::kNotSupported, std::string(what) + " is not part of this version")
+        .at(name.span)
+        .with_hint("a table with a primary key takes a new row for a key by INSERT");
+  }
+};
+
+}  // namespace
+
+Result<StatementResult> execute_statement(NodeState& node, const sql::Statement& statement) {
+  return std::visit(Run{node, statement}, statement.body);
+}
+
+}  // namespace millrace::engine

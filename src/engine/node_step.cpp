@@ -1,0 +1,316 @@
+// Steps, commits and checkpoints. The protocol and its crash windows: docs/formats/commit.md.
+#include <algorithm>
+
+#include "base/text.h"
+#include "engine/changelog.h"
+#include "engine/node_state.h"
+#include "log/record_batch.h"
+
+namespace millrace::engine {
+namespace {
+
+/// What one commit appends to the engine's own streams before its record: all of it is cut off again by recovery when the
+/// record does not follow.
+class CommitWriter {
+ public:
+  explicit CommitWriter(NodeState& node) : node_(node), now_(node.env.clock().now()) {}
+
+  Status write_changes(PipelineView& view, const std::vector<Change>& changes) {
+    MR_ASSIGN(auto ordered, order_changes(changes, view.store->codec(), view.key));
+    view.changes += ordered.size();
+    if (!view.changelog || ordered.empty()) return {};
+    log::Partition& partition = view.changelog->partition(PartitionId(0));
+    MR_ASSIGN(auto tickets, append_changes(partition, ordered, node_.epoch.next(), now_));
+    note(*view.changelog, tickets.back().last().next());
+    for (log::Ticket& ticket : tickets) changes_.push_back({view.changelog.get(), std::move(ticket)});
+    return {};
+  }
+
+  /// Appends JSON rows to a companion.
+  Status write_rows(log::Stream& stream, const std::vector<std::string>& rows) {
+    if (rows.empty()) return {};
+    log::RecordBatchBuilder builder;
+    Offset end;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      builder.add(std::nullopt, rows[i], now_.millis());
+      if (builder.size_bytes() < (1 << 20) && i + 1 < rows.size()) continue;
+      MR_ASSIGN(std::string batch, builder.finish(log::Compression::kLz4));
+      MR_ASSIGN(log::Ticket ticket, stream.partition(PartitionId(0)).append(std::move(batch)));
+      end = ticket.last().next();
+    }
+    note(stream, end);
+    return {};
+  }
+
+  /// Makes all of it durable and enters the changelogs' rows into the books.
+  Status sync() {
+    MR_TRY(node_.log->sync(touched_));
+    ledger::Recorder recorder;
+    ledger::HopId hop = node_.ledger.hop("changelog");
+    for (const auto& [stream, ticket] : changes_) {
+      MR_ASSIGN(log::AppendResult at, stream->partition(PartitionId(0)).wait(ticket));
+      recorder.add(hop, stream->id(), PartitionId(0), at.append_time, at.first, static_cast<uint32_t>(at.last.value - at.first.value + 1));
+    }
+    node_.ledger.merge(recorder);
+    return {};
+  }
+
+ private:
+  void note(log::Stream& stream, Offset end) {
+    touched_.push_back(&stream.partition(PartitionId(0)));
+    node_.written[{stream.id(), PartitionId(0)}] = end;
+  }
+
+  NodeState& node_;
+  Timestamp now_;
+  std::vector<log::Partition*> touched_;
+  std::vector<std::pair<log::Stream*, log::Ticket>> changes_;
+};
+
+Status write_sides(NodeState& node, CommitWriter& writer) {
+  for (auto& view : node.pipeline->views()) {
+    std::vector<std::string> errors;
+    std::vector<std::string> late;
+    for (auto& side : view->sides) {
+      for (std::string& row : side->take_errors()) errors.push_back(std::move(row));
+      for (std::string& row : side->take_late()) late.push_back(std::move(row));
+    }
+    view->errors += errors.size();
+    view->late_rows += late.size();
+    if (view->error) MR_TRY(writer.write_rows(*view->error, errors));
+    if (view->late) MR_TRY(writer.write_rows(*view->late, late));
+  }
+  return {};
+}
+
+Status write_dead(NodeState& node, CommitWriter& writer) {
+  for (const StepInput::DeadOf& dead : node.pipeline->take_dead()) {
+    const RunningSource& running = node.pipeline->sources()[dead.source];
+    std::optional<sql::Relation> companion = node.catalog.relation(running.source.name + "_dead");
+    std::shared_ptr<log::Stream> stream = companion ? node.log->find(companion->stream) : nullptr;
+    if (!stream) continue;  // a table's or a companion's own
+    std::vector<std::string> rows;
+    for (const DeadRecord& record : dead.records) {
+      rows.push_back(dead_record_json(record.partition.value, record.offset.value, record.append_time, record.reason, record.raw));
+    }
+    MR_TRY(writer.write_rows(*stream, rows));
+  }
+  return {};
+}
+
+/// Hands the changes of one view to its live subscribers.
+Status publish(NodeState& node, PipelineView& view, const std::vector<Change>& changes, Epoch epoch) {
+  std::vector<std::shared_ptr<SubscriberQueue>> queues;
+  {
+    std::lock_guard guard(node.subscribers_mutex);
+    std::erase_if(node.subscribers, [](const auto& weak) { return weak.expired(); });
+    for (const auto& weak : node.subscribers) {
+      auto queue = weak.lock();
+      if (queue && iequals(queue->view, view.name)) queues.push_back(std::move(queue));
+    }
+  }
+  if (queues.empty() || changes.empty()) return {};
+  MR_ASSIGN(auto ordered, order_changes(changes, view.store->codec(), view.key));
+  for (size_t first = 0; first < ordered.size(); first += batch::kBatchRows) {
+    size_t count = std::min(batch::kBatchRows, ordered.size() - first);
+    batch::Batch rows(queues[0]->schema);
+    for (size_t i = 0; i < count; ++i) MR_TRY(put_change(view.store->codec(), ordered[first + i], epoch, rows, i));
+    rows.set_rows(count);
+    for (auto& queue : queues) {
+      batch::Batch copy = rows.clone();
+      size_t bytes = copy.memory_bytes();
+      if (queue->batches.try_push(copy, bytes) == PushOutcome::kFull) queue->overrun = true;
+    }
+  }
+  return {};
+}
+
+Status append_commit_record(NodeState& node, const CommitRecord& record) {
+  log::RecordBatchBuilder builder;
+  builder.add(std::nullopt, encode(record), record.time.millis());
+  MR_ASSIGN(std::string batch, builder.finish());
+  MR_ASSIGN(log::AppendResult at, node.commits->partition(PartitionId(0)).append_and_wait(std::move(batch)));
+  (void)at;
+  return {};
+}
+
+void announce(NodeState& node) {
+  {
+    std::lock_guard guard(node.signal_mutex);
+    node.committed_epoch = node.epoch;
+  }
+  node.signal.notify_all();
+}
+
+}  // namespace
+
+Status commit(NodeState& node) {
+  MR_TRY(node.env.failpoints().point("engine.commit.before").check());
+  CommitWriter writer(node);
+  std::vector<std::vector<Change>> changes;
+  for (auto& view : node.pipeline->views()) {
+    // Consolidating costs a hash a row: only for views whose changes somebody reads.
+    bool read = view->changelog != nullptr;
+    {
+      std::lock_guard guard(node.subscribers_mutex);
+      read |= !node.subscribers.empty();
+    }
+    changes.push_back(read ? view->store->staged_changes() : std::vector<Change>());
+    MR_TRY(writer.write_changes(*view, changes.back()));
+  }
+  MR_TRY(write_sides(node, writer));
+  MR_TRY(write_dead(node, writer));
+  MR_TRY(writer.sync());
+  MR_TRY(node.env.failpoints().point("engine.commit.written").check());
+
+  CommitRecord record;
+  record.epoch = node.epoch.next();
+  record.time = node.env.clock().now();
+  record.steps = std::move(node.uncommitted);
+  node.uncommitted.clear();
+  for (const auto& [at, end] : node.written) record.written.push_back({at.first, at.second, end});
+  record.ledger = node.ledger.take_changes();
+  record.bounded_end = node.bounded_end;
+  node.bytes_since_checkpoint += record.ledger.size();
+  MR_TRY(append_commit_record(node, record));
+  MR_TRY(node.env.failpoints().point("engine.commit.durable").check());
+
+  {
+    std::unique_lock readers(node.readers_mutex);
+    for (size_t i = 0; i < changes.size(); ++i) MR_TRY(publish(node, *node.pipeline->views()[i], changes[i], record.epoch));
+    MR_TRY(node.pipeline->apply_staged(*node.pool));
+    node.epoch = record.epoch;
+    for (RunningSource& running : node.pipeline->sources()) {
+      if (!running.engine_written) continue;
+      auto end = node.written.find({running.source.id, PartitionId(0)});
+      if (end != node.written.end()) running.committed[0] = end->second;
+    }
+  }
+  node.commits_made.fetch_add(1, std::memory_order_relaxed);
+  announce(node);
+  return {};
+}
+
+Status checkpoint(NodeState& node) {
+  CheckpointNote note;
+  note.epoch = node.epoch;
+  note.bounded_end = node.bounded_end;
+  note.watermarks = node.pipeline->watermarks();
+  for (RunningSource& running : node.pipeline->sources()) {
+    for (size_t p = 0; p < running.positions.size(); ++p) {
+      PartitionEnd at{running.source.id, PartitionId(static_cast<int32_t>(p)), running.positions[p]};
+      note.positions.push_back(at);
+      if (running.progress[p].watermark) note.partition_watermarks.emplace_back(at, *running.progress[p].watermark);
+    }
+  }
+  for (const auto& [at, end] : node.written) note.written.push_back({at.first, at.second, end});
+  for (const auto& view : node.pipeline->views()) note.views.push_back(view->name);
+  note.ledger = node.ledger.snapshot();
+  MR_TRY(node.env.failpoints().point("engine.checkpoint").check());
+  MR_ASSIGN(auto stats, node.store->checkpoint(encode(note), node.pipeline->tables()));
+  (void)stats;
+  node.bytes_since_checkpoint = 0;
+  node.checkpoints_made.fetch_add(1, std::memory_order_relaxed);
+  log::Partition& commits = node.commits->partition(PartitionId(0));
+  MR_ASSIGN(uint64_t freed, commits.enforce_retention(node.env.clock().now(), commits.end_offset()));
+  (void)freed;
+  return {};
+}
+
+Result<bool> step_and_commit(NodeState& node, bool force) {
+  std::lock_guard steps(node.step_mutex);
+  StepRecord record;
+  bool end_of_time = node.end_of_time_wanted || node.bounded_end;
+  MR_ASSIGN(bool stepped, node.pipeline->step(node.options.step_bytes_max, end_of_time, force, *node.pool, record));
+  if (!stepped) return false;
+  node.uncommitted.push_back(std::move(record));
+  if (node.end_of_time_wanted) node.bounded_end = true;
+  MR_TRY(commit(node));
+  uint64_t dirty = 0;
+  for (const state::TableRef& table : node.pipeline->tables()) dirty += table.table->dirty_bytes();
+  if (dirty > node.options.checkpoint_dirty_bytes) MR_TRY(checkpoint(node));
+  return true;
+}
+
+void wake(NodeState& node) {
+  {
+    std::lock_guard guard(node.signal_mutex);
+    ++node.data_signals;
+  }
+  node.signal.notify_all();
+}
+
+std::optional<Error> failure_of(NodeState& node) {
+  std::lock_guard guard(node.signal_mutex);
+  return node.failure;
+}
+
+void step_loop(NodeState& node) {
+  // A step that finds nothing sleeps until data comes, or until silence may have moved a watermark.
+  constexpr Duration kIdleCheck = Duration::from_seconds(1);
+  uint64_t seen = 0;
+  Duration window_start = node.env.clock().monotonic();
+  uint64_t window_rows = 0;
+  while (!node.stopping) {
+    Result<bool> stepped = step_and_commit(node, false);
+    if (!stepped.ok()) {
+      {
+        std::lock_guard guard(node.signal_mutex);
+        node.failure = stepped.error();
+      }
+      node.signal.notify_all();
+      return;
+    }
+    Duration now = node.env.clock().monotonic();
+    if (Duration elapsed{now.micros - window_start.micros}; elapsed >= Duration::from_millis(1000)) {
+      std::lock_guard steps(node.step_mutex);
+      uint64_t rows = node.pipeline->rows_taken();
+      node.rows_per_second = rows < window_rows ? 0.0 : static_cast<double>(rows - window_rows) * 1e6 / static_cast<double>(elapsed.micros);
+      window_rows = rows;
+      window_start = now;
+    }
+    if (*stepped) continue;
+    std::unique_lock guard(node.signal_mutex);
+    node.signal.wait_for(guard, std::chrono::microseconds(kIdleCheck.micros),
+                         [&] { return node.stopping || node.data_signals != seen; });
+    seen = node.data_signals;
+  }
+}
+
+Status wait_for_catch_up(NodeState& node) {
+  std::vector<PartitionEnd> wanted;
+  {
+    std::lock_guard steps(node.step_mutex);
+    for (RunningSource& running : node.pipeline->sources()) {
+      if (running.engine_written) continue;
+      for (int32_t p = 0; p < running.source.stream->partition_count(); ++p) {
+        wanted.push_back({running.source.id, PartitionId(p), running.source.stream->partition(PartitionId(p)).end_offset()});
+      }
+    }
+  }
+  auto reached = [&] {
+    std::lock_guard steps(node.step_mutex);
+    return std::all_of(wanted.begin(), wanted.end(), [&](const PartitionEnd& end) {
+      RunningSource* running = node.pipeline->find_source(end.stream);
+      return !running || running->positions[end.partition.value] >= end.end;
+    });
+  };
+  bool runs_itself = node.env.single_threaded() || !node.ready;
+  while (!reached()) {
+    if (auto failure = failure_of(node)) return *failure;
+    if (runs_itself) {
+      MR_ASSIGN(bool stepped, step_and_commit(node, false));
+      (void)stepped;
+      continue;
+    }
+    wake(node);
+    std::unique_lock guard(node.signal_mutex);
+    Epoch before = node.committed_epoch;
+    node.signal.wait_for(guard, std::chrono::milliseconds(100),
+                         [&] { return node.committed_epoch != before || node.failure || node.stopping; });
+    if (node.stopping) return user_error(sqlstate::kUnavailable, "the node is stopping");
+  }
+  return {};
+}
+
+}  // namespace millrace::engine

@@ -1,0 +1,319 @@
+#include "engine/pipeline.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/text.h"
+
+namespace millrace::engine {
+namespace {
+
+/// Later than any event: what --once moves the watermarks to.
+constexpr Timestamp kEndOfTime{std::numeric_limits<int64_t>::max() / 4};
+/// The slot of a view's store beside its root operator's own tables.
+constexpr uint8_t kStoreSlot = 255;
+
+/// Feeds one new view from its sources' history: streams in pieces, views from their stored rows, once.
+class HistoryFeed final : public dataflow::SourceFeed {
+ public:
+  HistoryFeed(StepInput& input, Pipeline& pipeline, bool with_views)
+      : input_(input), pipeline_(pipeline), with_views_(with_views) {}
+
+  Status feed(uint32_t worker, const std::string& view, const plan::Node& node, dataflow::Output& out) override {
+    const auto& source = std::get<plan::Source>(node.operation);
+    PipelineView* upstream = pipeline_.find_view(source.relation);
+    if (!upstream) return input_.feed(worker, view, node, out);
+    if (!with_views_ || worker != 0) return {};
+    ViewStore::Snapshot snapshot = upstream->store->snapshot();
+    std::vector<uint32_t> columns;
+    for (const auto& column : source.columns) columns.push_back(column.field);
+    batch::Batch rows(upstream->store->schema());
+    size_t at = 0;
+    do {
+      MR_ASSIGN(at, upstream->store->read(snapshot, at, rows));
+      if (!rows.empty()) MR_TRY(out.push(rows.project(columns)));
+    } while (!rows.empty());
+    return {};
+  }
+
+ private:
+  StepInput& input_;
+  Pipeline& pipeline_;
+  bool with_views_;
+};
+
+/// True when some sink needs the view's changes one by one, not only its rows.
+bool needs_changelog(const sql::Catalog& catalog, const sql::CatalogObject& view, bool append_only) {
+  for (const sql::CatalogObject* sink : catalog.objects(sql::ObjectKind::kSink)) {
+    if (!iequals(sink->source, view.name)) continue;
+    const std::string& mode = sink->options.text("mode");
+    bool snapshot = mode == "snapshot" || (mode.empty() && !append_only);
+    if (!snapshot) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string changelog_stream_name(const std::string& view) { return view + "$changes"; }
+
+Result<std::unique_ptr<Pipeline>> Pipeline::build(const PipelineSetup& setup) {
+  std::unique_ptr<Pipeline> pipeline(new Pipeline());
+  pipeline->env_ = setup.env;
+  pipeline->workers_ = setup.workers;
+  pipeline->ledger_ = setup.ledger;
+  MR_TRY(pipeline->add_views(setup));
+  MR_TRY(pipeline->add_sources(setup));
+  pipeline->link_ledger(setup);
+  std::vector<dataflow::ViewPlan> plans;
+  for (const auto& view : pipeline->views_) plans.push_back({view->name, &view->plan});
+  dataflow::GraphOptions options;
+  options.workers = setup.workers;
+  Pipeline* self = pipeline.get();
+  MR_ASSIGN(pipeline->graph_, dataflow::Graph::build(std::move(plans), options, setup.sessions,
+                                                     [self](const std::string& view, uint32_t worker) -> dataflow::SideOutput* {
+                                                       return self->find_view(view)->sides[worker].get();
+                                                     }));
+  return pipeline;
+}
+
+Status Pipeline::add_views(const PipelineSetup& setup) {
+  for (const sql::CatalogObject* object : setup.catalog->objects()) {
+    bool is_table = object->kind == sql::ObjectKind::kTable;
+    if (!is_table && object->kind != sql::ObjectKind::kMaterializedView) continue;
+    auto view = std::make_unique<PipelineView>();
+    view->name = object->name;
+    view->is_table = is_table;
+    MR_ASSIGN(view->plan, plan::deserialize(object->plan, *setup.sessions[0]));
+    for (uint32_t column : view->plan.root().key) {
+      if (column < view->plan.columns) view->key.push_back(column);
+    }
+    if (view->key.size() != view->plan.root().key.size()) view->key.clear();
+    view->store = std::make_unique<ViewStore>(view->plan.schema(), state::TableId{view->plan.root().id, kStoreSlot}, setup.workers);
+    if (needs_changelog(*setup.catalog, *object, view->plan.root().append_only)) view->changelog = setup.log->find(object->stream);
+    for (const sql::Companion& companion : object->companions) {
+      if (companion.kind == sql::CompanionKind::kLate) view->late = setup.log->find(companion.stream);
+      if (companion.kind == sql::CompanionKind::kError) view->error = setup.log->find(companion.stream);
+    }
+    for (uint32_t worker = 0; worker < setup.workers; ++worker) view->sides.push_back(std::make_unique<SideRows>(view->name));
+    views_.push_back(std::move(view));
+  }
+  return {};
+}
+
+Status Pipeline::add_source(const PipelineSetup& setup, const sql::CatalogObject& object, std::string name) {
+  std::shared_ptr<log::Stream> stream = setup.log->find(object.stream);
+  if (!stream) return external_error(sqlstate::kDataCorrupted, "the log has no stream for " + object.name);
+  RunningSource running;
+  MR_ASSIGN(running.source, make_stream_source(object, std::move(name), std::move(stream), *setup.sessions[0]));
+  sources_.push_back(std::move(running));
+  return {};
+}
+
+Status Pipeline::add_companion(const PipelineSetup& setup, const sql::CatalogObject& object, const sql::Companion& companion) {
+  sql::CatalogObject described;
+  described.name = sql::companion_name(object, companion.kind);
+  described.stream = companion.stream;
+  described.columns = sql::companion_columns(companion.kind);
+  MR_TRY(add_source(setup, described, described.name));
+  sources_.back().engine_written = true;
+  return {};
+}
+
+Status Pipeline::add_sources(const PipelineSetup& setup) {
+  std::vector<std::string> wanted;
+  for (const auto& view : views_) {
+    for (const std::string& relation : view->plan.relations()) wanted.push_back(relation);
+  }
+  auto is_wanted = [&](const std::string& name) { return std::find(wanted.begin(), wanted.end(), name) != wanted.end(); };
+  for (const sql::CatalogObject* object : setup.catalog->objects()) {
+    bool is_stream = object->kind == sql::ObjectKind::kStream;
+    // Every stream is read, with or without views: what does not decode is found out and counted at once.
+    if (is_stream) MR_TRY(add_source(setup, *object, object->name));
+    if (object->kind == sql::ObjectKind::kTable) MR_TRY(add_source(setup, *object, raw_name(object->name)));
+    for (const sql::Companion& companion : object->companions) {
+      if (is_wanted(sql::companion_name(*object, companion.kind))) MR_TRY(add_companion(setup, *object, companion));
+    }
+  }
+  for (RunningSource& running : sources_) {
+    auto partitions = static_cast<size_t>(running.source.stream->partition_count());
+    running.positions.assign(partitions, Offset(0));
+    running.committed.assign(partitions, Offset(0));
+    running.progress.resize(partitions);
+    running.last_taken.assign(partitions, setup.env->clock().now());
+    for (uint32_t worker = 0; worker < setup.workers; ++worker) {
+      running.decoders.push_back(std::make_unique<StreamDecoder>(running.source, *setup.sessions[worker], setup.env->failpoints()));
+    }
+  }
+  return {};
+}
+
+void Pipeline::link_ledger(const PipelineSetup& setup) {
+  for (RunningSource& running : sources_) {
+    StreamSource& source = running.source;
+    source.stored_hop = setup.ledger->hop("stored");
+    source.decoded_hop = setup.ledger->hop("decoded");
+    source.dead_hop = setup.ledger->hop("dead");
+    if (!running.engine_written) setup.ledger->link(source.id, source.name, {"received", "stored", {}});
+    setup.ledger->link(source.id, source.name, {"stored", "decoded", {"dead"}});
+  }
+  for (const auto& view : views_) {
+    for (const std::string& relation : view->plan.relations()) {
+      for (const RunningSource& running : sources_) {
+        if (running.source.name != relation) continue;
+        std::string hop = (view->is_table ? "table:" : "view:") + view->name;
+        setup.ledger->link(running.source.id, running.source.name, {"decoded", hop, {}});
+        taps_.push_back({view->name, running.source.id, setup.ledger->hop(hop)});
+      }
+    }
+  }
+}
+
+PipelineView* Pipeline::find_view(std::string_view name) {
+  for (auto& view : views_) {
+    if (iequals(view->name, name)) return view.get();
+  }
+  return nullptr;
+}
+
+RunningSource* Pipeline::find_source(StreamId id) {
+  for (RunningSource& running : sources_) {
+    if (running.source.id == id) return &running;
+  }
+  return nullptr;
+}
+
+bool Pipeline::move_watermarks(const StepInput& input, bool end_of_time) {
+  Timestamp now = env_->clock().now();
+  bool moved = false;
+  for (size_t s = 0; s < sources_.size(); ++s) {
+    RunningSource& running = sources_[s];
+    std::optional<Timestamp> smallest;   // over the partitions that are not silent
+    std::optional<Timestamp> largest;    // over all
+    Duration silence{std::numeric_limits<int64_t>::max()};
+    for (int32_t p = 0; p < running.source.stream->partition_count(); ++p) {
+      if (input.took(s, p)) running.last_taken[p] = now;
+      Duration silent = now - running.last_taken[p];
+      silence = std::min(silence, silent);
+      std::optional<Timestamp> watermark = input.progress(s, p).watermark;
+      if (watermark) largest = largest ? std::max(*largest, *watermark) : *watermark;
+      bool idle = running.source.idle_timeout && silent >= *running.source.idle_timeout;
+      if (!watermark && !idle) smallest = Timestamp{std::numeric_limits<int64_t>::min()};
+      if (watermark && !idle) smallest = smallest ? std::min(*smallest, *watermark) : *watermark;
+    }
+    Timestamp& current = watermarks_.try_emplace(running.source.name, Timestamp{std::numeric_limits<int64_t>::min()}).first->second;
+    Timestamp next = current;
+    if (smallest) next = *smallest;
+    if (!smallest && largest) next = *largest + silence;  // all are silent: time passes as if rows came
+    if (end_of_time) next = kEndOfTime;
+    if (next <= current) continue;
+    current = next;
+    moved = true;
+  }
+  return moved;
+}
+
+Status Pipeline::run(StepInput& input, ThreadPool& pool) {
+  return graph_->step(input, watermarks_, *this, pool);
+}
+
+Result<bool> Pipeline::step(size_t bytes_max, bool end_of_time, bool force, ThreadPool& pool, StepRecord& record) {
+  StepInput input(sources_, taps_, workers_, env_->failpoints());
+  MR_ASSIGN(bool has_rows, input.take(bytes_max));
+  MR_TRY(input.decode(pool));
+  bool moved = move_watermarks(input, end_of_time);
+  if (!has_rows && !moved && !force) return false;
+  MR_TRY(run(input, pool));
+  record.ends = input.ends();
+  record.watermarks = watermarks_;
+  for (auto& dead : input.take_dead()) dead_.push_back(std::move(dead));
+  for (ledger::Recorder& recorder : input.recorders()) ledger_->merge(recorder);
+  input.finish();
+  rows_taken_ += input.rows();
+  return true;
+}
+
+Status Pipeline::replay(const StepRecord& record, ThreadPool& pool) {
+  StepInput input(sources_, taps_, workers_, env_->failpoints());
+  input.set_counting(false, false);
+  MR_TRY(input.take_recorded(record));
+  MR_TRY(input.decode(pool));
+  watermarks_ = record.watermarks;
+  MR_TRY(run(input, pool));
+  input.finish();
+  for (auto& view : views_) {
+    for (auto& side : view->sides) side->clear();
+  }
+  return apply_staged(pool);
+}
+
+Status Pipeline::backfill(const std::string& name, size_t bytes_max, ThreadPool& pool) {
+  PipelineView* view = find_view(name);
+  std::map<StreamId, std::vector<Offset>> from;
+  std::map<StreamId, std::vector<Offset>> ends;
+  for (const std::string& relation : view->plan.relations()) {
+    for (const RunningSource& running : sources_) {
+      if (running.source.name != relation) continue;
+      ends[running.source.id] = running.positions;
+      for (size_t p = 0; p < running.positions.size(); ++p) {
+        log::Partition& partition = running.source.stream->partition(PartitionId(static_cast<int32_t>(p)));
+        from[running.source.id].push_back(partition.begin_offset());
+      }
+    }
+  }
+  StepInput input(sources_, taps_, workers_, env_->failpoints());
+  input.set_counting(false, true);
+  bool first = true;
+  while (true) {
+    MR_ASSIGN(bool more, input.take_history(from, ends, bytes_max));
+    if (!more && !first) return {};
+    MR_TRY(input.decode(pool));
+    HistoryFeed feed(input, *this, first);
+    MR_TRY(graph_->backfill_step(name, feed, watermarks_, *this, pool));
+    input.take_dead();
+    for (ledger::Recorder& recorder : input.recorders()) ledger_->merge(recorder);
+    input.finish();
+    MR_TRY(apply_staged(pool));
+    first = false;
+  }
+}
+
+Status Pipeline::apply_staged(ThreadPool& pool) {
+  MR_TRY(pool.run_on_all([&](size_t shard) -> Status {
+    for (auto& view : views_) MR_TRY(view->store->apply(static_cast<uint32_t>(shard)));
+    return {};
+  }));
+  for (auto& view : views_) view->store->clear_staged();
+  return {};
+}
+
+Status Pipeline::emit(uint32_t worker, const std::string& view, const batch::Batch& batch) {
+  find_view(view)->store->stage(worker, batch);
+  return {};
+}
+
+std::vector<state::TableRef> Pipeline::tables() {
+  std::vector<state::TableRef> all = graph_->tables();
+  for (auto& view : views_) {
+    for (const state::TableRef& table : view->store->tables()) all.push_back(table);
+  }
+  return all;
+}
+
+std::vector<state::TableId> Pipeline::table_ids() {
+  std::vector<state::TableId> ids;
+  for (const state::TableRef& table : tables()) ids.push_back(table.id);
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  return ids;
+}
+
+Status Pipeline::restore(state::TableId id, const state::Entry& entry) {
+  if (id.slot != kStoreSlot) return graph_->restore(id, entry);
+  for (auto& view : views_) {
+    if (view->plan.root().id == id.op) return view->store->restore(entry);
+  }
+  return internal_error("a checkpoint holds rows of a view that is not there");
+}
+
+}  // namespace millrace::engine

@@ -1,0 +1,114 @@
+// Pipeline: the sources, views and graph that a node runs, and one step of them. It knows nothing of commits.
+//
+// Built from the catalog; rebuilt when a statement changes the catalog, keeping the state of what stays. Everything here is
+// called by one thread at a time (the node's step lock), but view stores may be read by others under the node's readers' lock.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/env.h"
+#include "base/result.h"
+#include "base/thread_pool.h"
+#include "batch/instance.h"
+#include "dataflow/graph.h"
+#include "engine/side_rows.h"
+#include "engine/step_input.h"
+#include "engine/view_store.h"
+#include "ledger/ledger.h"
+#include "log/log.h"
+#include "sql/catalog.h"
+
+namespace millrace::engine {
+
+/// The raw rows of a table are a stream of this name.
+inline std::string raw_name(const std::string& table) { return table + "$raw"; }
+
+struct PipelineView {
+  std::string name;
+  bool is_table = false;
+  plan::Plan plan;
+  std::vector<uint32_t> key;
+  std::unique_ptr<ViewStore> store;
+  std::shared_ptr<log::Stream> changelog;  // null: nobody reads it
+  std::shared_ptr<log::Stream> late;
+  std::shared_ptr<log::Stream> error;
+  std::vector<std::unique_ptr<SideRows>> sides;  // by worker
+  uint64_t changes = 0;
+  uint64_t errors = 0;
+  uint64_t late_rows = 0;
+};
+
+struct PipelineSetup {
+  Env* env = nullptr;
+  log::Log* log = nullptr;
+  ledger::Ledger* ledger = nullptr;
+  const sql::Catalog* catalog = nullptr;
+  uint32_t workers = 1;
+  std::vector<batch::Session*> sessions;  ///< one a worker
+};
+
+class Pipeline final : public dataflow::ViewSink {
+ public:
+  static Result<std::unique_ptr<Pipeline>> build(const PipelineSetup& setup);
+
+  std::vector<RunningSource>& sources() { return sources_; }
+  std::vector<std::unique_ptr<PipelineView>>& views() { return views_; }
+  PipelineView* find_view(std::string_view name);
+  RunningSource* find_source(StreamId id);
+
+  /// Takes what is there, runs it, and says what it took. Nothing is taken and nothing runs when there is no input, the
+  /// watermarks stand still and `force` is false: then the record is empty and false is returned.
+  Result<bool> step(size_t bytes_max, bool end_of_time, bool force, ThreadPool& pool, StepRecord& record);
+  /// Runs a recorded step again. Side rows and dead records are dropped: the first run wrote them.
+  Status replay(const StepRecord& record, ThreadPool& pool);
+  /// Feeds a new view with all rows that its sources hold up to the positions. The view stores' rows must be applied.
+  Status backfill(const std::string& view, size_t bytes_max, ThreadPool& pool);
+
+  std::vector<StepInput::DeadOf> take_dead() { return std::exchange(dead_, {}); }
+  /// Applies what the steps staged to the view stores; readers excluded.
+  Status apply_staged(ThreadPool& pool);
+
+  std::vector<state::TableRef> tables();
+  Status restore(state::TableId id, const state::Entry& entry);
+  /// All table ids, each once.
+  std::vector<state::TableId> table_ids();
+  std::vector<dataflow::Graph::NodeReport> report() const { return graph_->report(); }
+
+  std::map<std::string, Timestamp>& watermarks() { return watermarks_; }
+  uint64_t rows_taken() const { return rows_taken_; }
+
+  Status emit(uint32_t worker, const std::string& view, const batch::Batch& batch) override;
+
+ private:
+  Pipeline() = default;
+  Status add_sources(const PipelineSetup& setup);
+  Status add_views(const PipelineSetup& setup);
+  Status add_source(const PipelineSetup& setup, const sql::CatalogObject& object, std::string name);
+  Status add_companion(const PipelineSetup& setup, const sql::CatalogObject& object, const sql::Companion& companion);
+  void link_ledger(const PipelineSetup& setup);
+  bool move_watermarks(const StepInput& input, bool end_of_time);
+  Status run(StepInput& input, ThreadPool& pool);
+
+  Env* env_ = nullptr;
+  uint32_t workers_ = 1;
+  ledger::Ledger* ledger_ = nullptr;
+  std::vector<RunningSource> sources_;
+  std::vector<std::unique_ptr<PipelineView>> views_;  // every view behind the views it reads
+  std::vector<ViewTap> taps_;
+  std::unique_ptr<dataflow::Graph> graph_;
+  std::map<std::string, Timestamp> watermarks_;  // by stream name, as the graph has them
+  std::vector<StepInput::DeadOf> dead_;
+  uint64_t rows_taken_ = 0;
+};
+
+/// The watermark column of a stream source's rows, and so on, from the catalog's definition.
+Result<StreamSource> make_stream_source(const sql::CatalogObject& object, std::string name, std::shared_ptr<log::Stream> stream,
+                                        batch::Session& session);
+batch::Schema schema_of(const std::vector<sql::CatalogColumn>& columns);
+/// The committed log stream name of a companion or changelog.
+std::string changelog_stream_name(const std::string& view);
+
+}  // namespace millrace::engine

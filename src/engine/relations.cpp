@@ -1,0 +1,208 @@
+#include "engine/relations.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace millrace::engine {
+namespace {
+
+/// The committed rows of a view or table, copied when the reader is made.
+class StoreReader final : public sql::RelationReader {
+ public:
+  explicit StoreReader(const ViewStore& store) : store_(store), snapshot_(store.snapshot()) {}
+
+  Status next(batch::Batch& out) override {
+    MR_ASSIGN(at_, store_.read(snapshot_, at_, out));
+    return {};
+  }
+
+ private:
+  const ViewStore& store_;
+  ViewStore::Snapshot snapshot_;
+  size_t at_ = 0;
+};
+
+/// The durable rows of a stream, decoded as they are read. What does not decode is left out: it is in the dead letters.
+class StreamReader final : public sql::RelationReader {
+ public:
+  StreamReader(NodeState& node, StreamSource source, std::vector<Offset> ends)
+      : source_(std::move(source)), ends_(std::move(ends)), session_(*node.instance),
+        decoder_(source_, session_, node.env.failpoints()) {}
+
+  Status next(batch::Batch& out) override {
+    while (at_ == ready_.size() && partition_ < ends_.size()) MR_TRY(read_more());
+    if (at_ == ready_.size()) return {};
+    const DecodedBatch& decoded = ready_[at_++];
+    std::vector<uint32_t> columns(source_.schema.size() + sql::kMetaColumns);
+    for (uint32_t i = 0; i < columns.size(); ++i) columns[i] = i;
+    out = decoded.rows.project(columns);
+    return {};
+  }
+
+ private:
+  Status read_more() {
+    ready_.clear();
+    at_ = 0;
+    log::Partition& partition = source_.stream->partition(PartitionId(static_cast<int32_t>(partition_)));
+    if (!started_) position_ = partition.begin_offset();
+    started_ = true;
+    if (position_ >= ends_[partition_]) {
+      ++partition_;
+      started_ = false;
+      progress_ = {};
+      return {};
+    }
+    MR_TRY(partition.read(position_, 4 << 20, read_));
+    std::vector<DeadRecord> dead;
+    MR_TRY(decoder_.decode(partition.id(), read_, position_, ends_[partition_], progress_, ready_, dead, nullptr));
+    position_ = read_.next_offset();
+    return {};
+  }
+
+  StreamSource source_;
+  std::vector<Offset> ends_;
+  batch::Session session_;
+  StreamDecoder decoder_;
+  size_t partition_ = 0;
+  bool started_ = false;
+  Offset position_;
+  PartitionProgress progress_;
+  log::ReadBatches read_;
+  std::vector<DecodedBatch> ready_;
+  size_t at_ = 0;
+};
+
+class LedgerReader final : public sql::RelationReader {
+ public:
+  explicit LedgerReader(const ledger::Ledger& ledger) : rows_(ledger.rows()) {}
+
+  Status next(batch::Batch& out) override {
+    size_t row = 0;
+    for (; row < batch::kBatchRows && at_ < rows_.size(); ++row, ++at_) {
+      const ledger::Ledger::Row& from = rows_[at_];
+      out.mutable_column(0).set_string(row, from.hop);
+      out.mutable_column(1).set_string(row, from.stream_name);
+      out.mutable_column(2).set<int64_t>(row, from.minute.micros);
+      out.mutable_column(3).set<uint64_t>(row, from.count);
+      out.mutable_column(4).set<uint64_t>(row, from.fingerprint);
+    }
+    out.set_rows(row);
+    return {};
+  }
+
+ private:
+  std::vector<ledger::Ledger::Row> rows_;
+  size_t at_ = 0;
+};
+
+std::vector<uint32_t> column_indices(const batch::Schema& schema, const std::vector<std::string>& names) {
+  std::vector<uint32_t> indices;
+  for (const std::string& name : names) {
+    int index = schema.find(name);
+    if (index < 0) return {};
+    indices.push_back(static_cast<uint32_t>(index));
+  }
+  return indices;
+}
+
+}  // namespace
+
+std::vector<sql::CatalogColumn> ledger_columns() {
+  return {{"hop", "VARCHAR", true}, {"stream", "VARCHAR", true}, {"minute", "TIMESTAMP", true}, {"count", "UBIGINT", true},
+          {"fingerprint", "UBIGINT", true}};
+}
+
+Relations::Relations(NodeState& node, const sql::Catalog& catalog, std::string raw_of)
+    : node_(node), catalog_(catalog), raw_of_(std::move(raw_of)) {}
+
+sql::RelationInfo Relations::describe(const sql::Relation& relation) const {
+  using Kind = sql::Relation::Kind;
+  sql::RelationInfo info;
+  info.name = relation.name;
+  info.schema = schema_of(relation.columns);
+  switch (relation.kind) {
+    case Kind::kStream:
+      if (relation.object->watermark) info.watermark_column = info.schema.find(relation.object->watermark->column);
+      break;
+    case Kind::kCompanion:
+      break;
+    case Kind::kTable:
+      info.kind = sql::RelationKind::kTable;
+      info.key = column_indices(info.schema, relation.object->primary_key);
+      info.append_only = info.key.empty();
+      break;
+    case Kind::kMaterializedView: {
+      info.kind = sql::RelationKind::kMaterializedView;
+      info.key = column_indices(info.schema, relation.object->primary_key);
+      PipelineView* view = node_.pipeline ? node_.pipeline->find_view(relation.name) : nullptr;
+      info.append_only = view && view->plan.root().append_only;
+      break;
+    }
+    case Kind::kSystem:
+      info.kind = sql::RelationKind::kSystem;
+      info.append_only = false;
+      break;
+  }
+  return info;
+}
+
+std::optional<sql::RelationInfo> Relations::find(std::string_view name) const {
+  if (!raw_of_.empty() && iequals(name, raw_name(raw_of_))) {
+    std::optional<sql::Relation> table = catalog_.relation(raw_of_);
+    if (!table) return std::nullopt;
+    sql::RelationInfo info = describe(*table);
+    info.name = raw_name(table->name);
+    info.kind = sql::RelationKind::kStream;
+    info.append_only = true;
+    info.key.clear();
+    return info;
+  }
+  if (std::optional<sql::Relation> relation = catalog_.relation(name)) {
+    if (relation->kind != sql::Relation::Kind::kSystem) used_.emplace_back(relation->name);
+    return describe(*relation);
+  }
+  const sql::CatalogObject* object = catalog_.find(name);
+  if (!object || object->kind != sql::ObjectKind::kView) return std::nullopt;
+  used_.push_back(object->name);
+  sql::RelationInfo info;
+  info.name = object->name;
+  info.kind = sql::RelationKind::kView;
+  info.view_query = object->query;
+  return info;
+}
+
+std::string Relations::suggestion(std::string_view name) const { return catalog_.did_you_mean(name); }
+
+Result<std::unique_ptr<sql::RelationReader>> Relations::read(std::string_view name) const {
+  std::optional<sql::Relation> relation = catalog_.relation(name);
+  if (!relation) return internal_error("a query reads an unknown relation: " + std::string(name));
+  if (relation->kind == sql::Relation::Kind::kSystem) {
+    return std::unique_ptr<sql::RelationReader>(std::make_unique<LedgerReader>(node_.ledger));
+  }
+  bool stored = relation->kind == sql::Relation::Kind::kTable || relation->kind == sql::Relation::Kind::kMaterializedView;
+  if (stored) {
+    PipelineView* view = node_.pipeline->find_view(relation->name);
+    if (!view) return internal_error("a view is not in the pipeline: " + relation->name);
+    return std::unique_ptr<sql::RelationReader>(std::make_unique<StoreReader>(*view->store));
+  }
+  std::shared_ptr<log::Stream> stream = node_.log->find(relation->stream);
+  if (!stream) return internal_error("a stream has no log: " + relation->name);
+  sql::CatalogObject described;
+  bool companion = relation->kind == sql::Relation::Kind::kCompanion;
+  if (!companion) described = *relation->object;
+  described.columns = relation->columns;
+  MR_ASSIGN(StreamSource source, make_stream_source(described, relation->name, stream, *node_.ddl_session));
+  std::vector<Offset> ends;
+  for (int32_t p = 0; p < stream->partition_count(); ++p) {
+    Offset end = stream->partition(PartitionId(p)).end_offset();
+    if (companion) {
+      auto committed = node_.written.find({relation->stream, PartitionId(p)});
+      end = committed == node_.written.end() ? Offset(0) : committed->second;
+    }
+    ends.push_back(end);
+  }
+  return std::unique_ptr<sql::RelationReader>(std::make_unique<StreamReader>(node_, std::move(source), std::move(ends)));
+}
+
+}  // namespace millrace::engine

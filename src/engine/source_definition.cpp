@@ -1,0 +1,42 @@
+// From the catalog's definition of a stream to what the engine needs to read it.
+#include "base/text.h"
+#include "engine/pipeline.h"
+#include "sql/bind.h"
+
+namespace millrace::engine {
+
+batch::Schema schema_of(const std::vector<sql::CatalogColumn>& columns) {
+  batch::Schema schema;
+  for (const sql::CatalogColumn& column : columns) {
+    auto type = batch::Type::parse(column.type_text);
+    MR_CHECK(type.ok(), "the catalog holds a type that does not parse: " + column.type_text);
+    schema.fields.push_back({column.name, *type});
+  }
+  return schema;
+}
+
+Result<StreamSource> make_stream_source(const sql::CatalogObject& object, std::string name, std::shared_ptr<log::Stream> stream,
+                                        batch::Session& session) {
+  StreamSource source;
+  source.name = std::move(name);
+  source.id = object.stream;
+  source.stream = std::move(stream);
+  source.schema = schema_of(object.columns);
+  const sql::Options& options = object.options;
+  source.format = options.has("format") && !options.text("format").empty() ? options.text("format") : "json";
+  if (source.format == "csv") {
+    const std::string& delimiter = options.text("delimiter");
+    if (!delimiter.empty()) source.decoder_options.delimiter = delimiter[0];
+    if (!options.text("null_text").empty()) source.decoder_options.null_text = options.text("null_text");
+  }
+  if (options.has("message_id")) source.message_id_column = source.schema.find(options.text("message_id"));
+  if (options.has("idle_timeout")) source.idle_timeout = options.duration("idle_timeout");
+  if (object.watermark) {
+    MR_ASSIGN(source.watermark, sql::bind_scalar(session, source.schema, object.watermark->expression, batch::Type(batch::TypeId::kTimestamp)));
+  }
+  MR_ASSIGN(auto decoder, formats::make_decoder(source.format, source.schema, source.decoder_options));
+  (void)decoder;
+  return source;
+}
+
+}  // namespace millrace::engine

@@ -1,0 +1,227 @@
+#include "engine/step_input.h"
+
+#include <algorithm>
+
+namespace millrace::engine {
+
+StepInput::StepInput(std::vector<RunningSource>& sources, const std::vector<ViewTap>& taps, uint32_t workers,
+                     Failpoints& failpoints)
+    : sources_(sources), taps_(taps), view_faults_(failpoints.point("ledger.view")), workers_(workers), rows_of_(workers),
+      recorders_(workers) {}
+
+Result<StepInput::Slice> StepInput::read_slice(size_t source, PartitionId partition, Offset from, Offset to, size_t bytes_max) {
+  Slice slice{source, partition, from, to, {}, {}, sources_[source].progress[partition.value]};
+  log::Partition& log_partition = sources_[source].source.stream->partition(partition);
+  MR_TRY(log_partition.read(from, bytes_max, slice.read));
+  return slice;
+}
+
+Result<bool> StepInput::take(size_t bytes_max) {
+  // The partition that is furthest behind goes first, so that watermarks of a catch-up advance together.
+  struct Candidate {
+    size_t source;
+    int32_t partition;
+    Offset end;
+    Timestamp watermark;
+  };
+  std::vector<Candidate> candidates;
+  for (size_t s = 0; s < sources_.size(); ++s) {
+    RunningSource& source = sources_[s];
+    for (int32_t p = 0; p < source.source.stream->partition_count(); ++p) {
+      Offset end = source.engine_written ? source.committed[p] : source.source.stream->partition(PartitionId(p)).end_offset();
+      if (end <= source.positions[p]) continue;
+      candidates.push_back({s, p, end, source.progress[p].watermark.value_or(Timestamp{INT64_MIN})});
+    }
+  }
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.watermark < b.watermark; });
+  if (candidates.empty()) return false;
+  size_t share = std::max<size_t>(bytes_max / candidates.size(), 256 << 10);
+  for (const Candidate& candidate : candidates) {
+    Offset from = sources_[candidate.source].positions[candidate.partition];
+    MR_ASSIGN(Slice slice, read_slice(candidate.source, PartitionId(candidate.partition), from, candidate.end, share));
+    slice.to = std::min(candidate.end, slice.read.next_offset());
+    if (slice.to > from) slices_.push_back(std::move(slice));
+  }
+  return !slices_.empty();
+}
+
+Status StepInput::take_recorded(const StepRecord& step) {
+  for (const PartitionEnd& end : step.ends) {
+    auto found = std::find_if(sources_.begin(), sources_.end(),
+                              [&](const RunningSource& source) { return source.source.id == end.stream; });
+    if (found == sources_.end()) continue;  // a stream that nobody reads any more
+    auto source = static_cast<size_t>(found - sources_.begin());
+    Offset from = found->positions[end.partition.value];
+    if (end.end <= from) continue;
+    MR_ASSIGN(Slice slice, read_slice(source, end.partition, from, end.end, 64 << 20));
+    while (slice.read.next_offset() < end.end) {
+      slice.more.push_back(std::move(slice.read));
+      slice.read = log::ReadBatches();
+      log::Partition& partition = found->source.stream->partition(end.partition);
+      MR_TRY(partition.read(slice.more.back().next_offset(), 64 << 20, slice.read));
+      if (slice.read.empty()) return external_error(sqlstate::kDataCorrupted, "the log of " + found->source.name + " ends before its last commit");
+    }
+    slices_.push_back(std::move(slice));
+  }
+  return {};
+}
+
+Result<bool> StepInput::take_history(std::map<StreamId, std::vector<Offset>>& from,
+                                     const std::map<StreamId, std::vector<Offset>>& ends, size_t bytes_max) {
+  history_ = true;
+  for (auto& [stream, positions] : from) {
+    auto found = std::find_if(sources_.begin(), sources_.end(),
+                              [id = stream](const RunningSource& source) { return source.source.id == id; });
+    if (found == sources_.end()) continue;
+    auto source = static_cast<size_t>(found - sources_.begin());
+    for (size_t p = 0; p < positions.size(); ++p) {
+      Offset end = ends.at(stream)[p];
+      if (positions[p] >= end) continue;
+      MR_ASSIGN(Slice slice, read_slice(source, PartitionId(static_cast<int32_t>(p)), positions[p], end, bytes_max));
+      slice.to = std::min(end, slice.read.next_offset());
+      slice.progress = history_progress_[{source, static_cast<int32_t>(p)}];
+      positions[p] = slice.to;
+      slices_.push_back(std::move(slice));
+    }
+  }
+  return !slices_.empty();
+}
+
+size_t StepInput::source_of(const std::string& relation) const {
+  for (size_t i = 0; i < sources_.size(); ++i) {
+    if (sources_[i].source.name == relation) return i;
+  }
+  MR_CHECK(false, "the plan reads a stream that the pipeline does not have: " + relation);
+}
+
+Status StepInput::decode(ThreadPool& pool) {
+  return pool.run_on_all([&](size_t worker) -> Status {
+    for (size_t i = 0; i < sources_.size(); ++i) MR_TRY(decode_source(static_cast<uint32_t>(worker), i));
+    return {};
+  });
+}
+
+PartitionProgress StepInput::progress(size_t source, int32_t partition) const {
+  for (const Slice& slice : slices_) {
+    if (slice.source == source && slice.partition.value == partition) return slice.progress;
+  }
+  return sources_[source].progress[partition];
+}
+
+bool StepInput::took(size_t source, int32_t partition) const {
+  for (const Slice& slice : slices_) {
+    if (slice.source == source && slice.partition.value == partition) return true;
+  }
+  return false;
+}
+
+Status StepInput::decode_source(uint32_t worker, size_t index) {
+  WorkerRows& rows = rows_of_[worker];
+  std::vector<DecodedBatch>& out = rows.decoded[index];
+  RunningSource& source = sources_[index];
+  ledger::Recorder* recorder = count_decoding_ ? &recorders_[worker] : nullptr;
+  for (Slice& slice : slices_) {
+    if (slice.source != index || static_cast<uint32_t>(slice.partition.value) % workers_ != worker) continue;
+    StreamDecoder& decoder = *source.decoders[worker];
+    std::vector<DeadRecord>& dead = rows.dead[index];
+    for (const log::ReadBatches& read : slice.more) {
+      MR_TRY(decoder.decode(slice.partition, read, slice.from, slice.to, slice.progress, out, dead, recorder));
+    }
+    MR_TRY(decoder.decode(slice.partition, slice.read, slice.from, slice.to, slice.progress, out, dead, recorder));
+  }
+  for (const DecodedBatch& batch : out) rows.rows += batch.rows.rows();
+  return {};
+}
+
+void StepInput::count(uint32_t worker, const std::string& view, const RunningSource& source, const DecodedBatch& batch) {
+  auto tap = std::find_if(taps_.begin(), taps_.end(), [&](const ViewTap& candidate) {
+    return candidate.stream == source.source.id && candidate.view == view;
+  });
+  if (tap == taps_.end()) return;
+  for (const AppendRun& run : batch.runs) {
+    recorders_[worker].add_rows(tap->hop, source.source.id, batch.partition, run.append_time,
+                                std::span<const int64_t>(batch.offsets).subspan(run.first_row, run.count));
+  }
+}
+
+Status StepInput::feed(uint32_t worker, const std::string& view, const plan::Node& node, dataflow::Output& out) {
+  const auto& plan_source = std::get<plan::Source>(node.operation);
+  size_t index = source_of(plan_source.relation);
+  RunningSource& source = sources_[index];
+  std::vector<uint32_t> columns;
+  for (const plan::SourceColumn& column : plan_source.columns) columns.push_back(stream_column(source.source.schema, column));
+  for (const DecodedBatch& decoded : rows_of_[worker].decoded[index]) {
+    std::optional<DecodedBatch> harmed;
+    if (RowFaults faults = view_faults_.rows(decoded.rows.rows()); !faults.none()) harmed = with_faults(faults, decoded);
+    const DecodedBatch& batch = harmed ? *harmed : decoded;
+    if (count_views_) count(worker, view, source, batch);
+    MR_TRY(out.push(batch.rows.project(columns)));
+  }
+  return {};
+}
+
+std::vector<PartitionEnd> StepInput::ends() const {
+  std::vector<PartitionEnd> ends;
+  for (const Slice& slice : slices_) ends.push_back({sources_[slice.source].source.id, slice.partition, slice.to});
+  return ends;
+}
+
+void StepInput::finish() {
+  for (Slice& slice : slices_) {
+    if (history_) {
+      history_progress_[{slice.source, slice.partition.value}] = slice.progress;
+      continue;
+    }
+    RunningSource& source = sources_[slice.source];
+    source.positions[slice.partition.value] = slice.to;
+    source.progress[slice.partition.value] = slice.progress;
+  }
+  slices_.clear();
+  for (WorkerRows& rows : rows_of_) {
+    rows_ += rows.rows;
+    rows.decoded.clear();
+    rows.rows = 0;
+  }
+}
+
+std::vector<StepInput::DeadOf> StepInput::take_dead() {
+  std::map<size_t, std::vector<DeadRecord>> all;
+  for (WorkerRows& rows : rows_of_) {
+    for (auto& [source, records] : rows.dead) {
+      for (DeadRecord& record : records) all[source].push_back(std::move(record));
+    }
+    rows.dead.clear();
+  }
+  std::vector<DeadOf> result;
+  for (auto& [source, records] : all) {
+    std::stable_sort(records.begin(), records.end(), [](const DeadRecord& a, const DeadRecord& b) {
+      return std::pair(a.partition, a.offset) < std::pair(b.partition, b.offset);
+    });
+    result.push_back({source, std::move(records)});
+  }
+  return result;
+}
+
+DecodedBatch with_faults(const RowFaults& faults, const DecodedBatch& batch) {
+  std::vector<uint32_t> rows;
+  auto count = static_cast<uint32_t>(batch.rows.rows());
+  size_t next = 0;
+  for (uint32_t row = 0; row < count; ++row) {
+    bool harmed = next < faults.rows.size() && faults.rows[next] == row;
+    next += harmed;
+    if (!harmed || faults.action == FailAction::kRepeat) rows.push_back(row);
+    if (harmed && faults.action == FailAction::kRepeat && rows.size() < batch::kBatchRows) rows.push_back(row);
+    if (harmed && faults.action == FailAction::kSwap) rows.push_back((row + 1) % count);
+  }
+  DecodedBatch changed{batch.partition, batch.rows.select(rows).clone(), {}, {}};
+  for (uint32_t row : rows) changed.offsets.push_back(batch.offsets[row]);
+  for (const AppendRun& run : batch.runs) {
+    AppendRun kept{run.append_time, static_cast<uint32_t>(changed.runs.empty() ? 0 : changed.runs.back().first_row + changed.runs.back().count), 0};
+    for (size_t i = kept.first_row; i < rows.size() && rows[i] < run.first_row + run.count; ++i) ++kept.count;
+    changed.runs.push_back(kept);
+  }
+  return changed;
+}
+
+}  // namespace millrace::engine

@@ -1,0 +1,149 @@
+#include "engine/view_store.h"
+
+#include <algorithm>
+#include <cstring>
+#include <unordered_map>
+
+#include "dataflow/exchange.h"
+
+namespace millrace::engine {
+
+ViewStore::ViewStore(batch::Schema schema, state::TableId table, uint32_t workers)
+    : schema_(std::move(schema)), codec_(schema_.types()), table_(table), staged_(workers), rows_(workers, 0) {
+  for (uint32_t i = 0; i < workers; ++i) shards_.push_back(std::make_unique<state::ValueTable>());
+}
+
+void ViewStore::stage(uint32_t worker, const batch::Batch& batch) {
+  Staged& staged = staged_[worker];
+  if (staged.used == staged.buffers.size()) {
+    staged.buffers.emplace_back();
+    staged.diffs.emplace_back();
+  }
+  codec_.encode(batch, staged.buffers[staged.used]);
+  staged.diffs[staged.used].assign(batch.diffs().begin(), batch.diffs().end());
+  ++staged.used;
+}
+
+bool ViewStore::has_staged() const {
+  for (const Staged& staged : staged_) {
+    if (staged.used > 0) return true;
+  }
+  return false;
+}
+
+std::vector<Change> ViewStore::staged_changes() const {
+  std::vector<Change> changes;
+  std::unordered_map<std::string_view, size_t> places;
+  for (const Staged& staged : staged_) {
+    for (size_t b = 0; b < staged.used; ++b) {
+      const batch::RowBuffer& buffer = staged.buffers[b];
+      for (size_t row = 0; row < buffer.rows(); ++row) {
+        int64_t diff = staged.diffs[b].empty() ? 1 : staged.diffs[b][row];
+        auto [place, is_new] = places.try_emplace(buffer.row(row), changes.size());
+        if (is_new) {
+          changes.push_back({buffer.row(row), diff});
+        } else {
+          changes[place->second].diff += diff;
+        }
+      }
+    }
+  }
+  std::erase_if(changes, [](const Change& change) { return change.diff == 0; });
+  return changes;
+}
+
+Status ViewStore::apply(uint32_t shard) {
+  state::ValueTable& table = *shards_[shard];
+  auto workers = static_cast<uint32_t>(shards_.size());
+  for (const Staged& staged : staged_) {
+    for (size_t b = 0; b < staged.used; ++b) {
+      const batch::RowBuffer& buffer = staged.buffers[b];
+      for (size_t row = 0; row < buffer.rows(); ++row) {
+        uint64_t hash = buffer.hash(row);
+        if (dataflow::owner_of(virtual_node_of(hash), workers) != shard) continue;
+        int64_t diff = staged.diffs[b].empty() ? 1 : staged.diffs[b][row];
+        auto slot = table.find_or_insert(hash, buffer.row(row), sizeof(int64_t));
+        int64_t count;
+        std::memcpy(&count, slot.value, sizeof count);
+        count += diff;
+        rows_[shard] += diff;
+        if (count == 0) {
+          table.erase(hash, buffer.row(row));
+        } else {
+          std::memcpy(slot.value, &count, sizeof count);
+          table.mark_dirty(slot);
+        }
+      }
+    }
+  }
+  return {};
+}
+
+void ViewStore::clear_staged() {
+  for (Staged& staged : staged_) staged.used = 0;
+}
+
+ViewStore::Snapshot ViewStore::snapshot() const {
+  Snapshot result;
+  for (const auto& shard : shards_) {
+    shard->for_each([&](const state::Entry& entry) {
+      int64_t count;
+      std::memcpy(&count, entry.payload.data(), sizeof count);
+      if (count <= 0) return;
+      result.bytes.append(entry.key);
+      result.ends.push_back(result.bytes.size());
+      result.counts.push_back(count);
+    });
+  }
+  return result;
+}
+
+Result<size_t> ViewStore::read(Snapshot& snapshot, size_t first, batch::Batch& out) const {
+  out.reset();
+  std::vector<int64_t> diffs;
+  bool plain = true;
+  size_t at = first;
+  int64_t room = batch::kBatchRows;
+  while (at < snapshot.ends.size() && room > 0) {
+    uint64_t begin = at == 0 ? 0 : snapshot.ends[at - 1];
+    std::string_view row(snapshot.bytes.data() + begin, snapshot.ends[at] - begin);
+    MR_TRY(codec_.decode(row, out, diffs.size()));
+    int64_t taken = std::min(snapshot.counts[at], room);
+    diffs.push_back(taken);
+    plain &= taken == 1;
+    room -= taken;
+    snapshot.counts[at] -= taken;
+    if (snapshot.counts[at] == 0) ++at;
+  }
+  out.set_rows(diffs.size());
+  if (!plain) out.set_diffs(std::move(diffs));
+  return at;
+}
+
+uint64_t ViewStore::rows() const {
+  int64_t total = 0;
+  for (int64_t rows : rows_) total += rows;
+  return total < 0 ? 0 : static_cast<uint64_t>(total);
+}
+
+uint64_t ViewStore::memory_bytes() const {
+  uint64_t total = 0;
+  for (const auto& shard : shards_) total += shard->memory_bytes();
+  return total;
+}
+
+std::vector<state::TableRef> ViewStore::tables() {
+  std::vector<state::TableRef> refs;
+  for (auto& shard : shards_) refs.push_back({table_, shard.get()});
+  return refs;
+}
+
+Status ViewStore::restore(const state::Entry& entry) {
+  uint32_t shard = dataflow::owner_of(virtual_node_of(entry.hash), static_cast<uint32_t>(shards_.size()));
+  int64_t count;
+  std::memcpy(&count, entry.payload.data(), sizeof count);
+  rows_[shard] += count;
+  return shards_[shard]->restore(entry);
+}
+
+}  // namespace millrace::engine

@@ -1,0 +1,77 @@
+// ViewStore: the committed rows of one view or table, for pull queries, snapshots and subscriptions.
+//
+// A step's rows are staged, encoded and hashed by the workers that emit them; a commit applies them. Readers copy the rows
+// they want under a shared lock (held by the caller) and decode outside it. Rows are spread over shards, one a worker, by
+// the virtual node of their hash, so that a commit applies them in parallel.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "batch/batch.h"
+#include "batch/row_codec.h"
+#include "state/store.h"
+#include "state/table.h"
+
+namespace millrace::engine {
+
+/// One change of a view within a commit, + and − of equal rows already cancelled.
+struct Change {
+  std::string_view row;  ///< encoded; lives until the staged rows are cleared
+  int64_t diff = 0;
+};
+
+class ViewStore {
+ public:
+  /// `table` names its state table. `keep` is false when nobody needs the rows kept (then only changes pass through).
+  ViewStore(batch::Schema schema, state::TableId table, uint32_t workers);
+
+  const batch::Schema& schema() const { return schema_; }
+  const batch::RowCodec& codec() const { return codec_; }
+
+  /// Called by `worker` during a step.
+  void stage(uint32_t worker, const batch::Batch& batch);
+  /// The staged changes, consolidated, ordered by first appearance. Call between steps.
+  std::vector<Change> staged_changes() const;
+  bool has_staged() const;
+  /// Applies what was staged to one shard; call for every shard, in parallel, readers excluded.
+  Status apply(uint32_t shard);
+  /// Forgets what was staged, after all shards were applied.
+  void clear_staged();
+
+  /// Copies all rows. Readers' lock held.
+  struct Snapshot {
+    std::string bytes;
+    std::vector<uint64_t> ends;    ///< end of each row in bytes
+    std::vector<int64_t> counts;
+  };
+  Snapshot snapshot() const;
+  /// Decodes rows [first, …) of a snapshot into `out` until it is full; returns the next index. A row that stands for
+  /// more rows than fit is handed out in parts, its count in the snapshot counting down.
+  Result<size_t> read(Snapshot& snapshot, size_t first, batch::Batch& out) const;
+  uint64_t rows() const;
+  uint64_t memory_bytes() const;
+
+  std::vector<state::TableRef> tables();
+  Status restore(const state::Entry& entry);
+
+ private:
+  struct Staged {
+    std::vector<batch::RowBuffer> buffers;  // the first `used` of them hold rows
+    std::vector<std::vector<int64_t>> diffs;
+    size_t used = 0;
+  };
+
+  batch::Schema schema_;
+  batch::RowCodec codec_;
+  state::TableId table_;
+  std::vector<Staged> staged_;                          // by worker
+  std::vector<std::unique_ptr<state::ValueTable>> shards_;
+  std::vector<int64_t> rows_;                           // by shard, with their counts
+};
+
+}  // namespace millrace::engine
