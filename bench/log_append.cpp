@@ -1,5 +1,5 @@
-// The embedded log on one core: building batches, appending without the disk's part (the files of an Env whose sync does
-// nothing), appending with fdatasync beside plain write + fdatasync of the same bytes, and reading back.
+// The embedded log on one core: building batches, appending without the disk's part (the files of an Env whose sync
+// does nothing), appending with fdatasync beside plain write + fdatasync of the same bytes, and reading back.
 //
 // Files go to $MILLRACE_BENCH_DIR, else to the system's folder for temporary files.
 #include <benchmark/benchmark.h>
@@ -52,11 +52,17 @@ class UnsyncedFile final : public WritableFile {
 class UnsyncedFiles final : public FileSystem {
  public:
   explicit UnsyncedFiles(FileSystem& files) : files_(files) {}
-  Result<std::unique_ptr<WritableFile>> open_append(const std::string& path) override { return wrap(files_.open_append(path)); }
+  Result<std::unique_ptr<WritableFile>> open_append(const std::string& path) override {
+    return wrap(files_.open_append(path));
+  }
   Result<std::unique_ptr<WritableFile>> create(const std::string& path) override { return wrap(files_.create(path)); }
-  Result<std::unique_ptr<RandomAccessFile>> open_read(const std::string& path) override { return files_.open_read(path); }
+  Result<std::unique_ptr<RandomAccessFile>> open_read(const std::string& path) override {
+    return files_.open_read(path);
+  }
   Result<std::string> read_all(const std::string& path) override { return files_.read_all(path); }
-  Status write_atomically(const std::string& path, std::string_view bytes) override { return files_.write_atomically(path, bytes); }
+  Status write_atomically(const std::string& path, std::string_view bytes) override {
+    return files_.write_atomically(path, bytes);
+  }
   Status rename(const std::string& from, const std::string& to) override { return files_.rename(from, to); }
   Status remove(const std::string& path) override { return files_.remove(path); }
   Status remove_recursively(const std::string& path) override { return files_.remove_recursively(path); }
@@ -94,7 +100,9 @@ class Bench {
  public:
   explicit Bench(Env& env, const StreamOptions& options = {}) {
     const char* base = ::getenv("MILLRACE_BENCH_DIR");
-    std::string path = (std::filesystem::path(base ? base : std::filesystem::temp_directory_path().string()) / "log_append_XXXXXX").string();
+    std::string path =
+        (std::filesystem::path(base ? base : std::filesystem::temp_directory_path().string()) / "log_append_XXXXXX")
+            .string();
     MR_CHECK(::mkdtemp(path.data()) != nullptr, "the folder for the files cannot be made");
     directory_ = path;
     log_ = Log::open(env, directory_ + "/log").value();
@@ -125,7 +133,8 @@ void build_batches(benchmark::State& state) {
   RecordBatchBuilder builder;
   size_t records = 0;
   for (auto _ : state) {
-    for (size_t i = 0; builder.size_bytes() < (size_t{1} << 20); ++i, ++records) builder.add(std::nullopt, values[i % 1000], 1700000000000);
+    for (size_t i = 0; builder.size_bytes() < (size_t{1} << 20); ++i, ++records)
+      builder.add(std::nullopt, values[i % 1000], 1700000000000);
     benchmark::DoNotOptimize(builder.finish(compression).value());
   }
   state.SetItemsProcessed(static_cast<int64_t>(records));
@@ -162,13 +171,23 @@ void append_without_disk(benchmark::State& state) {
   UnsyncedEnv env;
   append_loop(state, env);
 }
-BENCHMARK(append_without_disk)->Args({1 << 20, 1})->Args({1 << 20, 8})->Args({100 << 10, 10})->Args({10 << 10, 100})->Args({1 << 10, 1000});
+BENCHMARK(append_without_disk)
+    ->Args({1 << 20, 1})
+    ->Args({1 << 20, 8})
+    ->Args({100 << 10, 10})
+    ->Args({10 << 10, 100})
+    ->Args({1 << 10, 1000});
 
 void append_with_fdatasync(benchmark::State& state) {
   RealEnv env;
   append_loop(state, env);
 }
-BENCHMARK(append_with_fdatasync)->Args({1 << 10, 1})->Args({100 << 10, 1})->Args({1 << 20, 1})->Args({1 << 20, 16})->UseRealTime();
+BENCHMARK(append_with_fdatasync)
+    ->Args({1 << 10, 1})
+    ->Args({100 << 10, 1})
+    ->Args({1 << 20, 1})
+    ->Args({1 << 20, 16})
+    ->UseRealTime();
 
 /// What the disk gives without a log: the limit of the above.
 void write_and_fdatasync(benchmark::State& state) {
@@ -185,7 +204,12 @@ void write_and_fdatasync(benchmark::State& state) {
   }
   state.SetBytesProcessed(static_cast<int64_t>(total));
 }
-BENCHMARK(write_and_fdatasync)->Args({1 << 10, 1})->Args({100 << 10, 1})->Args({1 << 20, 1})->Args({1 << 20, 16})->UseRealTime();
+BENCHMARK(write_and_fdatasync)
+    ->Args({1 << 10, 1})
+    ->Args({100 << 10, 1})
+    ->Args({1 << 20, 1})
+    ->Args({1 << 20, 16})
+    ->UseRealTime();
 
 /// Group commit: range(0) threads, each waiting for its own batch of 1 KiB.
 void append_from_threads(benchmark::State& state) {
@@ -232,7 +256,8 @@ void read_back(benchmark::State& state) {
         if (state.range(0) == 0) continue;
         uint64_t sum = 0;
         auto view = RecordBatchView::parse(stored.bytes).value();
-        MR_CHECK(view.for_each(decompressor, [&](const RecordView& record) { sum += record.value->size(); }).ok(), "decode failed");
+        MR_CHECK(view.for_each(decompressor, [&](const RecordView& record) { sum += record.value->size(); }).ok(),
+                 "decode failed");
         records += static_cast<uint64_t>(stored.record_count);
         benchmark::DoNotOptimize(sum);
       }

@@ -16,8 +16,8 @@ namespace millrace::log {
 struct AppendGroup {
   std::vector<QueuedBatch> batches;
   size_t bytes = 0;
-  std::vector<IdempotencyMark> marks;                    ///< in the order of their offsets
-  std::unordered_map<uint64_t, size_t> mark_of_hash;     ///< place in marks
+  std::vector<IdempotencyMark> marks;                 ///< in the order of their offsets
+  std::unordered_map<uint64_t, size_t> mark_of_hash;  ///< place in marks
   std::vector<std::function<void(const AppendGroup&)>> callbacks;
   bool wants_pool = false;  ///< somebody counts on it being synced without waiting for it
 

@@ -27,7 +27,8 @@ Error bad_data(std::string_view codec, std::string_view why) {
 }
 
 Error too_large(size_t bytes_max) {
-  return user_error(sqlstate::kTooLarge, fmt::format("a record batch unpacks to more than the limit: {} bytes", bytes_max));
+  return user_error(sqlstate::kTooLarge,
+                    fmt::format("a record batch unpacks to more than the limit: {} bytes", bytes_max));
 }
 
 }  // namespace
@@ -146,8 +147,9 @@ Result<std::string_view> Decompressor::unpack(Compression compression, std::stri
       break;
   }
   return user_error(sqlstate::kNotSupported,
-                    fmt::format("record batches of this compression are not taken: {}",
-                                compression == Compression::kSnappy ? "snappy" : std::to_string(static_cast<int>(compression))))
+                    fmt::format(
+                        "record batches of this compression are not taken: {}",
+                        compression == Compression::kSnappy ? "snappy" : std::to_string(static_cast<int>(compression))))
       .with_hint("Set the producer's compression to lz4, zstd, gzip or none.");
 }
 
@@ -159,7 +161,8 @@ Status append_lz4(std::string_view bytes, std::string& out) {
   preferences.frameInfo.blockMode = LZ4F_blockIndependent;
   size_t before = out.size();
   out.resize(before + LZ4F_compressFrameBound(bytes.size(), &preferences));
-  size_t written = LZ4F_compressFrame(out.data() + before, out.size() - before, bytes.data(), bytes.size(), &preferences);
+  size_t written =
+      LZ4F_compressFrame(out.data() + before, out.size() - before, bytes.data(), bytes.size(), &preferences);
   if (LZ4F_isError(written)) return internal_error(fmt::format("lz4 failed: {}", LZ4F_getErrorName(written)));
   out.resize(before + written);
   return {};

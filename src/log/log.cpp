@@ -32,7 +32,8 @@ std::optional<StreamId> parse_stream_directory_name(std::string_view name) {
 
 Status check_options(const StreamOptions& options) {
   if (options.partitions < 1 || options.partitions > kPartitionsMax) {
-    return user_error(sqlstate::kInvalidParameter, fmt::format("partitions must be 1 to {}: {}", kPartitionsMax, options.partitions));
+    return user_error(sqlstate::kInvalidParameter,
+                      fmt::format("partitions must be 1 to {}: {}", kPartitionsMax, options.partitions));
   }
   if (options.segment_bytes < kSegmentBytesMin) {
     return user_error(sqlstate::kInvalidParameter,
@@ -77,7 +78,8 @@ Result<std::shared_ptr<Stream>> Log::State::open_stream(StreamDescription descri
                                .listener = std::move(tell)}));
     partitions.push_back(std::move(partition));
   }
-  return std::make_shared<Stream>(description.id, std::move(description.name), description.options, std::move(partitions));
+  return std::make_shared<Stream>(description.id, std::move(description.name), description.options,
+                                  std::move(partitions));
 }
 
 Status Log::State::open_all() {
@@ -96,7 +98,8 @@ Status Log::State::open_all() {
     Result<StreamDescription> description = decode_stream_file(text);
     if (!description.ok()) return std::move(description).error().within(path);
     if (description->id != *id) {
-      return external_error(sqlstate::kDataCorrupted, fmt::format("stream file belongs to stream {}: {}", description->id.value, path));
+      return external_error(sqlstate::kDataCorrupted,
+                            fmt::format("stream file belongs to stream {}: {}", description->id.value, path));
     }
     MR_ASSIGN(streams[*id], open_stream(std::move(description).value()));
   }
@@ -105,9 +108,7 @@ Status Log::State::open_all() {
 
 Log::Log(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
-Log::~Log() {
-  (void)close();
-}
+Log::~Log() { (void)close(); }
 
 Result<std::unique_ptr<Log>> Log::open(Env& env, std::string directory, const LogOptions& options) {
   auto state = std::make_unique<State>(env, std::move(directory));
@@ -122,7 +123,8 @@ Result<std::shared_ptr<Stream>> Log::create_stream(StreamId id, std::string_view
   MR_TRY(check_options(options));
   std::lock_guard creating(state_->creation);
   if (find(id) != nullptr) return internal_error(fmt::format("stream id is in use: {}", id.value));
-  if (find(name) != nullptr) return user_error(sqlstate::kDuplicateTable, fmt::format("stream exists already: {}", name));
+  if (find(name) != nullptr)
+    return user_error(sqlstate::kDuplicateTable, fmt::format("stream exists already: {}", name));
   FileSystem& files = state_->env.files();
   std::string directory = state_->stream_directory(id);
   MR_TRY(files.remove_recursively(directory));  // what an attempt that failed left
@@ -143,7 +145,8 @@ Result<std::shared_ptr<Stream>> Log::create_stream(StreamId id, std::string_view
 Status Log::drop_stream(StreamId id) {
   std::lock_guard creating(state_->creation);
   std::shared_ptr<Stream> stream = find(id);
-  if (stream == nullptr) return user_error(sqlstate::kUndefinedTable, fmt::format("stream does not exist: {}", id.value));
+  if (stream == nullptr)
+    return user_error(sqlstate::kUndefinedTable, fmt::format("stream does not exist: {}", id.value));
   for (int32_t i = 0; i < stream->partition_count(); ++i) (void)stream->partition(PartitionId{i}).close();
   FileSystem& files = state_->env.files();
   std::string directory = state_->stream_directory(id);

@@ -1,7 +1,8 @@
 // The embedded log: all streams of a node, each a number of partitions, in DIR/log.
 //
 // The caller holds the lock of the data directory. A Stream stays usable (its calls fail) after it was dropped, for as
-// long as somebody holds it; it must not outlive the Log. All functions may be called from any thread. docs/formats/log.md has the files.
+// long as somebody holds it; it must not outlive the Log. All functions may be called from any thread.
+// docs/formats/log.md has the files.
 //
 //   MR_ASSIGN(auto log, log::Log::open(env, data_dir + "/log", {}));
 //   MR_ASSIGN(auto plays, log->create_stream(StreamId{1}, "plays", {.partitions = 4}));

@@ -1,8 +1,8 @@
 // One partition: a sequence of Kafka record batches in segment files, with offsets from 0 and no holes.
 //
-// Appending is in two steps, so that one fdatasync serves all that wait: `append` puts a batch into a queue in memory and
-// gives its offsets; `wait` (or `sync`) makes everything queued durable, by one write and one fdatasync, done by the
-// first who waits or by a thread of the Log's pool (`start_sync`). Several partitions are synced in parallel. When
+// Appending is in two steps, so that one fdatasync serves all that wait: `append` puts a batch into a queue in memory
+// and gives its offsets; `wait` (or `sync`) makes everything queued durable, by one write and one fdatasync, done by
+// the first who waits or by a thread of the Log's pool (`start_sync`). Several partitions are synced in parallel. When
 // Env::single_threaded() everything runs inline on the caller.
 //
 // Nothing is visible to readers, and no ticket succeeds, before its bytes are durable. When fdatasync fails, all that
@@ -36,9 +36,9 @@ struct StreamOptions {
   int32_t partitions = 1;
   uint64_t segment_bytes = uint64_t{128} << 20;  ///< a new segment starts when the next batch would pass this
   Duration segment_age = Duration::from_seconds(24 * 3600);  ///< and when the first batch is this old
-  std::optional<uint64_t> retention_bytes = std::nullopt;       ///< per partition; nothing: no bound
-  std::optional<Duration> retention = std::nullopt;             ///< by append time; nothing: for ever
-  uint32_t idempotency_window = 16384;           ///< marked batches per partition that are remembered
+  std::optional<uint64_t> retention_bytes = std::nullopt;    ///< per partition; nothing: no bound
+  std::optional<Duration> retention = std::nullopt;          ///< by append time; nothing: for ever
+  uint32_t idempotency_window = 16384;                       ///< marked batches per partition that are remembered
 
   bool operator==(const StreamOptions&) const = default;
 };
@@ -97,8 +97,8 @@ struct StoredBatch {
   Offset end_offset() const { return Offset{base_offset.value + record_count}; }
 };
 
-/// Owns what a read returned. Use it again for the next read: the buffer is kept, and a read that goes on where the last
-/// one ended needs no search. One thread at a time.
+/// Owns what a read returned. Use it again for the next read: the buffer is kept, and a read that goes on where the
+/// last one ended needs no search. One thread at a time.
 class ReadBatches {
  public:
   std::span<const StoredBatch> batches() const { return batches_; }
@@ -121,13 +121,14 @@ class IdempotencyWindow;
 class SegmentWriter;
 class SyncPool;
 
-/// Told about new durable ends, by the thread that synced, with no lock held. Two calls for one partition may overtake each
-/// other: the larger end counts. Must be quick and must not append, wait or sync.
+/// Told about new durable ends, by the thread that synced, with no lock held. Two calls for one partition may overtake
+/// each other: the larger end counts. Must be quick and must not append, wait or sync.
 using DurableListener = std::function<void(StreamId, PartitionId, Offset end)>;
 
 class Partition {
  public:
-  /// Where a partition lies and what it works with. `pool` may be null only when single-threaded; env and pool outlive it.
+  /// Where a partition lies and what it works with. `pool` may be null only when single-threaded; env and pool outlive
+  /// it.
   struct Setup {
     Env* env = nullptr;
     SyncPool* pool = nullptr;
@@ -152,8 +153,8 @@ class Partition {
 
   // -- appending ---------------------------------------------------------------------------------------------------
 
-  /// Queues one whole Kafka batch (its base offset and leader epoch are overwritten, its CRC is checked). The producer's
-  /// base offsets must count from 0: last_offset_delta = record_count - 1.
+  /// Queues one whole Kafka batch (its base offset and leader epoch are overwritten, its CRC is checked). The
+  /// producer's base offsets must count from 0: last_offset_delta = record_count - 1.
   Result<Ticket> append(std::string batch, const AppendOptions& options = {});
   /// Returns when the ticket's batch is durable. Syncs itself when nobody is at it.
   Result<AppendResult> wait(const Ticket& ticket);
@@ -167,7 +168,8 @@ class Partition {
   void start_sync();
   /// What the pool calls: syncs what is queued, unless somebody is at it.
   void sync_queued();
-  /// Where the batch marked with this hash lies, when it is durable and among the last `idempotency_window` marked ones.
+  /// Where the batch marked with this hash lies, when it is durable and among the last `idempotency_window` marked
+  /// ones.
   std::optional<OffsetRange> find_recent_idempotent(uint64_t hash) const;
 
   // -- reading -----------------------------------------------------------------------------------------------------
@@ -195,8 +197,8 @@ class Partition {
   /// Deletes whole segments from the front that are too old, or beyond retention_bytes, and that no reader needs
   /// (`needed`: the lowest offset that somebody still has to read). Returns how many bytes went.
   Result<uint64_t> enforce_retention(Timestamp now, Offset needed);
-  /// Cuts all at and behind `end`, which must be where a batch begins or ends. Only for streams that the engine itself writes, and only
-  /// while nobody else appends or reads.
+  /// Cuts all at and behind `end`, which must be where a batch begins or ends. Only for streams that the engine itself
+  /// writes, and only while nobody else appends or reads.
   Status truncate_to(Offset end);
   /// After a failed sync: opens the files again and goes on from the last durable batch. Nothing to do when healthy.
   Status reopen();

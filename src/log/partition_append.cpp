@@ -17,13 +17,15 @@ namespace {
 /// How many records a batch has that may be stored.
 Result<int32_t> check_batch(std::string_view bytes) {
   if (bytes.size() > kBatchBytesMax) {
-    return user_error(sqlstate::kTooLarge, fmt::format("record batch is larger than {} bytes: {}", kBatchBytesMax, bytes.size()));
+    return user_error(sqlstate::kTooLarge,
+                      fmt::format("record batch is larger than {} bytes: {}", kBatchBytesMax, bytes.size()));
   }
   MR_ASSIGN(RecordBatchView batch, RecordBatchView::parse(bytes));
   if (batch.record_count() < 1) return user_error(sqlstate::kInvalidParameter, "record batch has no records");
   if (batch.last_offset_delta() != batch.record_count() - 1) {
-    return user_error(sqlstate::kInvalidParameter, fmt::format("record batch has offsets with gaps: {} records, last delta {}",
-                                                               batch.record_count(), batch.last_offset_delta()));
+    return user_error(sqlstate::kInvalidParameter,
+                      fmt::format("record batch has offsets with gaps: {} records, last delta {}", batch.record_count(),
+                                  batch.last_offset_delta()));
   }
   if (batch.compression() == Compression::kSnappy || batch.compression() > Compression::kZstd) {
     return user_error(sqlstate::kNotSupported, fmt::format("record batch has a compression that is not taken: {}",
@@ -36,9 +38,11 @@ Result<int32_t> check_batch(std::string_view bytes) {
 }  // namespace
 
 Status Partition::refuse_if_unusable() const {
-  if (closed_) return external_error(sqlstate::kUnavailable, fmt::format("log partition is closed: {}", setup_.directory));
+  if (closed_)
+    return external_error(sqlstate::kUnavailable, fmt::format("log partition is closed: {}", setup_.directory));
   if (failure_) {
-    return external_error(failure_->code, fmt::format("log partition takes no appends since a write failed: {}", failure_->message),
+    return external_error(failure_->code,
+                          fmt::format("log partition takes no appends since a write failed: {}", failure_->message),
                           Retry::kBackoff);
   }
   return {};
@@ -99,11 +103,13 @@ Status Partition::make_room(Lock& lock) {
   return {};
 }
 
-Status Partition::append_async(std::string batch, const AppendOptions& options, std::function<void(Result<AppendResult>)> done) {
+Status Partition::append_async(std::string batch, const AppendOptions& options,
+                               std::function<void(Result<AppendResult>)> done) {
   MR_ASSIGN(int32_t record_count, check_batch(batch));
   Lock lock(mutex_);
   if (open_group_ && open_group_->bytes >= kQueuedBytesMax) {
-    return external_error(sqlstate::kUnavailable, fmt::format("log partition has too much waiting for the disk: {}", setup_.directory),
+    return external_error(sqlstate::kUnavailable,
+                          fmt::format("log partition has too much waiting for the disk: {}", setup_.directory),
                           Retry::kBackoff);
   }
   MR_ASSIGN(Ticket ticket, enqueue(std::move(batch), record_count, options));
@@ -113,10 +119,9 @@ Status Partition::append_async(std::string batch, const AppendOptions& options, 
     done(group.result(ticket.first_, ticket.last_, true));
     return {};
   }
-  group.callbacks.push_back([done = std::move(done), first = ticket.first_, last = ticket.last_,
-                             duplicate = ticket.duplicate_](const AppendGroup& settled) {
-    done(settled.result(first, last, duplicate));
-  });
+  group.callbacks.push_back(
+      [done = std::move(done), first = ticket.first_, last = ticket.last_,
+       duplicate = ticket.duplicate_](const AppendGroup& settled) { done(settled.result(first, last, duplicate)); });
   group.wants_pool = true;
   if (setup_.pool != nullptr) {
     if (!writing_) setup_.pool->submit(this);

@@ -66,8 +66,8 @@ Status Partition::truncate_to(Offset end) {
   take_turn(lock);
   Status status = refuse_if_unusable();
   if (status.ok() && (end < segments_.front()->base_offset() || end > durable_end_)) {
-    status = internal_error(fmt::format("truncation outside what the log holds, {} to {}: {}", segments_.front()->base_offset().value,
-                                        durable_end_.value, end.value));
+    status = internal_error(fmt::format("truncation outside what the log holds, {} to {}: {}",
+                                        segments_.front()->base_offset().value, durable_end_.value, end.value));
   }
   ReadBatches at_end;
   if (status.ok() && end < durable_end_) {
@@ -91,7 +91,8 @@ Status Partition::stand_at_batch(Offset end, ReadBatches& at_end) const {
   if (end == at_end.segment_->base_offset()) return {};
   MR_ASSIGN(FrameSpot spot, locate(*at_end.file_, *at_end.segment_, end));
   if (spot.base_offset == end) return {};
-  return internal_error(fmt::format("truncation inside a batch that begins at {}: {}", spot.base_offset.value, end.value));
+  return internal_error(
+      fmt::format("truncation inside a batch that begins at {}: {}", spot.base_offset.value, end.value));
 }
 
 /// With the turn, without the lock. Drops the segments behind the one `at_end` stands in, newest first, then cuts that.
@@ -112,9 +113,11 @@ Status Partition::cut_behind(const ReadBatches& at_end) {
   MR_TRY(files.sync_directory(setup_.directory));
   SegmentIndex index = holder->index_before(end);
   MR_ASSIGN(std::optional<std::string> bad, scan_frames(*at_end.file_, at_end.position_, holder->salt(), index));
-  if (bad) return external_error(sqlstate::kDataCorrupted, fmt::format("log is damaged: {}: file {}", *bad, holder->path()));
+  if (bad)
+    return external_error(sqlstate::kDataCorrupted, fmt::format("log is damaged: {}: file {}", *bad, holder->path()));
   auto cut = std::make_shared<Segment>(setup_.directory, holder->header(), std::move(index));
-  auto writer = std::make_unique<SegmentWriter>(*setup_.env, setup_.directory, setup_.stream, setup_.id, setup_.options);
+  auto writer =
+      std::make_unique<SegmentWriter>(*setup_.env, setup_.directory, setup_.stream, setup_.id, setup_.options);
   MR_TRY(writer->open(cut));  // cuts the file and syncs it
   Lock lock(mutex_);
   writer_ = std::move(writer);
@@ -132,7 +135,8 @@ Status Partition::reopen() {
   if (closed_) {
     status = refuse_if_unusable();
   } else if (failure_) {
-    auto writer = std::make_unique<SegmentWriter>(*setup_.env, setup_.directory, setup_.stream, setup_.id, setup_.options);
+    auto writer =
+        std::make_unique<SegmentWriter>(*setup_.env, setup_.directory, setup_.stream, setup_.id, setup_.options);
     std::shared_ptr<Segment> active = segments_.back();
     lock.unlock();
     status = writer->open(std::move(active));

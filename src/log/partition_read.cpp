@@ -17,13 +17,14 @@ constexpr size_t kWalkBytes = size_t{64} << 10;
 constexpr size_t kReadBytesMax = size_t{256} << 20;
 
 Error damaged(const Segment& segment, uint64_t byte, Offset offset, std::string_view what) {
-  return external_error(sqlstate::kDataCorrupted, fmt::format("log is damaged: {}: file {}, byte {}, offset {}", what, segment.path(),
-                                                              byte, offset.value))
+  return external_error(sqlstate::kDataCorrupted, fmt::format("log is damaged: {}: file {}, byte {}, offset {}", what,
+                                                              segment.path(), byte, offset.value))
       .with_hint("Run `millrace verify` on the data directory; restore this file from a copy.");
 }
 
 /// Reads exactly so many bytes, which are known to be in the file.
-Status read_exactly(const RandomAccessFile& file, const Segment& segment, uint64_t position, char* buffer, size_t length) {
+Status read_exactly(const RandomAccessFile& file, const Segment& segment, uint64_t position, char* buffer,
+                    size_t length) {
   MR_ASSIGN(size_t got, file.read_at(position, buffer, length));
   if (got == length) return {};
   return damaged(segment, position + got, segment.base_offset(), "the file is shorter than what was acked");
@@ -32,7 +33,8 @@ Status read_exactly(const RandomAccessFile& file, const Segment& segment, uint64
 }  // namespace
 
 /// The frame that holds `offset`, which is durable and in this segment.
-Result<Partition::FrameSpot> Partition::locate(const RandomAccessFile& file, const Segment& segment, Offset offset) const {
+Result<Partition::FrameSpot> Partition::locate(const RandomAccessFile& file, const Segment& segment,
+                                               Offset offset) const {
   uint64_t end = segment.extent().bytes;
   uint64_t position = segment.position_before(offset);
   auto buffer = std::make_unique_for_overwrite<char[]>(kWalkBytes);
@@ -41,7 +43,8 @@ Result<Partition::FrameSpot> Partition::locate(const RandomAccessFile& file, con
     MR_TRY(read_exactly(file, segment, position, buffer.get(), length));
     uint64_t at = 0;
     while (at + kFrameHeaderBytes <= length) {
-      std::optional<FrameHeader> header = decode_frame_header(std::string_view(buffer.get() + at, kFrameHeaderBytes), segment.salt());
+      std::optional<FrameHeader> header =
+          decode_frame_header(std::string_view(buffer.get() + at, kFrameHeaderBytes), segment.salt());
       if (!header) return damaged(segment, position + at, offset, "a frame header is not good");
       if (header->end_offset() > offset) return FrameSpot{position + at, header->base_offset};
       at += header->frame_bytes();
@@ -68,13 +71,16 @@ Result<bool> Partition::start_read(Offset from, ReadBatches& into) const {
   std::shared_ptr<Segment> segment;
   {
     std::lock_guard lock(mutex_);
-    if (closed_) return external_error(sqlstate::kUnavailable, fmt::format("log partition is closed: {}", setup_.directory));
+    if (closed_)
+      return external_error(sqlstate::kUnavailable, fmt::format("log partition is closed: {}", setup_.directory));
     if (from < segments_.front()->base_offset() || from > durable_end_) {
-      return user_error(sqlstate::kInvalidParameter, fmt::format("offset is outside what the log holds, {} to {}: {}",
-                                                                 segments_.front()->base_offset().value, durable_end_.value, from.value));
+      return user_error(sqlstate::kInvalidParameter,
+                        fmt::format("offset is outside what the log holds, {} to {}: {}",
+                                    segments_.front()->base_offset().value, durable_end_.value, from.value));
     }
-    auto after = std::upper_bound(segments_.begin(), segments_.end(), from,
-                                  [](Offset wanted, const auto& candidate) { return wanted < candidate->base_offset(); });
+    auto after = std::upper_bound(segments_.begin(), segments_.end(), from, [](Offset wanted, const auto& candidate) {
+      return wanted < candidate->base_offset();
+    });
     segment = *std::prev(after);
     if (from == durable_end_) {
       if (into.next_offset_ != from) into.segment_ = nullptr;
@@ -113,7 +119,8 @@ Status Partition::seek(std::shared_ptr<Segment> segment, Offset from, ReadBatche
 Status Partition::fill(size_t max_bytes, ReadBatches& into) const {
   uint64_t end = into.segment_->extent().bytes;
   uint64_t available = end - into.position_;
-  size_t length = static_cast<size_t>(std::min<uint64_t>(available, std::clamp(max_bytes, kFrameHeaderBytes, kReadBytesMax)));
+  size_t length =
+      static_cast<size_t>(std::min<uint64_t>(available, std::clamp(max_bytes, kFrameHeaderBytes, kReadBytesMax)));
   auto reserve = [&into](size_t bytes) {
     if (into.capacity_ >= bytes) return;
     into.buffer_ = std::make_unique_for_overwrite<char[]>(bytes);
@@ -143,7 +150,8 @@ Status Partition::parse_frames(size_t length, ReadBatches& into) const {
     auto header = decode_frame_header(std::string_view(buffer + at, kFrameHeaderBytes), segment.salt());
     if (!header) return damaged(segment, into.position_ + at, into.next_offset_, "a frame header is not good");
     if (!into.batches_.empty() && header->base_offset != into.next_offset_) {
-      return damaged(segment, into.position_ + at, into.next_offset_, fmt::format("a hole before offset {}", header->base_offset.value));
+      return damaged(segment, into.position_ + at, into.next_offset_,
+                     fmt::format("a hole before offset {}", header->base_offset.value));
     }
     if (header->frame_bytes() > length - at) break;
     into.batches_.push_back({header->base_offset, header->record_count, header->append_time, header->idempotency_hash,
@@ -160,7 +168,8 @@ Result<Offset> Partition::offset_at_or_after(Timestamp time) const {
   Offset end;
   {
     std::lock_guard lock(mutex_);
-    if (closed_) return external_error(sqlstate::kUnavailable, fmt::format("log partition is closed: {}", setup_.directory));
+    if (closed_)
+      return external_error(sqlstate::kUnavailable, fmt::format("log partition is closed: {}", setup_.directory));
     end = durable_end_;
     auto found = std::find_if(segments_.begin(), segments_.end(), [&](const auto& candidate) {
       Segment::Extent extent = candidate->extent();

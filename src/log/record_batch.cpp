@@ -124,7 +124,8 @@ Status RecordCursor::status() const {
 }
 
 Result<size_t> RecordBatchView::batch_length_at(std::string_view bytes) {
-  if (bytes.size() < kLengthPrefixBytes) return bad_batch(fmt::format("record batch is cut off: bytes {}", bytes.size()));
+  if (bytes.size() < kLengthPrefixBytes)
+    return bad_batch(fmt::format("record batch is cut off: bytes {}", bytes.size()));
   auto length = load_big<int32_t>(bytes.data() + kLengthAt);
   if (length < static_cast<int32_t>(kBatchHeaderBytes - kLengthPrefixBytes)) {
     return bad_batch(fmt::format("record batch has a length below its header's: {}", length));

@@ -58,7 +58,8 @@ struct RecordView {
 class RecordCursor {
  public:
   RecordCursor() = default;
-  RecordCursor(std::string_view records, int32_t count) : at_(records.data()), end_(at_ + records.size()), left_(count) {}
+  RecordCursor(std::string_view records, int32_t count)
+      : at_(records.data()), end_(at_ + records.size()), left_(count) {}
 
   /// False at the end and at the first record that does not decode; then look at `status`.
   bool next(RecordView& record) {
@@ -89,7 +90,8 @@ class Decompressor {
   Decompressor& operator=(Decompressor&&) noexcept;
 
   /// The view lives until the next call. Fails when the result would pass `bytes_max`.
-  Result<std::string_view> unpack(Compression compression, std::string_view packed, size_t bytes_max = kUncompressedBytesMax);
+  Result<std::string_view> unpack(Compression compression, std::string_view packed,
+                                  size_t bytes_max = kUncompressedBytesMax);
 
  private:
   struct State;
@@ -167,7 +169,7 @@ class RecordBatchBuilder {
  private:
   char* reserve(size_t bytes);
 
-  std::string buffer_;  ///< 61 bytes of room, then the records
+  std::string buffer_;            ///< 61 bytes of room, then the records
   size_t buffer_bytes_hint_ = 0;  ///< the next buffer starts this large
   size_t used_ = kBatchHeaderBytes;
   int32_t count_ = 0;

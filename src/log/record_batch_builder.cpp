@@ -73,7 +73,8 @@ void RecordBatchBuilder::add(std::optional<std::string_view> key, std::optional<
   }
   max_timestamp_ms_ = std::max(max_timestamp_ms_, timestamp_ms);
   // Unsigned, so that times of producers with wild clocks wrap instead of overflowing; readers add with wrapping too.
-  auto timestamp_delta = static_cast<int64_t>(static_cast<uint64_t>(timestamp_ms) - static_cast<uint64_t>(base_timestamp_ms_));
+  auto timestamp_delta =
+      static_cast<int64_t>(static_cast<uint64_t>(timestamp_ms) - static_cast<uint64_t>(base_timestamp_ms_));
   auto header_count = static_cast<int64_t>(headers.size());
   size_t body = 1 + zigzag_bytes(timestamp_delta) + zigzag_bytes(count_) + nullable_bytes(key) + nullable_bytes(value) +
                 zigzag_bytes(header_count) + headers_bytes(headers);
@@ -95,7 +96,8 @@ void RecordBatchBuilder::add(std::optional<std::string_view> key, std::optional<
 
 Result<std::string> RecordBatchBuilder::finish(Compression compression) {
   if (count_ == 0) return internal_error("a record batch needs at least one record");
-  if (used_ > INT32_MAX) return user_error(sqlstate::kTooLarge, fmt::format("record batch is larger than 2 GiB: {}", used_));
+  if (used_ > INT32_MAX)
+    return user_error(sqlstate::kTooLarge, fmt::format("record batch is larger than 2 GiB: {}", used_));
   std::string batch;
   if (compression == Compression::kNone) {
     buffer_bytes_hint_ = used_ + used_ / 8;
@@ -104,8 +106,10 @@ Result<std::string> RecordBatchBuilder::finish(Compression compression) {
     batch.resize(used_);
   } else {
     batch.resize(kBatchHeaderBytes);
-    MR_TRY(append_packed(compression, std::string_view(buffer_).substr(kBatchHeaderBytes, used_ - kBatchHeaderBytes), batch));
-    if (batch.size() > INT32_MAX) return user_error(sqlstate::kTooLarge, "record batch is larger than 2 GiB, compressed");
+    MR_TRY(append_packed(compression, std::string_view(buffer_).substr(kBatchHeaderBytes, used_ - kBatchHeaderBytes),
+                         batch));
+    if (batch.size() > INT32_MAX)
+      return user_error(sqlstate::kTooLarge, "record batch is larger than 2 GiB, compressed");
   }
   char* at = batch.data();
   patch_batch(at, Offset{0}, 0);

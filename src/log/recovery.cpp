@@ -14,10 +14,11 @@ namespace millrace::log {
 namespace {
 
 Error damaged(const std::string& path, uint64_t byte, Offset offset, std::string_view what) {
-  return external_error(sqlstate::kDataCorrupted, fmt::format("log is damaged: {}: file {}, byte {}, offset {}", what, path, byte,
-                                                              offset.value))
-      .with_hint("Nothing was changed. Restore this file from a copy; or, to give up what it holds from there on, move the "
-                 "files of this partition aside.");
+  return external_error(sqlstate::kDataCorrupted,
+                        fmt::format("log is damaged: {}: file {}, byte {}, offset {}", what, path, byte, offset.value))
+      .with_hint(
+          "Nothing was changed. Restore this file from a copy; or, to give up what it holds from there on, move the "
+          "files of this partition aside.");
 }
 
 struct OpenedSegment {
@@ -79,7 +80,8 @@ Status Recovery::list_segments() {
 }
 
 Result<OpenedSegment> Recovery::open_segment(Offset base_offset) const {
-  OpenedSegment segment{.path = join_path(directory_, segment_file_name(base_offset)), .file = {}, .bytes = 0, .header = {}};
+  OpenedSegment segment{
+      .path = join_path(directory_, segment_file_name(base_offset)), .file = {}, .bytes = 0, .header = {}};
   MR_ASSIGN(segment.file, env_.files().open_read(segment.path));
   MR_ASSIGN(segment.bytes, segment.file->size());
   char head[kSegmentHeaderBytes];
@@ -132,7 +134,8 @@ Status Recovery::recover_sealed(Offset base_offset, Offset next_base) {
   MR_ASSIGN(std::optional<std::string> why, scan_frames(*segment.file, segment.bytes, segment.header->salt, index));
   if (why) return damaged(segment.path, index.covered_bytes, index.end_offset, *why);
   if (index.end_offset != next_base) {
-    return damaged(segment.path, segment.bytes, index.end_offset, fmt::format("a hole before offset {}", next_base.value));
+    return damaged(segment.path, segment.bytes, index.end_offset,
+                   fmt::format("a hole before offset {}", next_base.value));
   }
   keep(segment, std::move(index), true);
   return {};
@@ -164,8 +167,8 @@ Status Recovery::cut_tail(const OpenedSegment& segment, const SegmentIndex& inde
 
 }  // namespace
 
-Result<RecoveredPartition> recover_partition(Env& env, const std::string& directory, StreamId stream, PartitionId partition,
-                                             size_t marks_max) {
+Result<RecoveredPartition> recover_partition(Env& env, const std::string& directory, StreamId stream,
+                                             PartitionId partition, size_t marks_max) {
   return Recovery(env, directory, stream, partition, marks_max).run();
 }
 

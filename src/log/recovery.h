@@ -18,9 +18,9 @@ struct RecoveredPartition {
   uint64_t torn_bytes = 0;                         ///< how much of a tail that was never acked was cut off
 };
 
-/// Cuts a torn tail. Refuses (kDataCorrupted) a hole and damage to acked data; no acked byte is ever changed. What is left
-/// may still be in the system's cache only: SegmentWriter::open syncs it.
-Result<RecoveredPartition> recover_partition(Env& env, const std::string& directory, StreamId stream, PartitionId partition,
-                                             size_t marks_max);
+/// Cuts a torn tail. Refuses (kDataCorrupted) a hole and damage to acked data; no acked byte is ever changed. What is
+/// left may still be in the system's cache only: SegmentWriter::open syncs it.
+Result<RecoveredPartition> recover_partition(Env& env, const std::string& directory, StreamId stream,
+                                             PartitionId partition, size_t marks_max);
 
 }  // namespace millrace::log

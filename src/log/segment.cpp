@@ -15,7 +15,8 @@ Segment::Segment(std::string directory, const SegmentHeader& header, SegmentInde
 
 Segment::Extent Segment::extent() const {
   std::lock_guard lock(mutex_);
-  return {index_.covered_bytes, index_.end_offset, index_.has_frames(), index_.first_append_time, index_.last_append_time};
+  return {index_.covered_bytes, index_.end_offset, index_.has_frames(), index_.first_append_time,
+          index_.last_append_time};
 }
 
 uint64_t Segment::position_before(Offset offset) const {
@@ -27,8 +28,9 @@ uint64_t Segment::position_before(Offset offset) const {
 
 uint64_t Segment::position_before(Timestamp time) const {
   std::lock_guard lock(mutex_);
-  auto not_before = std::lower_bound(index_.entries.begin(), index_.entries.end(), time,
-                                     [](const IndexEntry& entry, Timestamp wanted) { return entry.append_time < wanted; });
+  auto not_before =
+      std::lower_bound(index_.entries.begin(), index_.entries.end(), time,
+                       [](const IndexEntry& entry, Timestamp wanted) { return entry.append_time < wanted; });
   return not_before == index_.entries.begin() ? kSegmentHeaderBytes : std::prev(not_before)->position;
 }
 

@@ -22,7 +22,9 @@ constexpr size_t kIndexEntryBytes = 24;
 constexpr size_t kIndexMarkBytes = 20;
 constexpr size_t kCrcBytes = 4;
 
-std::string offset_name(Offset offset, std::string_view suffix) { return fmt::format("{:020}{}", offset.value, suffix); }
+std::string offset_name(Offset offset, std::string_view suffix) {
+  return fmt::format("{:020}{}", offset.value, suffix);
+}
 
 }  // namespace
 
@@ -86,7 +88,8 @@ void SegmentIndex::add(const FrameHeader& frame) {
 
 std::string encode_segment_index(const SegmentIndex& index, uint32_t salt) {
   std::string out;
-  out.reserve(kIndexHeaderBytes + index.entries.size() * kIndexEntryBytes + index.marks.size() * kIndexMarkBytes + kCrcBytes);
+  out.reserve(kIndexHeaderBytes + index.entries.size() * kIndexEntryBytes + index.marks.size() * kIndexMarkBytes +
+              kCrcBytes);
   out.append(kIndexMagic);
   append_little(out, salt);
   append_little(out, static_cast<uint32_t>(index.entries.size()));
@@ -115,7 +118,8 @@ std::optional<SegmentIndex> decode_segment_index(std::string_view bytes, uint32_
   const char* at = bytes.data();
   size_t entries = load_little<uint32_t>(at + 12);
   size_t marks = load_little<uint32_t>(at + 16);
-  if (bytes.size() != kIndexHeaderBytes + entries * kIndexEntryBytes + marks * kIndexMarkBytes + kCrcBytes) return std::nullopt;
+  if (bytes.size() != kIndexHeaderBytes + entries * kIndexEntryBytes + marks * kIndexMarkBytes + kCrcBytes)
+    return std::nullopt;
   std::string_view body = bytes.substr(0, bytes.size() - kCrcBytes);
   if (crc32c(body) != load_little<uint32_t>(at + body.size())) return std::nullopt;
   if (load_little<uint32_t>(at + 8) != salt) return std::nullopt;
@@ -127,11 +131,13 @@ std::optional<SegmentIndex> decode_segment_index(std::string_view bytes, uint32_
   at += kIndexHeaderBytes;
   index.entries.reserve(entries);
   for (size_t i = 0; i < entries; ++i, at += kIndexEntryBytes) {
-    index.entries.push_back({Offset{load_little<int64_t>(at)}, load_little<uint64_t>(at + 8), Timestamp{load_little<int64_t>(at + 16)}});
+    index.entries.push_back(
+        {Offset{load_little<int64_t>(at)}, load_little<uint64_t>(at + 8), Timestamp{load_little<int64_t>(at + 16)}});
   }
   index.marks.reserve(marks);
   for (size_t i = 0; i < marks; ++i, at += kIndexMarkBytes) {
-    index.marks.push_back({load_little<uint64_t>(at), Offset{load_little<int64_t>(at + 8)}, load_little<int32_t>(at + 16)});
+    index.marks.push_back(
+        {load_little<uint64_t>(at), Offset{load_little<int64_t>(at + 8)}, load_little<int32_t>(at + 16)});
   }
   return index;
 }

@@ -17,8 +17,8 @@ namespace millrace::log {
 Result<std::optional<std::string>> scan_frames(const RandomAccessFile& file, uint64_t file_bytes, uint32_t salt,
                                                SegmentIndex& index);
 
-/// Looks at and behind `bad_place` for a good frame header which says that more than `bad_place` bytes had been durable before
-/// it was written. Returns where it is: then what lies at `bad_place` had been acked.
+/// Looks at and behind `bad_place` for a good frame header which says that more than `bad_place` bytes had been durable
+/// before it was written. Returns where it is: then what lies at `bad_place` had been acked.
 Result<std::optional<uint64_t>> find_proof_of_sync(const RandomAccessFile& file, uint64_t file_bytes, uint32_t salt,
                                                    uint64_t bad_place);
 

@@ -28,7 +28,8 @@ Status create_segment_file(Env& env, const std::string& directory, const Segment
   return env.files().sync_directory(directory);
 }
 
-SegmentWriter::SegmentWriter(Env& env, std::string directory, StreamId stream, PartitionId partition, const StreamOptions& options)
+SegmentWriter::SegmentWriter(Env& env, std::string directory, StreamId stream, PartitionId partition,
+                             const StreamOptions& options)
     : env_(env),
       directory_(std::move(directory)),
       stream_(stream),
@@ -44,8 +45,8 @@ Status SegmentWriter::open(std::shared_ptr<Segment> active) {
   position_ = durable_bytes_;
   MR_ASSIGN(file_, env_.files().open_append(active_->path()));
   if (file_->size() < durable_bytes_) {
-    return external_error(sqlstate::kDataCorrupted, fmt::format("log segment became shorter: {} has {} of {} bytes", active_->path(),
-                                                                file_->size(), durable_bytes_));
+    return external_error(sqlstate::kDataCorrupted, fmt::format("log segment became shorter: {} has {} of {} bytes",
+                                                                active_->path(), file_->size(), durable_bytes_));
   }
   if (file_->size() > durable_bytes_) MR_TRY(file_->truncate(durable_bytes_));
   Segment::Extent extent = active_->extent();

@@ -68,12 +68,12 @@ class SegmentWriter {
 
   std::shared_ptr<Segment> active_;  // shared with readers
   std::unique_ptr<WritableFile> file_;
-  uint64_t durable_bytes_ = 0;   // of the active segment
-  uint64_t position_ = 0;        // where the next frame goes
-  std::string gathered_;         // frames not yet given to the file
+  uint64_t durable_bytes_ = 0;  // of the active segment
+  uint64_t position_ = 0;       // where the next frame goes
+  std::string gathered_;        // frames not yet given to the file
   std::vector<FrameHeader> unsynced_;
   std::vector<std::shared_ptr<Segment>> started_;
-  bool finished_ = false;        // the active segment takes no more: the next batch starts a new one
+  bool finished_ = false;  // the active segment takes no more: the next batch starts a new one
   bool usable_ = true;
 };
 

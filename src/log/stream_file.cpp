@@ -66,7 +66,8 @@ class Lines {
   Result<std::string_view> text(std::string_view name) {
     size_t end = text_.find('\n');
     std::string_view line = text_.substr(0, end);
-    if (end == std::string_view::npos || !line.starts_with(name) || line.size() <= name.size() || line[name.size()] != ' ') {
+    if (end == std::string_view::npos || !line.starts_with(name) || line.size() <= name.size() ||
+        line[name.size()] != ' ') {
       return damaged(name);
     }
     text_.remove_prefix(end + 1);
@@ -104,10 +105,12 @@ class Lines {
 
 std::string encode_stream_file(const StreamDescription& stream) {
   const StreamOptions& options = stream.options;
-  std::string out = fmt::format("millrace-stream {}\nid {}\nname {}\npartitions {}\nsegment_bytes {}\nsegment_age_us {}\n", kVersion,
-                                stream.id.value, percent_encode(stream.name), options.partitions, options.segment_bytes,
-                                options.segment_age.micros);
-  out += options.retention_bytes ? fmt::format("retention_bytes {}\n", *options.retention_bytes) : "retention_bytes none\n";
+  std::string out =
+      fmt::format("millrace-stream {}\nid {}\nname {}\npartitions {}\nsegment_bytes {}\nsegment_age_us {}\n", kVersion,
+                  stream.id.value, percent_encode(stream.name), options.partitions, options.segment_bytes,
+                  options.segment_age.micros);
+  out += options.retention_bytes ? fmt::format("retention_bytes {}\n", *options.retention_bytes)
+                                 : "retention_bytes none\n";
   out += options.retention ? fmt::format("retention_us {}\n", options.retention->micros) : "retention_us none\n";
   out += fmt::format("idempotency_window {}\n", options.idempotency_window);
   out += fmt::format("crc32c {:08x}\n", crc32c(out));
@@ -118,7 +121,8 @@ Result<StreamDescription> decode_stream_file(std::string_view text) {
   Lines lines(text);
   MR_ASSIGN(std::string_view version, lines.text("millrace-stream"));
   if (version != kVersion) {
-    return user_error(sqlstate::kNotSupported, fmt::format("stream file is of a version that this program does not know: {}", version))
+    return user_error(sqlstate::kNotSupported,
+                      fmt::format("stream file is of a version that this program does not know: {}", version))
         .with_hint("Open the data directory with the version of the program that wrote it, or a newer one.");
   }
   size_t crc_line = text.rfind("crc32c ");

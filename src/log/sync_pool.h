@@ -20,8 +20,8 @@ class SyncPool {
   SyncPool(const SyncPool&) = delete;
   SyncPool& operator=(const SyncPool&) = delete;
 
-  /// Soon calls sync_queued() of the partition. Any number of calls before that count as one, so the queue is bounded by
-  /// the number of partitions.
+  /// Soon calls sync_queued() of the partition. Any number of calls before that count as one, so the queue is bounded
+  /// by the number of partitions.
   void submit(Partition* partition);
   /// When this returns, no thread of the pool touches the partition any more.
   void forget(Partition* partition);
@@ -33,9 +33,9 @@ class SyncPool {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Partition*> queue_;      // guarded by mutex_; each at most once
-  std::vector<Partition*> working_;   // guarded by mutex_
-  bool stopping_ = false;             // guarded by mutex_
+  std::deque<Partition*> queue_;     // guarded by mutex_; each at most once
+  std::vector<Partition*> working_;  // guarded by mutex_
+  bool stopping_ = false;            // guarded by mutex_
 };
 
 }  // namespace millrace::log

@@ -30,7 +30,9 @@ class ConcurrencyTest : public ::testing::Test {
     ASSERT_TRUE(is_ok(opened));
     log_ = std::move(opened).value();
   }
-  std::shared_ptr<Stream> create(const StreamOptions& options) { return log_->create_stream(StreamId{1}, "plays", options).value(); }
+  std::shared_ptr<Stream> create(const StreamOptions& options) {
+    return log_->create_stream(StreamId{1}, "plays", options).value();
+  }
 
   std::string directory_;
   RealEnv env_;
@@ -70,7 +72,9 @@ TEST_F(ConcurrencyTest, ManyProducersAndReaders) {
           for (const StoredBatch& stored : batches.batches()) {
             auto view = RecordBatchView::parse(stored.bytes);
             ASSERT_TRUE(is_ok(view));
-            ASSERT_TRUE(is_ok(view->for_each(decompressor, [&](const RecordView& record) { seen[static_cast<size_t>(p)].emplace_back(*record.value); })));
+            ASSERT_TRUE(is_ok(view->for_each(decompressor, [&](const RecordView& record) {
+              seen[static_cast<size_t>(p)].emplace_back(*record.value);
+            })));
           }
           at = batches.next_offset();
         } while (!batches.empty());
@@ -102,10 +106,11 @@ TEST_F(ConcurrencyTest, AsyncAppendsAllCallBackOnce) {
     if (partition.value == 0) last_seen = std::max<int64_t>(last_seen, end.value);
   });
   for (int i = 0; i < kCount; ++i) {
-    Status status = stream->partition(PartitionId{i % 4}).append_async(one(std::to_string(i)), {}, [&](Result<AppendResult> result) {
-      EXPECT_TRUE(is_ok(result));
-      ++called;
-    });
+    Status status = stream->partition(PartitionId{i % 4})
+                        .append_async(one(std::to_string(i)), {}, [&](Result<AppendResult> result) {
+                          EXPECT_TRUE(is_ok(result));
+                          ++called;
+                        });
     if (!status.ok()) ++refused;
   }
   ASSERT_TRUE(is_ok(log_->close()));  // everything that was queued is durable and told

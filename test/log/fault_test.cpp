@@ -9,8 +9,13 @@ namespace {
 
 class FaultTest : public LogTest {
  protected:
-  void fail(FileOperation operation, int errno_value, std::string path_part = ".seg", uint64_t after = 0, uint64_t times = 1) {
-    env_.files().inject({.operation = operation, .path_part = std::move(path_part), .errno_value = errno_value, .after = after, .times = times});
+  void fail(FileOperation operation, int errno_value, std::string path_part = ".seg", uint64_t after = 0,
+            uint64_t times = 1) {
+    env_.files().inject({.operation = operation,
+                         .path_part = std::move(path_part),
+                         .errno_value = errno_value,
+                         .after = after,
+                         .times = times});
   }
 };
 
@@ -124,7 +129,8 @@ void expect_all_there(const std::vector<std::string>& acked, const std::vector<s
   size_t at = 0;
   for (const std::string& value : acked) {
     while (at < stored.size() && stored[at] != value) ++at;
-    ASSERT_LT(at, stored.size()) << "acked and lost: " << value.substr(0, 10) << " of " << acked.size() << ", stored " << stored.size();
+    ASSERT_LT(at, stored.size()) << "acked and lost: " << value.substr(0, 10) << " of " << acked.size() << ", stored "
+                                 << stored.size();
   }
 }
 
@@ -167,13 +173,14 @@ TEST(FaultSweep, APowerCutBeforeEveryChange) {
 
 TEST(FaultSweep, EveryOperationFailsOnce) {
   for (int errno_value : {EIO, ENOSPC}) {
-    for (FileOperation operation : {FileOperation::kOpen, FileOperation::kAppend, FileOperation::kSync, FileOperation::kTruncate,
-                                    FileOperation::kSyncDirectory, FileOperation::kRemove}) {
+    for (FileOperation operation : {FileOperation::kOpen, FileOperation::kAppend, FileOperation::kSync,
+                                    FileOperation::kTruncate, FileOperation::kSyncDirectory, FileOperation::kRemove}) {
       for (uint64_t n = 0; n < 40; ++n) {
         SimulatedEnv env(n);
         auto log = Log::open(env, "data/log").value();
         ASSERT_TRUE(is_ok(log->create_stream(StreamId{1}, "plays", {.segment_bytes = 4096})));
-        env.files().inject({.operation = operation, .path_part = "", .errno_value = errno_value, .after = n, .times = 1 + n % 2});
+        env.files().inject(
+            {.operation = operation, .path_part = "", .errno_value = errno_value, .after = n, .times = 1 + n % 2});
         std::vector<std::string> acked = run_workload(*log);
         env.files().clear_faults();
         std::vector<std::string> again = run_workload(*log);
@@ -185,7 +192,8 @@ TEST(FaultSweep, EveryOperationFailsOnce) {
         auto reopened = Log::open(env, "data/log");
         ASSERT_TRUE(is_ok(reopened)) << "operation " << static_cast<int>(operation) << " n " << n;
         expect_all_there(acked, read_values((*reopened)->find("plays")->partition(PartitionId{0})));
-        if (::testing::Test::HasFailure()) FAIL() << "operation " << static_cast<int>(operation) << " errno " << errno_value << " n " << n;
+        if (::testing::Test::HasFailure())
+          FAIL() << "operation " << static_cast<int>(operation) << " errno " << errno_value << " n " << n;
       }
     }
   }

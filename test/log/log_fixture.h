@@ -47,14 +47,17 @@ inline std::vector<std::string> read_values(const Partition& partition, Offset f
       if (!view.ok()) return values;
       EXPECT_EQ(view->base_offset(), stored.base_offset);
       EXPECT_EQ(view->record_count(), stored.record_count);
-      EXPECT_TRUE(is_ok(view->for_each(decompressor, [&](const RecordView& record) { values.emplace_back(*record.value); })));
+      EXPECT_TRUE(
+          is_ok(view->for_each(decompressor, [&](const RecordView& record) { values.emplace_back(*record.value); })));
       at = stored.end_offset();
     }
     EXPECT_EQ(batches.next_offset(), at);
   }
 }
 
-inline std::vector<std::string> read_values(const Partition& partition) { return read_values(partition, partition.begin_offset()); }
+inline std::vector<std::string> read_values(const Partition& partition) {
+  return read_values(partition, partition.begin_offset());
+}
 
 /// A log with one stream of one partition, on a simulated disk.
 class LogTest : public ::testing::Test {

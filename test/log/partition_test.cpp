@@ -103,7 +103,8 @@ TEST_F(PartitionTest, SegmentsRollBySizeAndAge) {
   env_.clock().advance(Duration::from_seconds(61));
   ASSERT_TRUE(is_ok(partition().append_and_wait(one("c"))));
   EXPECT_TRUE(*env_.files().exists(segment_path(2)));
-  ASSERT_TRUE(is_ok(partition().append_and_wait(one(std::string(9000, 'd'))))) << "a batch may be larger than a segment";
+  ASSERT_TRUE(is_ok(partition().append_and_wait(one(std::string(9000, 'd')))))
+      << "a batch may be larger than a segment";
   EXPECT_EQ(read_values(partition()).size(), 4U);
   reopen();
   EXPECT_EQ(read_values(partition()).size(), 4U);
@@ -229,7 +230,8 @@ TEST_F(PartitionTest, RetentionBySize) {
 
 TEST_F(PartitionTest, AReaderKeepsWhatRetentionDeletes) {
   create({.segment_bytes = 4096, .retention_bytes = 1});
-  for (int i = 0; i < 30; ++i) ASSERT_TRUE(is_ok(partition().append_and_wait(one(std::to_string(i) + std::string(500, 'a')))));
+  for (int i = 0; i < 30; ++i)
+    ASSERT_TRUE(is_ok(partition().append_and_wait(one(std::to_string(i) + std::string(500, 'a')))));
   ReadBatches batches;
   ASSERT_TRUE(is_ok(partition().read(Offset{0}, 600, batches)));
   std::string first(batches.batches()[0].bytes);
@@ -243,7 +245,8 @@ TEST_F(PartitionTest, AReaderKeepsWhatRetentionDeletes) {
 TEST_F(PartitionTest, TruncationCutsToABatchEnd) {
   create({.segment_bytes = 4096});
   for (int i = 0; i < 40; ++i) {
-    ASSERT_TRUE(is_ok(partition().append_and_wait(batch_of({std::to_string(i), std::string(500, 'a')}), {.idempotency_hash = 1000U + static_cast<unsigned>(i)})));
+    ASSERT_TRUE(is_ok(partition().append_and_wait(batch_of({std::to_string(i), std::string(500, 'a')}),
+                                                  {.idempotency_hash = 1000U + static_cast<unsigned>(i)})));
   }
   EXPECT_FALSE(partition().truncate_to(Offset{31}).ok()) << "inside a batch";
   EXPECT_FALSE(partition().truncate_to(Offset{81}).ok()) << "behind the end";
@@ -264,7 +267,8 @@ TEST_F(PartitionTest, TruncationCutsToABatchEnd) {
 TEST_F(PartitionTest, AsyncAppendsCallBack) {
   create();
   std::optional<Result<AppendResult>> outcome;
-  ASSERT_TRUE(is_ok(partition().append_async(one("a"), {}, [&](Result<AppendResult> result) { outcome = std::move(result); })));
+  ASSERT_TRUE(
+      is_ok(partition().append_async(one("a"), {}, [&](Result<AppendResult> result) { outcome = std::move(result); })));
   ASSERT_TRUE(outcome.has_value());
   EXPECT_EQ((*outcome)->first, Offset{0});
   EXPECT_EQ(partition().end_offset(), Offset{1});

@@ -10,7 +10,8 @@ namespace {
 struct Model {
   int64_t begin = 0;
   std::vector<std::string> values;  ///< from offset 0; those below `begin` may be gone
-  std::map<uint64_t, std::vector<int64_t>> marks;  ///< every place a mark was stored at; more than one when it was forgotten between
+  std::map<uint64_t, std::vector<int64_t>>
+      marks;  ///< every place a mark was stored at; more than one when it was forgotten between
 
   int64_t end() const { return static_cast<int64_t>(values.size()); }
 };
@@ -64,11 +65,13 @@ class RandomRun {
     ++counts["append"];
     Waiting waiting;
     for (uint64_t i = 0; i <= random_.below(4); ++i) {
-      waiting.values.push_back(fmt::format("{}:{}", ++made_, std::string(random_.below(10) == 0 ? random_.below(6000) : random_.below(100), 'v')));
+      waiting.values.push_back(fmt::format(
+          "{}:{}", ++made_, std::string(random_.below(10) == 0 ? random_.below(6000) : random_.below(100), 'v')));
     }
     if (random_.below(3) == 0) waiting.mark = 1 + random_.below(60);
     auto compression = static_cast<Compression>(std::array{0, 3, 4}[random_.below(3)]);
-    Result<Ticket> ticket = partition().append(batch_of(waiting.values, compression), {.idempotency_hash = waiting.mark});
+    Result<Ticket> ticket =
+        partition().append(batch_of(waiting.values, compression), {.idempotency_hash = waiting.mark});
     ASSERT_TRUE(is_ok(ticket));
     waiting.ticket = *ticket;
     waiting_.push_back(std::move(waiting));
@@ -101,7 +104,8 @@ class RandomRun {
   void read() {
     ++counts["read"];
     if (model_.begin == model_.end()) return;
-    int64_t from = model_.begin + static_cast<int64_t>(random_.below(static_cast<uint64_t>(model_.end() - model_.begin)));
+    int64_t from =
+        model_.begin + static_cast<int64_t>(random_.below(static_cast<uint64_t>(model_.end() - model_.begin)));
     ReadBatches batches = partition().read(Offset{from}, 1 + random_.below(5000)).value();
     ASSERT_FALSE(batches.empty());
     EXPECT_LE(batches.batches()[0].base_offset.value, from);
@@ -183,7 +187,8 @@ class RandomRun {
     ASSERT_GE(end, model_.end()) << "acked records are lost";
     for (const Waiting& waiting : waiting_) {
       if (end <= model_.end()) break;
-      bool is_duplicate = waiting.mark != 0 && model_.marks.contains(waiting.mark) && waiting.ticket.first().value == model_.marks[waiting.mark].back();
+      bool is_duplicate = waiting.mark != 0 && model_.marks.contains(waiting.mark) &&
+                          waiting.ticket.first().value == model_.marks[waiting.mark].back();
       if (!is_duplicate) enter(waiting);
     }
     waiting_.clear();
@@ -226,7 +231,8 @@ TEST(LogProperty, HoldsWhatWasAckedAndNothingElse) {
   }
   for (const auto& [name, count] : counts) printf("%s %d  ", name.c_str(), count);
   printf("\n");
-  for (const char* name : {"append", "duplicate", "read", "truncate", "stop", "kill", "power cut"}) EXPECT_GT(counts[name], 100) << name;
+  for (const char* name : {"append", "duplicate", "read", "truncate", "stop", "kill", "power cut"})
+    EXPECT_GT(counts[name], 100) << name;
 }
 
 }  // namespace

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -56,7 +59,9 @@ void add(RecordBatchBuilder& builder, const OwnedRecord& record) {
   for (const auto& [name, value] : record.headers) {
     headers.push_back({name, value ? std::optional<std::string_view>(*value) : std::nullopt});
   }
-  auto view = [](const std::optional<std::string>& text) { return text ? std::optional<std::string_view>(*text) : std::nullopt; };
+  auto view = [](const std::optional<std::string>& text) {
+    return text ? std::optional<std::string_view>(*text) : std::nullopt;
+  };
   builder.add(view(record.key), view(record.value), headers, record.timestamp_ms);
 }
 
@@ -78,8 +83,9 @@ TEST(RecordBatch, BytesAreKafkas) {
   EXPECT_EQ(one.finish().value(), from_hex(kOneRecordHex));
   EXPECT_EQ(build(kThree), from_hex(kThreeRecordsHex));
 
-  std::string long_values = build({{std::string(70, 'k'), std::string(9000, 'v'), 0, {}},
-                                   {std::nullopt, std::string(64, 'w'), int64_t{1} << 40, {{"", std::string(130, 'h')}}}});
+  std::string long_values =
+      build({{std::string(70, 'k'), std::string(9000, 'v'), 0, {}},
+             {std::nullopt, std::string(64, 'w'), int64_t{1} << 40, {{"", std::string(130, 'h')}}}});
   EXPECT_EQ(long_values.size(), kLongValuesBytes);
   EXPECT_EQ(RecordBatchView::parse(long_values)->crc(), kLongValuesCrc);
   EXPECT_EQ(crc32c(long_values), kLongValuesWholeCrc);
@@ -102,7 +108,8 @@ TEST(RecordBatch, ReadsKafkasBytes) {
 
 TEST(RecordBatch, EveryCompressionGivesTheRecordsBack) {
   std::vector<OwnedRecord> many;
-  for (int i = 0; i < 5000; ++i) many.push_back({std::to_string(i % 7), std::string(static_cast<size_t>(i % 300), 'x'), 1000 + i, {}});
+  for (int i = 0; i < 5000; ++i)
+    many.push_back({std::to_string(i % 7), std::string(static_cast<size_t>(i % 300), 'x'), 1000 + i, {}});
   Decompressor decompressor;
   size_t plain = build(many).size();
   for (Compression compression : {Compression::kNone, Compression::kLz4, Compression::kZstd}) {
@@ -135,6 +142,18 @@ TEST(RecordBatch, GzipIsRead) {
   store_big<uint32_t>(batch.data() + 17, crc32c(std::string_view(batch).substr(21)));
   Decompressor decompressor;
   EXPECT_EQ(read_all(batch, decompressor).value(), kThree);
+}
+
+TEST(RecordBatch, ReadsWhatOtherPackersWrote) {
+  // kThree, its records packed by the lz4 and zstd command line tools.
+  const char* source = std::getenv("MILLRACE_SOURCE_DIR");
+  Decompressor decompressor;
+  for (const char* name : {"three_lz4", "three_zstd"}) {
+    std::ifstream file(std::string(source ? source : ".") + "/test/fuzz/record_batch/" + name, std::ios::binary);
+    std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    ASSERT_FALSE(bytes.empty()) << name;
+    EXPECT_EQ(read_all(bytes, decompressor).value(), kThree);
+  }
 }
 
 TEST(RecordBatch, UnpackingHasABound) {
@@ -216,7 +235,8 @@ TEST(RecordBatch, MutatedBytesNeverLeadOutside) {
   std::vector<std::string> seeds;
   for (Compression compression : {Compression::kNone, Compression::kLz4, Compression::kZstd}) {
     seeds.push_back(build(kThree, compression));
-    seeds.push_back(build({{std::string(200, 'k'), std::string(5000, 'v'), 1, {{"h", std::string(300, 'h')}}}}, compression));
+    seeds.push_back(
+        build({{std::string(200, 'k'), std::string(5000, 'v'), 1, {{"h", std::string(300, 'h')}}}}, compression));
   }
   for (int round = 0; round < 60000; ++round) {
     std::string bytes = seeds[random.below(seeds.size())];

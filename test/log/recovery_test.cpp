@@ -13,7 +13,8 @@ class RecoveryTest : public LogTest {
   /// Ten batches, each synced alone; then the log is gone as by kill -9, so no index file hides the frames.
   void write_and_kill(const StreamOptions& options = {}) {
     create(options);
-    for (int i = 0; i < 10; ++i) ASSERT_TRUE(is_ok(partition().append_and_wait(one("value " + std::to_string(i) + std::string(100, '.')))));
+    for (int i = 0; i < 10; ++i)
+      ASSERT_TRUE(is_ok(partition().append_and_wait(one("value " + std::to_string(i) + std::string(100, '.')))));
     env_.crash();
     log_.reset();
     env_.restart();
@@ -38,7 +39,8 @@ class RecoveryTest : public LogTest {
     ASSERT_FALSE(opened.ok());
     EXPECT_EQ(opened.error().code, sqlstate::kDataCorrupted);
     EXPECT_NE(opened.error().message.find(names), std::string::npos) << opened.error().message;
-    EXPECT_NE(opened.error().message.find(fmt::format("offset {}", offset)), std::string::npos) << opened.error().message;
+    EXPECT_NE(opened.error().message.find(fmt::format("offset {}", offset)), std::string::npos)
+        << opened.error().message;
     EXPECT_NE(opened.error().message.find("byte "), std::string::npos) << opened.error().message;
   }
 };
@@ -65,7 +67,8 @@ TEST_F(RecoveryTest, DamageInTheLastGroupIsATornTail) {
   const std::string good = segment();
   const size_t last = frame_places(good)[9];
   for (size_t byte = last; byte < good.size(); ++byte) {
-    if (byte >= last + kFrameHeaderBytes + 12 && byte < last + kFrameHeaderBytes + 16) continue;  // leader epoch: in no CRC
+    if (byte >= last + kFrameHeaderBytes + 12 && byte < last + kFrameHeaderBytes + 16)
+      continue;  // leader epoch: in no CRC
     std::string bad = good;
     bad[byte] = static_cast<char>(bad[byte] ^ 0x10);
     overwrite(segment_path(0), bad);
@@ -92,7 +95,8 @@ TEST_F(RecoveryTest, DamageBeforeAckedDataIsRefused) {
     EXPECT_EQ(segment(), bad) << "nothing may be changed";
   }
   std::string zeros = good;
-  std::fill(zeros.begin() + static_cast<std::ptrdiff_t>(places[2]), zeros.begin() + static_cast<std::ptrdiff_t>(places[5]), '\0');
+  std::fill(zeros.begin() + static_cast<std::ptrdiff_t>(places[2]),
+            zeros.begin() + static_cast<std::ptrdiff_t>(places[5]), '\0');
   overwrite(segment_path(0), zeros);
   expect_refused(segment_path(0), 2);
   overwrite(segment_path(0), good.substr(0, places[3]) + good.substr(places[4]));  // one frame missing
@@ -100,7 +104,8 @@ TEST_F(RecoveryTest, DamageBeforeAckedDataIsRefused) {
 }
 
 TEST_F(RecoveryTest, GoodFramesOfTheGroupThatTearsAreNoProof) {
-  // Two groups: three frames synced, then four in one group, of which the second is lost and the others reached the disk.
+  // Two groups: three frames synced, then four in one group, of which the second is lost and the others reached the
+  // disk.
   create();
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(is_ok(partition().append_and_wait(one(std::to_string(i)))));
   for (int i = 3; i < 7; ++i) ASSERT_TRUE(is_ok(partition().append(one(std::to_string(i)))));
@@ -110,7 +115,8 @@ TEST_F(RecoveryTest, GoodFramesOfTheGroupThatTearsAreNoProof) {
   env_.restart();
   std::string bytes = segment();
   const std::vector<size_t> places = frame_places(bytes);
-  std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(places[4]), bytes.begin() + static_cast<std::ptrdiff_t>(places[5]), '\0');
+  std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(places[4]),
+            bytes.begin() + static_cast<std::ptrdiff_t>(places[5]), '\0');
   overwrite(segment_path(0), bytes);
   open();
   EXPECT_EQ(read_values(partition()), (std::vector<std::string>{"0", "1", "2", "3"}));
@@ -214,10 +220,18 @@ TEST_F(RecoveryTest, MutatedSegmentsNeverCrashOrInvent) {
   for (int round = 0; round < 3000; ++round) {
     std::string bytes = good;
     switch (random.below(4)) {
-      case 0: bytes.resize(random.below(bytes.size() + 1)); break;
-      case 1: bytes.insert(random.below(bytes.size()), std::string(random.below(80), static_cast<char>(random.next()))); break;
-      case 2: bytes.erase(random.below(bytes.size()), random.below(200)); break;
-      default: bytes[random.below(bytes.size())] = static_cast<char>(random.next()); break;
+      case 0:
+        bytes.resize(random.below(bytes.size() + 1));
+        break;
+      case 1:
+        bytes.insert(random.below(bytes.size()), std::string(random.below(80), static_cast<char>(random.next())));
+        break;
+      case 2:
+        bytes.erase(random.below(bytes.size()), random.below(200));
+        break;
+      default:
+        bytes[random.below(bytes.size())] = static_cast<char>(random.next());
+        break;
     }
     overwrite(segment_path(0), bytes);
     auto opened = Log::open(env_, "data/log");
@@ -239,7 +253,8 @@ TEST_F(RecoveryTest, MutatedSegmentsNeverCrashOrInvent) {
 
 TEST_F(RecoveryTest, MutatedIndexFilesAreNotBelieved) {
   create();
-  for (int i = 0; i < 40; ++i) ASSERT_TRUE(is_ok(partition().append_and_wait(one(std::to_string(i)), {.idempotency_hash = 7})));
+  for (int i = 0; i < 40; ++i)
+    ASSERT_TRUE(is_ok(partition().append_and_wait(one(std::to_string(i)), {.idempotency_hash = 7})));
   std::vector<std::string> all = read_values(partition());
   log_.reset();
   const std::string good = env_.files().read_all(index_path(0)).value();
