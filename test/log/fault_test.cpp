@@ -83,19 +83,27 @@ TEST_F(FaultTest, AFullDiskWhileASegmentIsStarted) {
 }
 
 TEST_F(FaultTest, AFailedDirectorySyncWhileASegmentIsStarted) {
-  create({.segment_bytes = 4096});
-  ASSERT_TRUE(is_ok(partition().append_and_wait(one(std::string(3000, 'a')))));
-  fail(FileOperation::kSyncDirectory, EIO, "");
-  EXPECT_FALSE(partition().append_and_wait(one(std::string(3000, 'b'))).ok());
-  EXPECT_TRUE(partition().failure().has_value());
-  ASSERT_TRUE(is_ok(partition().reopen()));
-  // The next segment's file exists: a small batch must not go into the old one.
-  EXPECT_EQ(partition().append_and_wait(one("c"))->first, Offset{1});
-  env_.power_cut();
-  log_.reset();
-  env_.restart();
-  open();
-  EXPECT_EQ(read_values(partition()).size(), 2U);
+  for (int errno_value : {EIO, ENOSPC}) {
+    SCOPED_TRACE(errno_value);
+    log_.reset();
+    ASSERT_TRUE(is_ok(env_.files().remove_recursively("data")));
+    open();
+    create({.segment_bytes = 4096});
+    ASSERT_TRUE(is_ok(partition().append_and_wait(one(std::string(3000, 'a')))));
+    fail(FileOperation::kSyncDirectory, errno_value, "");
+    EXPECT_FALSE(partition().append_and_wait(one(std::string(3000, 'b'))).ok());
+    EXPECT_EQ(partition().failure().has_value(), errno_value == EIO);
+    ASSERT_TRUE(is_ok(partition().reopen()));
+    // The next segment's file exists: a small batch must not go into the old one any more.
+    EXPECT_EQ(partition().append_and_wait(one("c"))->first, Offset{1});
+    env_.power_cut(Survival::kEverything);
+    log_.reset();
+    env_.restart();
+    auto opened = Log::open(env_, "data/log");
+    ASSERT_TRUE(is_ok(opened));
+    log_ = std::move(opened).value();
+    EXPECT_EQ(read_values(partition()).size(), 2U);
+  }
 }
 
 /// A fixed run on one partition; returns which values were acked. Any step may fail.
