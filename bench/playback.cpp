@@ -25,9 +25,10 @@ int main(int argc, char** argv) {
     return 1;
   }
   const double seconds = static_cast<double>(env.clock().monotonic().micros - start_us) / 1e6;
-  std::printf("{\"bench\":\"playback_generate\",\"events\":%llu,\"bytes\":%llu,\"seconds\":%.3f,\"events_per_second\":%.0f,"
-              "\"bytes_per_second\":%.0f}\n",
-              static_cast<unsigned long long>(manifest->lines), static_cast<unsigned long long>(manifest->bytes), seconds,
-              static_cast<double>(manifest->lines) / seconds, static_cast<double>(manifest->bytes) / seconds);
+  std::printf(
+      "{\"bench\":\"playback_generate\",\"events\":%llu,\"bytes\":%llu,\"seconds\":%.3f,\"events_per_second\":%.0f,"
+      "\"bytes_per_second\":%.0f}\n",
+      static_cast<unsigned long long>(manifest->lines), static_cast<unsigned long long>(manifest->bytes), seconds,
+      static_cast<double>(manifest->lines) / seconds, static_cast<double>(manifest->bytes) / seconds);
   return 0;
 }

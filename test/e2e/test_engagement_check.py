@@ -10,6 +10,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import engagement_check as check  # noqa: E402
+import engagement_inputs as inputs  # noqa: E402
 import engagement_wrong as wrong  # noqa: E402
 
 PUBLISHED = """kind,title,available_globally,release_date,runtime,hours_viewed,views
@@ -159,6 +160,30 @@ class WrongPipelines(unittest.TestCase):
     def test_a_changed_report_is_noticed(self):
         with self.assertRaisesRegex(ValueError, "paused_counted: report.sql has this 0 times"):
             wrong.make_all(wrong.REPORT_SQL.read_text(encoding="utf-8").replace("state = 'playing'", "state = 'PLAYING'"))
+
+
+class OtherDeliveries(unittest.TestCase):
+    LINES = [b'{"seq":%d,"server_ts":%d}\n' % (i, i * inputs.DAY_MS) for i in range(200)] + [b"{ no event\n"]
+
+    def test_shuffled_within_days(self):
+        shuffled = inputs.shuffle(self.LINES, seed=3)
+        self.assertEqual(sorted(shuffled), sorted(self.LINES))
+        self.assertEqual(shuffled, inputs.shuffle(self.LINES, seed=3))
+        self.assertNotEqual(shuffled, inputs.shuffle(self.LINES, seed=4))
+        moved = [abs(shuffled.index(line) - place) for place, line in enumerate(self.LINES)]
+        self.assertGreater(max(moved), 5)
+        self.assertLessEqual(max(moved), 13)
+
+    def test_pieces_lose_nothing(self):
+        batches = list(inputs.pieces(self.LINES, seed=5, most=20))
+        self.assertEqual([line for batch in batches for line in batch], self.LINES)
+        self.assertGreater(len(set(map(len, batches))), 3)
+
+    def test_only_a_newline_ends_a_line(self):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b"a\rb\x0bc\n\xff\nlast")
+            file.flush()
+            self.assertEqual(inputs.read_lines(file.name), [b"a\rb\x0bc\n", b"\xff\n", b"last\n"])
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ TEST(Generator, EqualInputGivesEqualBytes) {
   EXPECT_EQ(first.manifest_json, again.manifest_json);
   // These are part of the contract: published seeds must give the same run in every version and on every machine.
   EXPECT_EQ(first.manifest.sha256_events, "1a5aac21d7eb9fcbcbf29da17abbeb68fbf0f0bb6fc0709f6a3dd93fdd4a4345");
-  EXPECT_EQ(run_generator(small_options(7)).manifest.sha256_events, "c72be7f3c9610f78f6584119c732069fb58a28163e73b726cbeed24ef4bcbc2c");
+  EXPECT_EQ(run_generator(small_options(7)).manifest.sha256_events,
+            "c72be7f3c9610f78f6584119c732069fb58a28163e73b726cbeed24ef4bcbc2c");
 }
 
 TEST(Generator, MemoryForSessionsDoesNotChangeTheBytes) {
@@ -189,16 +190,21 @@ TEST_P(Counters, TruthRoundsToThePublishedFigures) {
     const double runtime = catalogue.at(title)["runtime_h"];
     const auto views = static_cast<int64_t>(static_cast<double>(hours) / runtime / 100'000.0 + 0.5) * 100'000;
     if (views == 0) continue;
-    reported.insert(catalogue[title]["kind"].get<std::string>() + "," + catalogue[title]["title"].get<std::string>() + "," +
-                    std::to_string(hours) + "," + std::to_string(views));
+    reported.insert(catalogue[title]["kind"].get<std::string>() + "," + catalogue[title]["title"].get<std::string>() +
+                    "," + std::to_string(hours) + "," + std::to_string(views));
   }
-  const std::set<std::string> published = {
-      "Show,Long: Season 1,9700000,2500000", "Show,Comma, and \"quotes\": Season 2,4300000,600000",
-      "Show,Same,4400000,200000",            "Show,Same,400000,400000",
-      "Show,Cartoon: Season 1 // Trickfilm,900000,200000", "Show,Two minutes,100000,3000000",
-      "Movie,Film,3100000,1600000",          "Movie,Live,14400000,4800000",
-      "Movie,Odd cut,14400000,4900000",      "Movie,Small,100000,100000",
-      "Movie,Old,100000,100000",             "Movie,Rounded,3200000,1500000"};
+  const std::set<std::string> published = {"Show,Long: Season 1,9700000,2500000",
+                                           "Show,Comma, and \"quotes\": Season 2,4300000,600000",
+                                           "Show,Same,4400000,200000",
+                                           "Show,Same,400000,400000",
+                                           "Show,Cartoon: Season 1 // Trickfilm,900000,200000",
+                                           "Show,Two minutes,100000,3000000",
+                                           "Movie,Film,3100000,1600000",
+                                           "Movie,Live,14400000,4800000",
+                                           "Movie,Odd cut,14400000,4900000",
+                                           "Movie,Small,100000,100000",
+                                           "Movie,Old,100000,100000",
+                                           "Movie,Rounded,3200000,1500000"};
   EXPECT_EQ(reported, published);
   EXPECT_EQ(run.manifest.rows, 12u);
   EXPECT_EQ(run.manifest.effective_runtime_rows, 2u) << "the one with * and the odd cut";
@@ -210,9 +216,9 @@ TEST(Generator, WithoutFaultsEverythingArrivesOnceInTimeAndInOrder) {
   const GeneratedRun run = run_generator(options);
   const Manifest& manifest = run.manifest;
   EXPECT_EQ(manifest.lines, manifest.unique_events);
-  for (const uint64_t planted : {manifest.duplicates, manifest.malformed, manifest.offline_sessions, manifest.straddle,
-                                 manifest.missing_start, manifest.missing_stop, manifest.lost_heartbeats,
-                                 manifest.stragglers, manifest.bad_clock_sessions})
+  for (const uint64_t planted :
+       {manifest.duplicates, manifest.malformed, manifest.offline_sessions, manifest.straddle, manifest.missing_start,
+        manifest.missing_stop, manifest.lost_heartbeats, manifest.stragglers, manifest.bad_clock_sessions})
     EXPECT_EQ(planted, 0u);
   EXPECT_GT(manifest.paused_sessions, 0u);
   EXPECT_GT(manifest.preview_sessions, 0u);

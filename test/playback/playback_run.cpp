@@ -38,7 +38,8 @@ Options small_options(uint64_t seed, int64_t unit_ms) {
 GeneratedRun run_generator(Options options) {
   GeneratedRun run;
   auto manifest = generate(std::move(options), [&](Part part, std::string_view bytes) -> Status {
-    std::string* const parts[] = {&run.catalogue, &run.events, &run.truth, &run.truth_week, &run.truth_asof, &run.manifest_json};
+    std::string* const parts[] = {&run.catalogue,  &run.events,     &run.truth,
+                                  &run.truth_week, &run.truth_asof, &run.manifest_json};
     *parts[static_cast<size_t>(part)] += bytes;
     if (part == Part::kEvents) {
       EXPECT_EQ(bytes.back(), '\n');

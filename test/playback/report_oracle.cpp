@@ -83,7 +83,9 @@ std::vector<std::string> ReportOracle::rows(const std::string& query) {
 void ReportOracle::fill_events(std::string_view ndjson) {
   duckdb_appender appender;
   ASSERT_EQ(duckdb_appender_create(connection_, nullptr, "playback", &appender), DuckDBSuccess);
-  const auto text = [&](const std::string& value) { duckdb_append_varchar_length(appender, value.data(), value.size()); };
+  const auto text = [&](const std::string& value) {
+    duckdb_append_varchar_length(appender, value.data(), value.size());
+  };
   for (const std::string_view line : split_lines(ndjson)) {
     const auto event = read_event(line);
     if (!event) {
@@ -97,7 +99,8 @@ void ReportOracle::fill_events(std::string_view ndjson) {
     duckdb_append_null(appender);  // video_id
     text(event->play_kind);
     for (int i = 0; i < 2; ++i) duckdb_append_null(appender);  // device, country
-    for (const int64_t value : {event->session_epoch_ms, event->mono_ms, event->client_ts}) duckdb_append_int64(appender, value);
+    for (const int64_t value : {event->session_epoch_ms, event->mono_ms, event->client_ts})
+      duckdb_append_int64(appender, value);
     duckdb_append_null(appender);  // position_ms
     for (const int64_t value : {event->played_ms, event->server_ts}) duckdb_append_int64(appender, value);
     ASSERT_EQ(duckdb_appender_end_row(appender), DuckDBSuccess) << duckdb_appender_error(appender);

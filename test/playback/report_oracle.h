@@ -21,8 +21,8 @@ class ReportOracle {
   ReportOracle(const ReportOracle&) = delete;
   ReportOracle& operator=(const ReportOracle&) = delete;
 
-  /// Runs the statements in order: a stream or table is created and filled from the NDJSON (what is no event is skipped and
-  /// counted), a view becomes a table, a sink is left out. Variables are put in, else their defaults.
+  /// Runs the statements in order: a stream or table is created and filled from the NDJSON (what is no event is skipped
+  /// and counted), a view becomes a table, a sink is left out. Variables are put in, else their defaults.
   void run(const std::string& sql, const std::string& events, const std::string& catalogue,
            const std::map<std::string, std::string>& variables);
   /// The rows, each as its fields joined by commas.

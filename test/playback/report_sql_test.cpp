@@ -1,5 +1,5 @@
-// examples/engagement/report.sql over generated and given runs, in DuckDB: the report is the published one, row for row,
-// and each of the usual mistakes gives another.
+// examples/engagement/report.sql over generated and given runs, in DuckDB: the report is the published one, row for
+// row, and each of the usual mistakes gives another.
 #include <gtest/gtest.h>
 #include <zlib.h>
 
@@ -138,7 +138,8 @@ std::string read_gzip(const std::filesystem::path& path) {
   std::string text;
   gzFile file = gzopen(path.c_str(), "rb");
   char buffer[1 << 16];
-  for (int count; file && (count = gzread(file, buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<size_t>(count));
+  for (int count; file && (count = gzread(file, buffer, sizeof buffer)) > 0;)
+    text.append(buffer, static_cast<size_t>(count));
   if (file) gzclose(file);
   return text;
 }

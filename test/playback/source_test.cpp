@@ -15,7 +15,7 @@ sql::Options checked(int64_t unit_ms, bool faults) {
   for (const sql::OptionSpec& spec : option_group().source_options) {
     sql::Option option;
     option.name = spec.name;
-    option.value = spec.name == "unit_ms" ? std::to_string(unit_ms)
+    option.value = spec.name == "unit_ms"  ? std::to_string(unit_ms)
                    : spec.name == "faults" ? (faults ? "true" : "false")
                    : spec.name == "path"   ? "titles.csv"
                                            : spec.default_text;

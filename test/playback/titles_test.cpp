@@ -67,8 +67,9 @@ TEST(Titles, Reads) {
 }
 
 TEST(Titles, ColumnsMayComeInAnyOrderWithOthersBetween) {
-  const auto titles = read_titles("\xEF\xBB\xBFviews,half,kind,hours_viewed,runtime,title,release_date,available_globally\r\n"
-                                  "400000,2025H1,Show,400000,1:00,Same,,No\r\n");
+  const auto titles = read_titles(
+      "\xEF\xBB\xBFviews,half,kind,hours_viewed,runtime,title,release_date,available_globally\r\n"
+      "400000,2025H1,Show,400000,1:00,Same,,No\r\n");
   ASSERT_TRUE(titles.ok()) << render(titles.error());
   EXPECT_EQ((*titles)[0].kind, "Show");
   EXPECT_EQ((*titles)[0].views, 400'000);

@@ -15,10 +15,26 @@ struct Weighted {
   int percent;
 };
 
-constexpr std::array<Weighted, 5> kDevices = {{{"tv", 45}, {"phone", 21}, {"tablet", 12}, {"console", 11}, {"web", 11}}};
-constexpr std::array<Weighted, 18> kCountries = {{{"US", 20}, {"BR", 9}, {"GB", 9}, {"IN", 7}, {"MX", 7}, {"DE", 6},
-                                                  {"FR", 6},  {"JP", 5}, {"KR", 5}, {"ES", 4}, {"CA", 4}, {"IT", 4},
-                                                  {"PL", 3},  {"AR", 3}, {"TR", 3}, {"ZA", 2}, {"TH", 2}, {"NG", 1}}};
+constexpr std::array<Weighted, 5> kDevices = {
+    {{"tv", 45}, {"phone", 21}, {"tablet", 12}, {"console", 11}, {"web", 11}}};
+constexpr std::array<Weighted, 18> kCountries = {{{"US", 20},
+                                                  {"BR", 9},
+                                                  {"GB", 9},
+                                                  {"IN", 7},
+                                                  {"MX", 7},
+                                                  {"DE", 6},
+                                                  {"FR", 6},
+                                                  {"JP", 5},
+                                                  {"KR", 5},
+                                                  {"ES", 4},
+                                                  {"CA", 4},
+                                                  {"IT", 4},
+                                                  {"PL", 3},
+                                                  {"AR", 3},
+                                                  {"TR", 3},
+                                                  {"ZA", 2},
+                                                  {"TH", 2},
+                                                  {"NG", 1}}};
 
 template <size_t N>
 constexpr int sum_of(const std::array<Weighted, N>& choices) {
@@ -118,8 +134,8 @@ constexpr std::array<std::string_view, 3> kStates = {"playing", "paused", "stopp
 
 }  // namespace
 
-void make_session_text(const Row& row, const RowSession& session, const SessionPlan& plan, uint64_t accounts, bool faults,
-                       SplitMix64& random, SessionText& text) {
+void make_session_text(const Row& row, const RowSession& session, const SessionPlan& plan, uint64_t accounts,
+                       bool faults, SplitMix64& random, SessionText& text) {
   text.epoch_ms = plan.epoch_ms;
   text.bad_clock = false;
   text.unsent = 0;
@@ -135,7 +151,8 @@ void make_session_text(const Row& row, const RowSession& session, const SessionP
       std::snprintf(text.id, sizeof text.id, "s%09llu", static_cast<unsigned long long>(session.number)));
   const int length = std::snprintf(
       text.middle, sizeof text.middle,
-      ",\"account_id\":\"a%06llu\",\"profile_id\":\"p%06llu\",\"title_id\":\"%s\",\"video_id\":\"%s%s\",\"play_kind\":\"%s\","
+      ",\"account_id\":\"a%06llu\",\"profile_id\":\"p%06llu\",\"title_id\":\"%s\",\"video_id\":\"%s%s\",\"play_kind\":"
+      "\"%s\","
       "\"device\":\"%.*s\",\"country\":\"%.*s\",\"session_epoch_ms\":%lld,\"mono_ms\":",
       static_cast<unsigned long long>(account), static_cast<unsigned long long>(profile), row.title_id.c_str(),
       row.title_id.c_str(), episode, session.request.preview ? "preview" : "main", static_cast<int>(device.size()),

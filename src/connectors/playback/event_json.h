@@ -30,8 +30,8 @@ struct SessionText {
 };
 
 /// Draws account, device, country, clock and episode, and renders what they fix.
-void make_session_text(const Row& row, const RowSession& session, const SessionPlan& plan, uint64_t accounts, bool faults,
-                       SplitMix64& random, SessionText& text);
+void make_session_text(const Row& row, const RowSession& session, const SessionPlan& plan, uint64_t accounts,
+                       bool faults, SplitMix64& random, SessionText& text);
 
 /// The changing half of one copy of an event.
 struct EventCopy {

@@ -8,7 +8,7 @@
 namespace millrace::connectors::playback {
 namespace {
 
-constexpr size_t kPendingMin = 1u << 16;       ///< copies gathered before a sort
+constexpr size_t kPendingMin = 1u << 16;           ///< copies gathered before a sort
 constexpr int64_t kLeadMax = 30 * 60'000 + 1'000;  ///< sessions start at most this long before the window
 constexpr size_t kMalformedRoom = 512;
 static_assert(kMalformedRoom <= kEventLineMax);
@@ -66,7 +66,8 @@ bool EventOrder::plan_slice() {
       const SessionPlan plan = plan_session(session.request, window_, options_.faults, random);
       if (plan.epoch_ms < from || plan.epoch_ms >= to) continue;
       planned_.push_back(Planned{plan.epoch_ms, session.number, session.request.seed, static_cast<uint32_t>(index),
-                                 static_cast<uint32_t>(session.request.play_ms) & 0x7fffffffu, session.request.preview});
+                                 static_cast<uint32_t>(session.request.play_ms) & 0x7fffffffu,
+                                 session.request.preview});
     }
   }
   std::sort(planned_.begin(), planned_.end(), [](const Planned& a, const Planned& b) {
@@ -165,8 +166,8 @@ bool EventOrder::refill() {
   return true;
 }
 
-/// Moves what arrives before `watermark_ms` from pending_ to ready_ and sorts it. No session starts before the watermark
-/// any more, and no event arrives before its session starts.
+/// Moves what arrives before `watermark_ms` from pending_ to ready_ and sorts it. No session starts before the
+/// watermark any more, and no event arrives before its session starts.
 void EventOrder::release(int64_t watermark_ms) {
   auto middle = std::partition(pending_.begin(), pending_.end(),
                                [watermark_ms](const EventCopy& copy) { return copy.arrival_ms >= watermark_ms; });

@@ -26,11 +26,14 @@ Status check_options(const Options& options) {
         .with_hint("10 to 360000000000; 200000 makes about a million events of the 200 titles in examples/engagement");
   const int64_t length = options.window_end_ms - options.window_start_ms;
   if (options.window_start_ms < 0 || options.window_end_ms < 0 || length < kDayMs || length > kWindowMsMax)
-    return user_error(sqlstate::kInvalidParameter, "the window is out of range: " + std::to_string(options.window_start_ms) +
-                                                       " to " + std::to_string(options.window_end_ms))
-        .with_hint("ms since 1970, UTC; one day to ten years long; the first half of 2025 is 1735689600000 to 1751328000000");
+    return user_error(sqlstate::kInvalidParameter,
+                      "the window is out of range: " + std::to_string(options.window_start_ms) + " to " +
+                          std::to_string(options.window_end_ms))
+        .with_hint(
+            "ms since 1970, UTC; one day to ten years long; the first half of 2025 is 1735689600000 to 1751328000000");
   if (options.decoy_titles > kCountMax || options.unknown_sessions > kCountMax || options.malformed_lines > kCountMax)
-    return user_error(sqlstate::kInvalidParameter, "decoys, unknown sessions and malformed lines are limited to 1000000 each");
+    return user_error(sqlstate::kInvalidParameter,
+                      "decoys, unknown sessions and malformed lines are limited to 1000000 each");
   return {};
 }
 

@@ -20,14 +20,15 @@ struct Options {
   /// runtime is H:MM, H:MM*, or *; release_date is YYYY-MM-DD or empty; hours_viewed a multiple of 100,000.
   std::string titles_csv;
   uint64_t seed = 1;
-  int64_t unit_ms = 3600;  ///< ms of play that stand for 100,000 published hours
+  int64_t unit_ms = 3600;       ///< ms of play that stand for 100,000 published hours
   int64_t window_start_ms = 0;  ///< first ms that counts, UTC
   int64_t window_end_ms = 0;    ///< first ms that no longer counts; at least a day later
-  bool faults = true;  ///< false: in time, in order, once, and well-formed; pauses, previews and decoys remain
-  uint32_t decoy_titles = 500;      ///< titles in the catalogue that stay under the 50,000-view line
+  bool faults = true;           ///< false: in time, in order, once, and well-formed; pauses, previews and decoys remain
+  uint32_t decoy_titles = 500;  ///< titles in the catalogue that stay under the 50,000-view line
   uint32_t unknown_sessions = 300;  ///< sessions of titles that the catalogue does not hold
   uint32_t malformed_lines = 180;
-  uint32_t sessions_in_memory = 1u << 20;  ///< sessions planned at a time (32 bytes each); more of them cost more passes
+  uint32_t sessions_in_memory =
+      1u << 20;  ///< sessions planned at a time (32 bytes each); more of them cost more passes
 };
 
 /// What was generated, counted where it was planted. "Unique" means by (session_id, seq).
@@ -45,8 +46,8 @@ struct Manifest {
   uint64_t missing_start = 0;
   uint64_t missing_stop = 0;
   uint64_t paused_sessions = 0;
-  uint64_t lost_heartbeats = 0;  ///< holes in seq
-  uint64_t stragglers = 0;       ///< first copies up to 10 minutes late
+  uint64_t lost_heartbeats = 0;       ///< holes in seq
+  uint64_t stragglers = 0;            ///< first copies up to 10 minutes late
   uint64_t unknown_title = 0;         ///< sessions of unknown titles
   uint64_t unknown_title_events = 0;  ///< unique events of unknown titles (all of them are main plays)
   uint64_t decoy_titles = 0;

@@ -70,7 +70,9 @@ constexpr Kind kKinds[] = {
     {"a hexadecimal escape", Edit::kReplace, "playing", "\\x70laying"},
     {"a short \\u escape", Edit::kReplace, "playing", "playing\\u12"},
     // Bytes that are no UTF-8.
-    {"Latin-1", Edit::kReplace, "playing", "lecture arr\xEAt\xE9" "e"},
+    {"Latin-1", Edit::kReplace, "playing",
+     "lecture arr\xEAt\xE9"
+     "e"},
     {"a lone continuation byte", Edit::kReplace, "playing", "play\x80ing"},
     {"an overlong form", Edit::kReplace, "playing", "play\xC0\xAFing"},
     {"a surrogate in UTF-8", Edit::kReplace, "playing", "play\xED\xA0\x80ing"},
@@ -108,8 +110,10 @@ constexpr Kind kKinds[] = {
     {"seq in words", Edit::kReplace, "\"seq\":0", "\"seq\":\"zero\""},
     {"seq as an object", Edit::kReplace, "\"seq\":0", "\"seq\":{\"value\":0}"},
     {"seq as an array", Edit::kReplace, "\"seq\":0", "\"seq\":[0]"},
-    {"the time as a date", Edit::kReplace, "\"session_epoch_ms\":1740000000000", "\"session_epoch_ms\":\"2025-02-19T21:20:00Z\""},
-    {"a number beyond 64 bits", Edit::kReplace, "\"session_epoch_ms\":1740000000000", "\"session_epoch_ms\":99999999999999999999"},
+    {"the time as a date", Edit::kReplace, "\"session_epoch_ms\":1740000000000",
+     "\"session_epoch_ms\":\"2025-02-19T21:20:00Z\""},
+    {"a number beyond 64 bits", Edit::kReplace, "\"session_epoch_ms\":1740000000000",
+     "\"session_epoch_ms\":99999999999999999999"},
     {"mono_ms in words", Edit::kReplace, "\"mono_ms\":60000", "\"mono_ms\":\"a minute\""},
 };
 
@@ -118,9 +122,11 @@ std::string valid_line(uint64_t number) {
   char line[600];
   const int length = std::snprintf(
       line, sizeof line,
-      "{\"event_id\":\"m%09llu-0000\",\"type\":\"heartbeat\",\"state\":\"playing\",\"session_id\":\"m%09llu\",\"seq\":0,"
+      "{\"event_id\":\"m%09llu-0000\",\"type\":\"heartbeat\",\"state\":\"playing\",\"session_id\":\"m%09llu\",\"seq\":"
+      "0,"
       "\"account_id\":\"a000001\",\"profile_id\":\"p000003\",\"title_id\":\"t000001\",\"video_id\":\"t000001-e01\","
-      "\"play_kind\":\"main\",\"device\":\"tv\",\"country\":\"US\",\"session_epoch_ms\":1740000000000,\"mono_ms\":60000,"
+      "\"play_kind\":\"main\",\"device\":\"tv\",\"country\":\"US\",\"session_epoch_ms\":1740000000000,\"mono_ms\":"
+      "60000,"
       "\"client_ts\":1740000060000,\"position_ms\":60000,\"played_ms\":60000,\"server_ts\":1740000061000}",
       static_cast<unsigned long long>(number), static_cast<unsigned long long>(number));
   return std::string(line, static_cast<size_t>(length));

@@ -150,7 +150,8 @@ std::vector<Row> make_rows(const std::vector<Title>& titles, const Options& opti
 
 std::string catalogue_ndjson(const std::vector<Title>& titles, const std::vector<Row>& rows) {
   std::string out;
-  for (size_t index = 0; index < titles.size(); ++index) append_catalogue_line(out, rows[index].title_id, titles[index]);
+  for (size_t index = 0; index < titles.size(); ++index)
+    append_catalogue_line(out, rows[index].title_id, titles[index]);
   for (size_t decoy = 0; titles.size() + decoy < rows.size(); ++decoy) {
     const Row& row = rows[titles.size() + decoy];
     if (row.role != Role::kDecoy) break;

@@ -18,10 +18,10 @@ struct Row {
   Role role = Role::kListed;
   bool show = false;  ///< plays have episodes
   std::string title_id;
-  int64_t play_ms = 0;     ///< credited in the window, exactly; for an unknown row, per session
-  int64_t cap_ms = 0;      ///< longest session, less 5 s
+  int64_t play_ms = 0;  ///< credited in the window, exactly; for an unknown row, per session
+  int64_t cap_ms = 0;   ///< longest session, less 5 s
   int64_t earliest_ms = 0;
-  uint32_t sessions = 0;   ///< of an unknown row; the others have as many as play_ms takes
+  uint32_t sessions = 0;       ///< of an unknown row; the others have as many as play_ms takes
   uint64_t session_first = 0;  ///< number of its first session
 };
 

@@ -139,7 +139,8 @@ void run_timeline(const SessionPlan& plan, SplitMix64& random, std::vector<Sessi
   timeline.add(EventType::kStop, PlayerState::kStopped, !plan.missing_stop);
 }
 
-/// Drops heartbeats between the first and the last event that arrive: the state before a lost one is the state after it.
+/// Drops heartbeats between the first and the last event that arrive: the state before a lost one is the state after
+/// it.
 void lose_heartbeats(SplitMix64& random, std::vector<SessionEvent>& events) {
   size_t first = 0;
   size_t last = events.size() - 1;

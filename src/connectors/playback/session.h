@@ -24,8 +24,9 @@ struct SessionRequest {
   bool preview = false;
 };
 
-/// When a session runs and what goes wrong in it. In play time it is lead | play_ms | tail; only the middle is credited:
-/// lead and tail lie outside the window (a straddling session) or beyond the first or last event that arrives.
+/// When a session runs and what goes wrong in it. In play time it is lead | play_ms | tail; only the middle is
+/// credited: lead and tail lie outside the window (a straddling session) or beyond the first or last event that
+/// arrives.
 struct SessionPlan {
   int64_t epoch_ms = 0;  ///< the server-issued start; event time = epoch + mono
   int64_t play_ms = 0;
@@ -50,8 +51,8 @@ struct SessionEvent {
   uint32_t seq = 0;
   uint32_t mono_ms = 0;
   uint32_t played_ms = 0;
-  int64_t arrival_ms = 0;      ///< server_ts of the first copy
-  int64_t copy_arrival_ms = 0; ///< of the second copy, always later; 0 when there is none
+  int64_t arrival_ms = 0;       ///< server_ts of the first copy
+  int64_t copy_arrival_ms = 0;  ///< of the second copy, always later; 0 when there is none
 };
 
 /// Draws the plan. `random` was made from request.seed; expand_session goes on drawing from it.

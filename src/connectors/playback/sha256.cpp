@@ -18,7 +18,8 @@ Sha256::Sha256() : state_(std::make_unique<State>()) {
 Sha256::~Sha256() = default;
 
 void Sha256::add(std::string_view bytes) {
-  MR_CHECK(EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) == 1, "a digest takes bytes until it is finished");
+  MR_CHECK(EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) == 1,
+           "a digest takes bytes until it is finished");
 }
 
 std::string Sha256::finish() {

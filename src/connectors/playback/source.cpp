@@ -60,7 +60,8 @@ sql::OptionGroup option_group() {
       integer("unit_ms", "200000", 10, "ms of play that stand for 100,000 published hours"),
       integer("window_start_ms", "1735689600000", 0, "first ms that counts, since 1970, UTC"),
       integer("window_end_ms", "1751328000000", 0, "first ms that no longer counts"),
-      {"faults", sql::OptionKind::kBoolean, "true", "whether events come twice, late, out of order, with holes and malformed"},
+      {"faults", sql::OptionKind::kBoolean, "true",
+       "whether events come twice, late, out of order, with holes and malformed"},
   };
   return group;
 }

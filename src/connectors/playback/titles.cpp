@@ -69,8 +69,8 @@ bool parse_integer(std::string_view text, int64_t& out) {
 }
 
 Error line_error(int line, std::string_view what, std::string_view value) {
-  return user_error(sqlstate::kInvalidText,
-                    "titles file, line " + std::to_string(line) + ": " + std::string(what) + ": '" + std::string(value) + "'");
+  return user_error(sqlstate::kInvalidText, "titles file, line " + std::to_string(line) + ": " + std::string(what) +
+                                                ": '" + std::string(value) + "'");
 }
 
 /// hours / views with as few decimals as give the views back, at least four.
@@ -84,8 +84,8 @@ bool effective_runtime(int64_t hours, int64_t views, Runtime& out) {
   return false;
 }
 
-constexpr std::array<std::string_view, 7> kColumns = {"kind",    "title",        "available_globally", "release_date",
-                                                      "runtime", "hours_viewed", "views"};
+constexpr std::array<std::string_view, 7> kColumns = {
+    "kind", "title", "available_globally", "release_date", "runtime", "hours_viewed", "views"};
 
 Result<std::array<size_t, kColumns.size()>> find_columns(const std::vector<std::string>& header) {
   std::array<size_t, kColumns.size()> places{};
@@ -187,7 +187,8 @@ Result<std::vector<Title>> read_titles(std::string_view csv) {
   std::vector<Title> titles;
   while (reader.next(record, line)) {
     if (record.size() == 1 && record[0].empty()) continue;
-    if (record.size() != width) return line_error(line, "number of fields differs from the header", std::to_string(record.size()));
+    if (record.size() != width)
+      return line_error(line, "number of fields differs from the header", std::to_string(record.size()));
     std::array<std::string, kColumns.size()> fields;
     for (size_t column = 0; column < kColumns.size(); ++column) fields[column] = record[places[column]];
     MR_ASSIGN(Title title, make_title(std::move(fields), line));

@@ -27,7 +27,7 @@ struct Title {
   std::string kind;
   std::string title;
   std::string available_globally;
-  std::string release_date;  ///< YYYY-MM-DD or empty
+  std::string release_date;   ///< YYYY-MM-DD or empty
   std::string runtime_label;  ///< as published
   int64_t hours_viewed = 0;
   int64_t views = 0;

@@ -11,7 +11,8 @@ int64_t week_start(int64_t ms) {
   return ms - within;
 }
 
-/// Calls played(from, to) for each span in which the session was playing, as the events that arrived by `limit_ms` tell it.
+/// Calls played(from, to) for each span in which the session was playing, as the events that arrived by `limit_ms` tell
+/// it.
 template <typename Played>
 void for_each_span(int64_t epoch_ms, const std::vector<SessionEvent>& events, int64_t limit_ms, Played played) {
   const SessionEvent* before = nullptr;

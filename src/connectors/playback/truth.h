@@ -18,7 +18,8 @@ class Truth {
  public:
   Truth(size_t rows, const Window& window, int64_t asof_ms);
 
-  /// Credits a main play to `row` by the counting rules (docs/generators.md), from the events alone, and returns the sum.
+  /// Credits a main play to `row` by the counting rules (docs/generators.md), from the events alone, and returns the
+  /// sum.
   int64_t add_session(size_t row, int64_t epoch_ms, const std::vector<SessionEvent>& events);
 
   int64_t total_ms(size_t row) const { return total_[row]; }
