@@ -159,7 +159,7 @@ void RowCodec::write_bitmaps(std::span<const ColumnView> views, RowBuffer& out) 
   char* base = out.bytes_.data();
   if (bitmap_bytes_ == 1) {
     for (size_t row = 0; row < rows; ++row) base[out.starts_[row]] = 0;
-  } else {
+  } else if (bitmap_bytes_ > 1) {
     for (size_t row = 0; row < rows; ++row) std::memset(base + out.starts_[row], 0, bitmap_bytes_);
   }
   for (size_t i = 0; i < views.size(); ++i) {
