@@ -43,7 +43,13 @@ class GraphRun final : public Graph {
   Status make_operators(const std::vector<batch::Session*>& sessions,
                         const std::function<SideOutput*(const std::string&, uint32_t)>& side);
 
-  Status step(SourceFeed& feed, const std::map<std::string, Timestamp>& watermarks, ViewSink& sink, ThreadPool& pool) override;
+  Status step(SourceFeed& feed, const std::map<std::string, Timestamp>& watermarks, ViewSink& sink, ThreadPool& pool) override {
+    return run(nullptr, feed, watermarks, sink, pool);
+  }
+  Status backfill_step(const std::string& view, SourceFeed& feed, const std::map<std::string, Timestamp>& watermarks,
+                       ViewSink& sink, ThreadPool& pool) override {
+    return run(&view, feed, watermarks, sink, pool);
+  }
   std::vector<state::TableRef> tables() override;
   Status restore(state::TableId id, const state::Entry& entry) override;
   std::vector<NodeReport> report() const override;
@@ -65,7 +71,10 @@ class GraphRun final : public Graph {
   Status deliver(uint32_t worker, uint32_t vertex, const batch::Batch& batch);
   Status deliver_result(uint32_t worker, const Vertex& vertex, const batch::Batch& batch);
   Status push_into(uint32_t worker, const Edge& edge, const batch::Batch& batch);
-  Status run_stage(uint32_t worker, uint32_t stage, SourceFeed& feed, const std::map<std::string, Timestamp>& watermarks);
+  Status run(const std::string* only_view, SourceFeed& feed, const std::map<std::string, Timestamp>& watermarks, ViewSink& sink,
+             ThreadPool& pool);
+  Status feed_sources(uint32_t worker, const std::string* only_view, SourceFeed& feed);
+  Status run_stage(uint32_t worker, uint32_t stage, const std::map<std::string, Timestamp>& watermarks);
   Status drain(uint32_t worker, uint32_t stage);
   void advance(uint32_t worker, uint32_t vertex, const std::map<std::string, Timestamp>& watermarks);
 
@@ -202,14 +211,20 @@ void GraphRun::advance(uint32_t worker, uint32_t index, const std::map<std::stri
   if (smallest) workers_[worker].operators[index]->advance(*smallest);
 }
 
-Status GraphRun::run_stage(uint32_t worker, uint32_t stage, SourceFeed& feed,
-                           const std::map<std::string, Timestamp>& watermarks) {
-  for (uint32_t i = 0; stage == 0 && i < vertices_.size(); ++i) {
+Status GraphRun::feed_sources(uint32_t worker, const std::string* only_view, SourceFeed& feed) {
+  for (uint32_t i = 0; i < vertices_.size(); ++i) {
     const Vertex& vertex = vertices_[i];
-    if (!std::holds_alternative<plan::Source>(vertex.node->operation) || vertex.upstream_root != kNoNode) continue;
+    if (!std::holds_alternative<plan::Source>(vertex.node->operation)) continue;
+    const std::string& view = views_[vertex.view].name;
+    bool wanted = only_view ? view == *only_view : vertex.upstream_root == kNoNode;
+    if (!wanted) continue;
     Emitter out(*this, worker, i);
-    MR_TRY(feed.feed(worker, views_[vertex.view].name, *vertex.node, out));
+    MR_TRY(feed.feed(worker, view, *vertex.node, out));
   }
+  return {};
+}
+
+Status GraphRun::run_stage(uint32_t worker, uint32_t stage, const std::map<std::string, Timestamp>& watermarks) {
   MR_TRY(drain(worker, stage));
   for (uint32_t i = 0; i < vertices_.size(); ++i) {
     if (vertices_[i].stage != stage || !workers_[worker].operators[i]) continue;
@@ -220,12 +235,15 @@ Status GraphRun::run_stage(uint32_t worker, uint32_t stage, SourceFeed& feed,
   return {};
 }
 
-Status GraphRun::step(SourceFeed& feed, const std::map<std::string, Timestamp>& watermarks, ViewSink& sink, ThreadPool& pool) {
+Status GraphRun::run(const std::string* only_view, SourceFeed& feed, const std::map<std::string, Timestamp>& watermarks,
+                     ViewSink& sink, ThreadPool& pool) {
   sink_ = &sink;
   Status status;
   for (uint32_t stage = 0; stage < stages_ && status.ok(); ++stage) {
-    status = pool.run_on_all([&](size_t worker) {
-      return run_stage(static_cast<uint32_t>(worker), stage, feed, watermarks);
+    status = pool.run_on_all([&](size_t index) -> Status {
+      auto worker = static_cast<uint32_t>(index);
+      if (stage == 0) MR_TRY(feed_sources(worker, only_view, feed));
+      return run_stage(worker, stage, watermarks);
     });
   }
   sink_ = nullptr;

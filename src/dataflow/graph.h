@@ -61,6 +61,10 @@ class Graph {
   /// Runs one step: feeds all sources, moves watermarks (per relation with a watermark), finishes all operators.
   virtual Status step(SourceFeed& feed, const std::map<std::string, Timestamp>& watermarks, ViewSink& sink,
                       ThreadPool& pool) = 0;
+  /// A step that feeds only one, new view, whose result nobody reads yet: all its Sources come from `feed`, those that read
+  /// other views too.
+  virtual Status backfill_step(const std::string& view, SourceFeed& feed, const std::map<std::string, Timestamp>& watermarks,
+                               ViewSink& sink, ThreadPool& pool) = 0;
 
   virtual std::vector<state::TableRef> tables() = 0;
   /// Puts a restored entry into the table of the worker that owns its virtual node.
