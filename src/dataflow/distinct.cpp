@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "base/hash.h"
 #include "dataflow/operators.h"
 #include "dataflow/sorted_rows.h"
 
@@ -177,10 +176,10 @@ class FirstOfBag final : public Operator {
   Status push(size_t, const batch::Batch& batch, Output&) override {
     keys_.encode(batch, key_buffer_);
     rows_.encode(batch);
+    find_groups(bag_, key_buffer_, batch.rows(), groups_);
     for (size_t row = 0; row < batch.rows(); ++row) {
-      const state::BagTable::Group group = bag_.find_or_insert(key_buffer_.hash(row), key_buffer_.row(row));
-      const std::string_view bytes = rows_.row(row);
-      bag_.add(group, hash_bytes(bytes), bytes, batch.diff(row));
+      const state::BagTable::Group group = groups_[row];
+      bag_.add(group, rows_.hash(row), rows_.row(row), batch.diff(row));
       if (group >= is_touched_.size()) is_touched_.resize(group + 1, false);
       if (!is_touched_[group]) touched_.push_back(group);
       is_touched_[group] = true;
@@ -234,6 +233,7 @@ class FirstOfBag final : public Operator {
   state::ValueTable standing_;
   state::BagTable bag_;
   batch::RowBuffer key_buffer_;
+  std::vector<state::BagTable::Group> groups_;  // of each row of a batch
   std::vector<state::BagTable::Group> touched_;
   std::vector<bool> is_touched_;  // by group
   batch::BatchBuilder builder_;

@@ -10,7 +10,7 @@ namespace millrace::dataflow {
 namespace {
 
 constexpr state::BagTable::Group kNone = state::BagTable::kNone;
-constexpr size_t kPrefetchAhead = 16;
+constexpr size_t kStride = 8;  // rows that cache lines are fetched ahead
 
 int sign_of(plan::JoinType type, size_t port) {
   using plan::JoinType;
@@ -64,18 +64,21 @@ std::vector<state::TableRef> JoinOperator::tables() {
   return tables;
 }
 
-bool JoinOperator::has_null_key(const JoinSide& side, const batch::Batch& batch, size_t row) const {
+void JoinOperator::find_null_keys(const JoinSide& side, const batch::Batch& batch) {
+  null_keys_.assign(batch.rows(), 0);
   for (size_t i = 0; i < side.key_columns.size(); ++i) {
     const batch::ColumnView column = batch.column(side.key_columns[i]);
-    if (!join_.null_equals_null[i] && column.is_null(row)) return true;
+    if (join_.null_equals_null[i] || !column.may_have_nulls()) continue;
+    for (size_t row = 0; row < batch.rows(); ++row) null_keys_[row] |= static_cast<uint8_t>(column.is_null(row));
   }
-  return false;
 }
 
 Status JoinOperator::push(size_t port, const batch::Batch& batch, Output& out) {
   JoinSide& own = *sides_[port];
   own.keys.encode(batch, keys_);
   if (own.keeps_rows) own.rows.encode(batch, rows_);
+  find_null_keys(own, batch);
+  find_partners(port, batch);
   return counted_ ? push_counted(port, batch, out) : push_by_key(port, batch, out);
 }
 
@@ -87,13 +90,40 @@ Status JoinOperator::finish(Output&) {
   return {};
 }
 
-/// Adds a row of the batch to its own side.
-void JoinOperator::keep_row(JoinSide& side, uint32_t row, int64_t diff) {
-  const Group group = side.table.find_or_insert(keys_.hash(row), keys_.row(row));
-  const size_t port = &side == sides_[0].get() ? 0 : 1;
+/// Sets groups_ to the other side's groups.
+void JoinOperator::find_partners(size_t port, const batch::Batch& batch) {
+  const state::BagTable& table = sides_[1 - port]->table;
+  const size_t rows = batch.rows();
+  groups_.resize(rows);
+  for (size_t row = 0; row < rows; ++row) {
+    if (row + 3 * kStride < rows) table.prefetch(keys_.hash(row + 3 * kStride));
+    if (row + 2 * kStride < rows) table.prefetch_entry(keys_.hash(row + 2 * kStride));
+    if (row + kStride < rows) table.prefetch_key(keys_.hash(row + kStride));
+    groups_[row] = null_keys_[row] ? kNone : table.find(keys_.hash(row), keys_.row(row));
+  }
+}
+
+/// Adds the batch to its own side.
+void JoinOperator::keep_rows(size_t port, const batch::Batch& batch) {
+  state::BagTable& table = sides_[port]->table;
+  const size_t rows = batch.rows();
+  for (size_t row = 0; row < rows; ++row) {
+    if (row + 3 * kStride < rows) table.prefetch(keys_.hash(row + 3 * kStride));
+    if (row + 2 * kStride < rows) table.prefetch_entry(keys_.hash(row + 2 * kStride));
+    if (row + kStride < rows) table.prefetch_key(keys_.hash(row + kStride));
+    groups_[row] = null_keys_[row] ? kNone : table.find_or_insert(keys_.hash(row), keys_.row(row));
+  }
+  for (uint32_t row = 0; row < rows; ++row) {
+    if (row + kStride < rows && groups_[row + kStride] != kNone) table.prefetch_rows(groups_[row + kStride], rows_hash(port, row + kStride));
+    if (groups_[row] != kNone) keep_row(port, row, groups_[row], batch.diff(row));
+  }
+}
+
+void JoinOperator::keep_row(size_t port, uint32_t row, Group group, int64_t diff) {
+  JoinSide& side = *sides_[port];
   if (!counted_ && sides_[1 - port]->lonely_sign != 0) watch_key(port, group);
   if (!side.keeps_rows) {
-    side.table.add(group, hash_bytes({}), {}, diff);
+    side.table.add(group, rows_hash(port, row), {}, diff);
     return;
   }
   const int64_t count = side.table.add(group, rows_.hash(row), rows_.row(row), diff);
@@ -122,18 +152,14 @@ Status JoinOperator::push_by_key(size_t port, const batch::Batch& batch, Output&
   JoinSide& other = *sides_[1 - port];
   const size_t rows = batch.rows();
   for (uint32_t row = 0; row < rows; ++row) {
-    if (row + kPrefetchAhead < rows) other.table.prefetch(keys_.hash(row + kPrefetchAhead));
-    if (row + kPrefetchAhead / 2 < rows) other.table.prefetch_entry(keys_.hash(row + kPrefetchAhead / 2));
-    const bool null_key = has_null_key(own, batch, row);
-    const Group partners = null_key ? kNone : other.table.find(keys_.hash(row), keys_.row(row));
-    const bool alone = partners == kNone || other.table.rows(partners) == 0;
+    if (row + kStride < rows && groups_[row + kStride] != kNone) other.table.prefetch_rows(groups_[row + kStride], 0);
+    const bool alone = groups_[row] == kNone || other.table.rows(groups_[row]) == 0;
     if (own.lonely_sign == (alone ? 1 : -1)) give_alone(row, batch.diff(row));
-    if (null_key) continue;
-    if (gives_pairs_ && !alone) MR_TRY(add_pairs(port, batch, row, partners, out));
-    keep_row(own, row, batch.diff(row));
+    if (gives_pairs_ && !alone) MR_TRY(add_pairs(port, batch, row, groups_[row], out));
   }
   MR_TRY(flush_pairs(port, batch, out));
   MR_TRY(flush_alone(port, batch, out));
+  keep_rows(port, batch);
   return emit_transitions(port, out);
 }
 
@@ -170,19 +196,17 @@ Status JoinOperator::emit_transitions(size_t port, Output& out) {
 
 Status JoinOperator::push_counted(size_t port, const batch::Batch& batch, Output& out) {
   JoinSide& own = *sides_[port];
-  JoinSide& other = *sides_[1 - port];
   partners_.assign(batch.rows(), 0);
   for (uint32_t row = 0; row < batch.rows(); ++row) {
-    if (has_null_key(own, batch, row)) continue;
-    const Group group = other.table.find(keys_.hash(row), keys_.row(row));
-    if (group != kNone) MR_TRY(add_pairs(port, batch, row, group, out));
+    if (groups_[row] != kNone) MR_TRY(add_pairs(port, batch, row, groups_[row], out));
   }
   MR_TRY(flush_pairs(port, batch, out));
   for (uint32_t row = 0; row < batch.rows(); ++row) {
     if (own.lonely_sign == (partners_[row] == 0 ? 1 : -1)) give_alone(row, batch.diff(row));
-    if (!has_null_key(own, batch, row)) keep_row(own, row, batch.diff(row));
   }
-  return flush_alone(port, batch, out);
+  MR_TRY(flush_alone(port, batch, out));
+  keep_rows(port, batch);
+  return {};
 }
 
 /// A pair passed the residual: the kept row has `diff` partners more.

@@ -12,6 +12,7 @@
 #include <array>
 #include <optional>
 
+#include "base/hash.h"
 #include "batch/expression.h"
 #include "dataflow/operators.h"
 
@@ -57,14 +58,18 @@ class JoinOperator final : public Operator {
 
   std::unique_ptr<JoinSide> make_side(size_t port, const plan::Node& input) const;
 
+  uint64_t rows_hash(size_t port, size_t row) const { return sides_[port]->keeps_rows ? rows_.hash(row) : hash_bytes({}); }
+
   // join.cpp
-  bool has_null_key(const JoinSide& side, const batch::Batch& batch, size_t row) const;
+  void find_null_keys(const JoinSide& side, const batch::Batch& batch);
   Status push_by_key(size_t port, const batch::Batch& batch, Output& out);
   Status push_counted(size_t port, const batch::Batch& batch, Output& out);
   Status add_pairs(size_t port, const batch::Batch& batch, uint32_t row, Group group, Output& out);
   void watch_key(size_t port, Group group);
   Status emit_transitions(size_t port, Output& out);
-  void keep_row(JoinSide& side, uint32_t row, int64_t diff);
+  void find_partners(size_t port, const batch::Batch& batch);
+  void keep_rows(size_t port, const batch::Batch& batch);
+  void keep_row(size_t port, uint32_t row, Group group, int64_t diff);
   Status count_partner(size_t port, const Pair& pair, int64_t diff, Output& out);
 
   // join_output.cpp
@@ -85,6 +90,8 @@ class JoinOperator final : public Operator {
 
   // Of one batch.
   batch::RowBuffer keys_, rows_;
+  std::vector<uint8_t> null_keys_;  // of each row: its key has a NULL that matches nothing
+  std::vector<Group> groups_;       // of each row: its key's group on the other side, then on its own
   std::vector<Pair> pairs_;
   std::vector<int64_t> partners_;  // of each row, when counted
   std::vector<uint32_t> alone_;    // rows to give without partners

@@ -54,6 +54,18 @@ inline batch::int128 order_of(const batch::Batch& batch, int32_t order_column, s
   return order;
 }
 
+/// Finds or makes the group of each row of a batch, fetching cache lines ahead.
+inline void find_groups(state::BagTable& table, const batch::RowBuffer& keys, size_t rows, std::vector<state::BagTable::Group>& groups) {
+  constexpr size_t kStride = 8;
+  groups.resize(rows);
+  for (size_t row = 0; row < rows; ++row) {
+    if (row + 3 * kStride < rows) table.prefetch(keys.hash(row + 3 * kStride));
+    if (row + 2 * kStride < rows) table.prefetch_entry(keys.hash(row + 2 * kStride));
+    if (row + kStride < rows) table.prefetch_key(keys.hash(row + kStride));
+    groups[row] = table.find_or_insert(keys.hash(row), keys.row(row));
+  }
+}
+
 /// The types of the columns with these indices.
 inline std::vector<batch::Type> types_of(const batch::Schema& schema, const std::vector<uint32_t>& columns) {
   std::vector<batch::Type> types;

@@ -1,6 +1,7 @@
 #include "dataflow/sorted_rows.h"
 
 #include "base/bytes.h"
+#include "base/hash.h"
 
 namespace millrace::dataflow {
 
@@ -34,6 +35,8 @@ void SortedRows::encode(const batch::Batch& batch) {
     for (const batch::RowBuffer& buffer : buffers_) bytes_.append(buffer.row(row));
     starts_.push_back(bytes_.size());
   }
+  hashes_.resize(batch.rows());
+  for (size_t row = 0; row < batch.rows(); ++row) hashes_[row] = hash_bytes(this->row(row));
 }
 
 }  // namespace millrace::dataflow

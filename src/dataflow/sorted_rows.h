@@ -25,6 +25,8 @@ class SortedRows {
     return std::string_view(bytes_).substr(starts_[index], starts_[index + 1] - starts_[index]);
   }
 
+  uint64_t hash(size_t index) const { return hashes_[index]; }
+
   std::string_view comparable(std::string_view row) const { return row.substr(header_bytes_); }
   std::string_view sort_key(std::string_view row) const { return row.substr(header_bytes_, length_of(row, 0)); }
   std::string_view piece(std::string_view row, size_t index) const {
@@ -49,6 +51,7 @@ class SortedRows {
   std::vector<batch::RowBuffer> buffers_;
   std::string bytes_;
   std::vector<size_t> starts_;
+  std::vector<uint64_t> hashes_;
 };
 
 /// The first eight bytes as a number that compares as they do: most comparisons end here.

@@ -32,7 +32,7 @@ class TopNOperator final : public Operator {
     const state::BagTable::Group group = bag_.find_or_insert(hash_bytes({}), {});
     for (size_t row = 0; row < batch.rows(); ++row) {
       const std::string_view bytes = rows_.row(row);
-      const int64_t count = bag_.add(group, hash_bytes(bytes), bytes, batch.diff(row));
+      const int64_t count = bag_.add(group, rows_.hash(row), bytes, batch.diff(row));
       if (count == 0) {
         ordered_.erase(std::string(bytes));
       } else {

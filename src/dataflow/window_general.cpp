@@ -86,7 +86,7 @@ Status WindowGeneral::push(size_t, const batch::Batch& batch, Output&) {
   for (size_t row = 0; row < batch.rows(); ++row) {
     const Group group = partitions_.find_or_insert(key_buffer_.hash(row), key_buffer_.row(row));
     const std::string_view bytes = rows_.row(row);
-    partitions_.add(group, hash_bytes(bytes), bytes, batch.diff(row));
+    partitions_.add(group, rows_.hash(row), bytes, batch.diff(row));
     if (group >= is_touched_.size()) is_touched_.resize(group + group / 2 + 64, false);
     if (!is_touched_[group]) touched_.push_back(group);
     is_touched_[group] = true;

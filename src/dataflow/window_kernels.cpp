@@ -3,7 +3,6 @@
 // both the old and the new sequence are known, and only rows whose results differ are emitted.
 #include <algorithm>
 
-#include "base/hash.h"
 #include "dataflow/operators.h"
 #include "dataflow/sorted_rows.h"
 
@@ -11,6 +10,7 @@ namespace millrace::dataflow {
 namespace {
 
 constexpr uint32_t kNoDelta = UINT32_MAX;
+constexpr size_t kPrefetchAhead = 8;
 
 /// A distinct row of a partition, with how often it is there now and how much the step changed that.
 struct Item {
@@ -68,6 +68,16 @@ struct Layout {
   }
 };
 
+/// NULLs in all columns of a piece, as its codec writes them.
+std::string encoded_null(const plan::Node& input, const std::vector<uint32_t>& columns) {
+  batch::Batch batch(input.output);
+  batch.set_rows(1);
+  for (size_t column = 0; column < batch.columns(); ++column) batch.mutable_column(column).set_null(0);
+  batch::RowBuffer buffer;
+  batch::RowCodec(input.output.types(), columns, batch::RowForm::kExact).encode(batch, buffer);
+  return std::string(buffer.row(0));
+}
+
 class WindowKernels final : public Operator {
  public:
   WindowKernels(const plan::Node& node, const plan::Window& window, const plan::Node& input, Layout layout)
@@ -76,7 +86,10 @@ class WindowKernels final : public Operator {
         layout_(std::move(layout)),
         keys_(input.output.types(), window.partition_columns),
         rows_(input.output, window.sort_key, input.order_column, layout_.pieces),
-        builder_(node.output.types()) {}
+        output_(node.output) {
+    for (const auto& piece : layout_.pieces) null_pieces_.push_back(encoded_null(input, piece));
+    pending_values_.resize(window.calls.size());
+  }
 
   Status push(size_t port, const batch::Batch& batch, Output& out) override;
   Status finish(Output& out) override;
@@ -102,8 +115,10 @@ class WindowKernels final : public Operator {
   void arrange(Sequence& sequence, bool old);
   CallValue value(size_t call, const Sequence& sequence, uint32_t item, int64_t position) const;
   bool values(const Sequence& sequence, uint32_t item, int64_t copy, std::vector<CallValue>& found) const;
-  Status emit_changes();
-  Status emit(std::string_view row, const std::vector<CallValue>& values, int64_t diff);
+  Status emit_changes(Output& out);
+  void emit(std::string_view row, const std::vector<CallValue>& values, int64_t diff);
+  Status flush(Output& out);
+  Status write_call(size_t call, batch::Batch& batch, size_t column);
 
   const plan::Window& window_;
   Layout layout_;
@@ -111,12 +126,19 @@ class WindowKernels final : public Operator {
   SortedRows rows_;
   state::BagTable partitions_;
   batch::RowBuffer key_buffer_;
+  std::vector<Group> groups_;  // of each row of a batch
   // Of one step.
   std::vector<Touched> touched_;
   std::vector<uint32_t> touched_of_;  // by group: 0, or 1 + place in touched_
   std::vector<Delta> deltas_;
   std::string delta_bytes_;
-  batch::BatchBuilder builder_;
+  // Rows to emit, decoded column by column when there are enough. They point into the table and into delta_bytes_.
+  batch::Batch output_;
+  std::vector<std::string> null_pieces_;  // NULLs as encoded, by piece
+  std::vector<std::string_view> pending_rows_;
+  std::vector<std::vector<CallValue>> pending_values_;  // by call
+  std::vector<int64_t> pending_diffs_;
+  std::vector<std::string_view> pieces_;
   // Of one partition.
   std::vector<Item> items_;
   Sequence old_, now_;
@@ -135,12 +157,13 @@ WindowKernels::Touched& WindowKernels::touch(Group group) {
 Status WindowKernels::push(size_t, const batch::Batch& batch, Output&) {
   keys_.encode(batch, key_buffer_);
   rows_.encode(batch);
+  find_groups(partitions_, key_buffer_, batch.rows(), groups_);
   for (size_t row = 0; row < batch.rows(); ++row) {
-    const Group group = partitions_.find_or_insert(key_buffer_.hash(row), key_buffer_.row(row));
-    Touched& touched = touch(group);
+    if (row + kPrefetchAhead < batch.rows()) partitions_.prefetch_rows(groups_[row + kPrefetchAhead], rows_.hash(row + kPrefetchAhead));
+    Touched& touched = touch(groups_[row]);
     const std::string_view bytes = rows_.row(row);
     const int64_t diff = batch.diff(row);
-    partitions_.add(group, hash_bytes(bytes), bytes, diff);
+    partitions_.add(groups_[row], rows_.hash(row), bytes, diff);
     if (touched.fresh) continue;
     deltas_.push_back(Delta{touched.last_delta, delta_bytes_.size(), bytes.size(), diff});
     touched.last_delta = static_cast<uint32_t>(deltas_.size() - 1);
@@ -161,14 +184,14 @@ Status WindowKernels::finish(Output& out) {
     } else {
       arrange(old_, true);
     }
-    MR_TRY(emit_changes());
-    if (builder_.total_rows() >= batch::kBatchRows) MR_TRY(push_all(builder_, out, stats));
+    MR_TRY(emit_changes(out));
   }
+  MR_TRY(flush(out));
   touched_.clear();
   deltas_.clear();
   delta_bytes_.clear();
   partitions_.release_empty();
-  return push_all(builder_, out, stats);
+  return {};
 }
 
 /// Fills items_ with the partition's rows of before and after the step, sorted.
@@ -263,38 +286,62 @@ bool WindowKernels::values(const Sequence& sequence, uint32_t item, int64_t copy
   return true;
 }
 
-Status WindowKernels::emit_changes() {
+Status WindowKernels::emit_changes(Output& out) {
   for (uint32_t item = 0; item < items_.size(); ++item) {
     const int64_t copies = std::max(items_[item].now, items_[item].now - items_[item].delta);
     for (int64_t copy = 0; copy < copies; ++copy) {
       const bool was = values(old_, item, copy, old_values_);
       const bool is = values(now_, item, copy, now_values_);
       if (was && is && old_values_ == now_values_) continue;
-      if (was) MR_TRY(emit(items_[item].row, old_values_, -1));
-      if (is) MR_TRY(emit(items_[item].row, now_values_, 1));
+      if (was) emit(items_[item].row, old_values_, -1);
+      if (is) emit(items_[item].row, now_values_, 1);
+      if (pending_rows_.size() + 2 > batch::kBatchRows) MR_TRY(flush(out));
     }
   }
   return {};
 }
 
-Status WindowKernels::emit(std::string_view row, const std::vector<CallValue>& values, int64_t diff) {
-  batch::Batch& batch = builder_.current();
-  const size_t at = builder_.row();
-  MR_TRY(rows_.codec(0).decode(rows_.piece(row, 0), batch, at));
+void WindowKernels::emit(std::string_view row, const std::vector<CallValue>& values, int64_t diff) {
+  pending_rows_.push_back(row);
+  for (size_t call = 0; call < values.size(); ++call) pending_values_[call].push_back(values[call]);
+  pending_diffs_.push_back(diff);
+}
+
+/// Emits what is pending.
+Status WindowKernels::flush(Output& out) {
+  if (pending_rows_.empty()) return {};
+  batch::Batch& batch = output_;
+  batch.reset();
+  batch.set_rows(pending_rows_.size());
+  const auto decode_piece = [&](size_t piece, size_t column) {
+    pieces_.clear();
+    for (std::string_view row : pending_rows_) pieces_.push_back(rows_.piece(row, piece));
+    return rows_.codec(piece).decode_rows(pieces_, batch, 0, column);
+  };
+  MR_TRY(decode_piece(0, 0));
   size_t column = layout_.visible.size();
-  for (size_t call = 0; call < values.size(); ++call, ++column) {
-    const CallValue& value = values[call];
-    const CallPieces& pieces = layout_.calls[call];
-    if (value.is_null) {
-      batch.mutable_column(column).set_null(at);
-    } else if (pieces.argument >= 0) {
-      MR_TRY(rows_.codec(static_cast<size_t>(pieces.argument)).decode(value.bytes, batch, at, column));
-    } else {
-      batch.mutable_column(column).set<int64_t>(at, value.number);
-    }
+  for (size_t call = 0; call < window_.calls.size(); ++call) MR_TRY(write_call(call, batch, column++));
+  if (!layout_.hidden.empty()) MR_TRY(decode_piece(1, column));
+  const bool all_inserts = std::all_of(pending_diffs_.begin(), pending_diffs_.end(), [](int64_t diff) { return diff == 1; });
+  if (!all_inserts) batch.set_diffs(pending_diffs_);
+  pending_rows_.clear();
+  pending_diffs_.clear();
+  return push_one(batch, out, stats);
+}
+
+Status WindowKernels::write_call(size_t call, batch::Batch& batch, size_t column) {
+  std::vector<CallValue>& values = pending_values_[call];
+  const int32_t argument = layout_.calls[call].argument;
+  if (argument < 0) {
+    auto* numbers = batch.mutable_column(column).values<int64_t>();
+    for (size_t row = 0; row < values.size(); ++row) numbers[row] = values[row].number;
+  } else {
+    const auto piece = static_cast<size_t>(argument);
+    pieces_.clear();
+    for (const CallValue& value : values) pieces_.push_back(value.is_null ? std::string_view(null_pieces_[piece]) : value.bytes);
+    MR_TRY(rows_.codec(piece).decode_rows(pieces_, batch, 0, column));
   }
-  if (!layout_.hidden.empty()) MR_TRY(rows_.codec(1).decode(rows_.piece(row, 1), batch, at, column));
-  builder_.finish_row(diff);
+  values.clear();
   return {};
 }
 

@@ -346,6 +346,24 @@ void BagTable::prefetch_entry(uint64_t hash) const {
   if (number != HashIndex::kNone) __builtin_prefetch(&rep_->groups[number]);
 }
 
+void BagTable::prefetch_key(uint64_t hash) const {
+  const uint32_t number = rep_->groups_by_hash.candidate(hash);
+  if (number != HashIndex::kNone) __builtin_prefetch(rep_->arena.at(rep_->groups[number].key_block));
+}
+
+void BagTable::prefetch_rows(Group group, uint64_t row_hash) const {
+  const GroupEntry& entry = rep_->groups[group];
+  if (entry.index_slots != 0) {
+    const uint32_t slot = static_cast<uint32_t>(row_hash) & (entry.index_slots - 1);
+    __builtin_prefetch(rep_->arena.at(entry.index) + slot * sizeof(uint32_t));
+  } else if (entry.capacity > 1) {
+    const char* list = rep_->arena.at(entry.list);
+    for (uint32_t place = 0; place < entry.places; place += 8) __builtin_prefetch(list + place * sizeof(RowRef));
+  } else if (entry.places == 1) {
+    __builtin_prefetch(rep_->arena.at(entry.first.block));
+  }
+}
+
 size_t BagTable::entries() const { return rep_->rows_live; }
 size_t BagTable::memory_bytes() const {
   return rep_->arena.used_bytes() + rep_->groups_by_hash.memory_bytes() + rep_->groups.capacity() * sizeof(GroupEntry) +

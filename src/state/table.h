@@ -130,8 +130,12 @@ class BagTable final : public Table {
   size_t groups() const;
   /// Visits all groups that have rows, until `visit` returns false.
   void for_each_group(const std::function<bool(Group)>& visit) const;
+  /// Fetches cache lines, each a few rows after the one before: of the hash slot, of the group's entry, of its key.
   void prefetch(uint64_t hash) const;
   void prefetch_entry(uint64_t hash) const;
+  void prefetch_key(uint64_t hash) const;
+  /// The same for a coming add() to a group that was found, or for a visit of its rows.
+  void prefetch_rows(Group group, uint64_t row_hash) const;
 
   size_t entries() const override;
   size_t memory_bytes() const override;
