@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/hash.h"
 #include "dataflow/exchange.h"
 
 namespace millrace::dataflow {
@@ -151,6 +152,7 @@ Status GraphRun::make_operators(const std::vector<batch::Session*>& sessions,
         continue;
       }
       OperatorContext context{sessions[worker], side(views_[vertex.view].name, worker), options_.recompute_rows_max};
+      context.owns_global_group = owner_of(virtual_node_of(hash_bytes({})), options_.workers) == worker;
       std::vector<const plan::Node*> inputs;
       for (uint32_t input : vertex.node->inputs) inputs.push_back(&views_[vertex.view].plan->nodes[input]);
       MR_ASSIGN(std::unique_ptr<Operator> op, make_operator(*vertex.node, std::move(inputs), context));

@@ -69,7 +69,9 @@ uint32_t Translator::translate(duckdb::LogicalOperator& op, Needs needs) {
     case Kind::LOGICAL_WINDOW:
       return window(op.Cast<duckdb::LogicalWindow>());
     case Kind::LOGICAL_COMPARISON_JOIN:
-      return join(op.Cast<duckdb::LogicalComparisonJoin>(), needs);
+      return join(op.Cast<duckdb::LogicalComparisonJoin>(), parts_of(op.Cast<duckdb::LogicalComparisonJoin>()), needs);
+    case Kind::LOGICAL_ANY_JOIN:
+      return join(op.Cast<duckdb::LogicalAnyJoin>(), parts_of(op.Cast<duckdb::LogicalAnyJoin>()), needs);
     case Kind::LOGICAL_CROSS_PRODUCT:
       return cross_product(op, needs);
     case Kind::LOGICAL_TOP_N:
@@ -91,8 +93,6 @@ uint32_t Translator::translate(duckdb::LogicalOperator& op, Needs needs) {
     }
     case Kind::LOGICAL_LIMIT:
       refuse("LIMIT without ORDER BY", "add an ORDER BY, so that it is clear which rows stay");
-    case Kind::LOGICAL_ANY_JOIN:
-      refuse("a join without an equality", "add an equality between the two sides to the ON clause");
     case Kind::LOGICAL_DUMMY_SCAN:
     case Kind::LOGICAL_EXPRESSION_GET:
     case Kind::LOGICAL_EMPTY_RESULT:

@@ -24,6 +24,7 @@ class BoundAggregateExpression;
 class BoundFunctionExpression;
 class BoundWindowExpression;
 class LogicalAggregate;
+class LogicalAnyJoin;
 class LogicalComparisonJoin;
 class LogicalDistinct;
 class LogicalFilter;
@@ -73,7 +74,21 @@ class Translator {
   uint32_t distinct(duckdb::LogicalDistinct& op, Needs needs);
   uint32_t distinct_rows(uint32_t input, size_t columns);
   uint32_t window(duckdb::LogicalWindow& op);
-  uint32_t join(duckdb::LogicalComparisonJoin& op, Needs needs);
+  /// What DuckDB's kinds of joins have in common. `residual` reads the left columns, then the right ones.
+  struct JoinParts {
+    struct Condition {
+      duckdb::unique_ptr<duckdb::Expression> left;
+      duckdb::unique_ptr<duckdb::Expression> right;
+      duckdb::ExpressionType comparison;
+    };
+    plan::JoinType type = plan::JoinType::kInner;
+    std::vector<Condition> conditions;
+    std::vector<duckdb::unique_ptr<duckdb::Expression>> residual;
+  };
+  static JoinParts parts_of(duckdb::LogicalComparisonJoin& op);
+  static JoinParts parts_of(duckdb::LogicalAnyJoin& op);
+  uint32_t join(duckdb::LogicalJoin& op, JoinParts parts, Needs needs);
+  uint32_t add_join(plan::Join join, uint32_t left, uint32_t right);
   uint32_t cross_product(duckdb::LogicalOperator& op, Needs needs);
   uint32_t top_n(duckdb::LogicalTopN& op);
 

@@ -1,0 +1,262 @@
+#include "query_generator.h"
+
+#include <algorithm>
+
+namespace millrace::test {
+namespace {
+
+std::string from(const Query& in) { return " FROM (" + in.sql + ") AS q"; }
+
+std::string list_of(const std::vector<Column>& columns) {
+  std::string text;
+  for (const Column& column : columns) text += (text.empty() ? "" : ", ") + column.name;
+  return text;
+}
+
+}  // namespace
+
+std::vector<Column> QueryGenerator::of_type(const Query& in, char type) const {
+  std::vector<Column> found;
+  std::copy_if(in.columns.begin(), in.columns.end(), std::back_inserter(found), [&](const Column& c) { return c.type == type; });
+  return found;
+}
+
+std::string QueryGenerator::all_columns(const Query& in) const { return list_of(in.columns); }
+
+std::vector<Column> QueryGenerator::some_keys(const Query& in) {
+  std::vector<Column> keys;
+  for (const Column& column : in.columns) {
+    if (column.type != 'l' && chance(0.4)) keys.push_back(column);
+  }
+  for (size_t i = 0; keys.empty() && i < in.columns.size(); ++i) {
+    if (in.columns[i].type != 'l') keys.push_back(in.columns[i]);
+  }
+  return keys;
+}
+
+std::string QueryGenerator::predicate(const Query& in) {
+  auto ints = of_type(in, 'i');
+  auto texts = of_type(in, 's');
+  if (!texts.empty() && (ints.empty() || chance(0.3))) {
+    const std::string& name = texts[pick(texts.size())].name;
+    switch (pick(3)) {
+      case 0: return name + " <> 'b'";
+      case 1: return name + " IS NOT NULL";
+      default: return name + " IN ('a', 'c', 'd')";
+    }
+  }
+  if (ints.empty()) return "true";
+  const std::string& name = ints[pick(ints.size())].name;
+  switch (pick(4)) {
+    case 0: return name + " > " + std::to_string(pick(6));
+    case 1: return name + " IS NULL OR " + name + " % 3 <> 1";
+    case 2: return "coalesce(" + name + ", 0) BETWEEN 1 AND " + std::to_string(3 + pick(40));
+    default: return "NOT (" + name + " = " + std::to_string(pick(5)) + ")";
+  }
+}
+
+std::string QueryGenerator::scalar(const Query& in, char& type) {
+  auto ints = of_type(in, 'i');
+  auto texts = of_type(in, 's');
+  if (!texts.empty() && (ints.empty() || chance(0.3))) {
+    const std::string& name = texts[pick(texts.size())].name;
+    type = chance(0.5) ? 's' : 'i';
+    return type == 's' ? "upper(" + name + ") || '!'" : "length(" + name + ")";
+  }
+  type = 'i';
+  if (ints.empty()) return "7";
+  const std::string& a = ints[pick(ints.size())].name;
+  const std::string& b = ints[pick(ints.size())].name;
+  switch (pick(4)) {
+    case 0: return a + " % 5";
+    case 1: return "coalesce(" + a + ", " + b + ", 0) % 1000 + 1";
+    case 2: return "CASE WHEN " + a + " > " + b + " THEN 1 ELSE 0 END";
+    default: return "abs(" + a + ") // 2";
+  }
+}
+
+Query QueryGenerator::relation() {
+  if (chance(0.3)) return {"SELECT id, k, name, w FROM u", {{"id", 'i'}, {"k", 'i'}, {"name", 's'}, {"w", 'i'}}, 0};
+  return {"SELECT id, k, g, x, l FROM t", {{"id", 'i'}, {"k", 'i'}, {"g", 's'}, {"x", 'i'}, {"l", 'l'}}, 0};
+}
+
+Query QueryGenerator::filter(Query in) {
+  return {"SELECT " + all_columns(in) + from(in) + " WHERE " + predicate(in), in.columns, in.depth + 1};
+}
+
+Query QueryGenerator::project(Query in) {
+  Query out{"SELECT ", {}, in.depth + 1};
+  for (const Column& column : in.columns) {
+    if (!chance(0.7) && !out.columns.empty()) continue;
+    out.sql += (out.columns.empty() ? "" : ", ") + column.name;
+    out.columns.push_back(column);
+  }
+  char type = 'i';
+  std::string expression = scalar(in, type);
+  out.columns.push_back({fresh(), type});
+  out.sql += ", " + expression + " AS " + out.columns.back().name + from(in);
+  return out;
+}
+
+Query QueryGenerator::unnest(Query in) {
+  auto lists = of_type(in, 'l');
+  std::string name = fresh();
+  std::string list = lists.empty() ? "[1, NULL, 2]" : lists[pick(lists.size())].name;
+  Query out{"SELECT " + all_columns(in) + ", unnest(" + list + ") AS " + name + from(in), in.columns, in.depth + 1};
+  out.columns.push_back({name, 'i'});
+  return out;
+}
+
+Query QueryGenerator::union_all(Query in, int depth) {
+  Query other = generate(std::max(0, depth - 1));
+  std::string name_int = fresh();
+  std::string name_text = fresh();
+  auto side = [&](const Query& query) {
+    auto ints = of_type(query, 'i');
+    auto texts = of_type(query, 's');
+    std::string i = ints.empty() ? "CAST(1 AS BIGINT)" : "CAST(" + ints[pick(ints.size())].name + " AS BIGINT)";
+    std::string s = texts.empty() ? "'none'" : texts[pick(texts.size())].name;
+    return "SELECT " + i + " AS " + name_int + ", " + s + " AS " + name_text + from(query);
+  };
+  const char* word = chance(0.8) ? " UNION ALL " : " UNION ";
+  return {side(in) + word + side(other), {{name_int, 'i'}, {name_text, 's'}}, std::max(in.depth, other.depth) + 1};
+}
+
+Query QueryGenerator::aggregate(Query in) {
+  auto keys = chance(0.9) ? some_keys(in) : std::vector<Column>();
+  auto ints = of_type(in, 'i');
+  std::string x = ints.empty() ? "1" : ints[pick(ints.size())].name;
+  Query out{"SELECT ", keys, in.depth + 1};
+  if (!keys.empty()) out.sql += list_of(keys) + ", ";
+  std::string names[4] = {fresh(), fresh(), fresh(), fresh()};
+  std::string filter = chance(0.3) ? " FILTER (WHERE " + predicate(in) + ")" : "";
+  out.sql += "count(*)" + filter + " AS " + names[0] + ", CAST(sum(" + x + ") AS BIGINT) AS " + names[1] + ", min(" + x + ") AS " +
+             names[2] + ", CAST(round(avg(" + x + ") * 1000) AS BIGINT) AS " + names[3] + from(in);
+  for (const std::string& name : names) out.columns.push_back({name, 'i'});
+  if (!keys.empty()) out.sql += " GROUP BY " + list_of(keys);
+  return out;
+}
+
+Query QueryGenerator::general_aggregate(Query in) {
+  auto keys = some_keys(in);
+  auto ints = of_type(in, 'i');
+  std::string x = ints.empty() ? "1" : ints[pick(ints.size())].name;
+  std::string a = fresh();
+  std::string b = fresh();
+  Query out{"SELECT " + list_of(keys) + ", ", keys, in.depth + 1};
+  switch (pick(3)) {
+    case 0:
+      out.sql += "count(DISTINCT " + x + ") AS " + a + ", CAST(quantile_disc(" + x + ", 0.5) AS BIGINT) AS " + b;
+      out.columns.push_back({a, 'i'});
+      out.columns.push_back({b, 'i'});
+      break;
+    case 1:
+      out.sql += "list(" + x + " ORDER BY " + x + " DESC) AS " + a + ", count(" + x + ") AS " + b;
+      out.columns.push_back({a, 'l'});
+      out.columns.push_back({b, 'i'});
+      break;
+    default:
+      out.sql += "string_agg(CAST(" + x + " AS VARCHAR), '-' ORDER BY " + x + ") AS " + a + ", bit_xor(" + x + ") AS " + b;
+      out.columns.push_back({a, 's'});
+      out.columns.push_back({b, 'i'});
+      break;
+  }
+  out.sql += from(in) + " GROUP BY " + list_of(keys);
+  return out;
+}
+
+Query QueryGenerator::distinct(Query in) {
+  auto keys = some_keys(in);
+  return {"SELECT DISTINCT " + list_of(keys) + from(in), keys, in.depth + 1};
+}
+
+Query QueryGenerator::distinct_on(Query in) {
+  auto keys = some_keys(in);
+  std::string order = list_of(keys);
+  for (const Column& column : in.columns) order += ", " + column.name + (chance(0.5) ? " DESC" : "");
+  return {"SELECT DISTINCT ON (" + list_of(keys) + ") " + all_columns(in) + from(in) + " ORDER BY " + order, in.columns, in.depth + 1};
+}
+
+Query QueryGenerator::kernel_window(Query in) {
+  auto keys = some_keys(in);
+  auto ints = of_type(in, 'i');
+  std::string x = ints.empty() ? "1" : ints[pick(ints.size())].name;
+  static const char* kCalls[] = {"row_number()", "rank()", "dense_rank()", "lead(X)", "lag(X, 2)", "lead(X, 1, -1)", "first_value(X)"};
+  std::string call = kCalls[pick(std::size(kCalls))];
+  if (size_t at = call.find('X'); at != std::string::npos) call.replace(at, 1, x);
+  std::string name = fresh();
+  // rank counts peers: order by less than everything sometimes, so that there are some.
+  bool peers = call.find("rank()") != std::string::npos && chance(0.7);
+  std::string over = " OVER (PARTITION BY " + keys[0].name + " ORDER BY " + (peers ? x : all_columns(in)) + ")";
+  Query out{"SELECT " + all_columns(in) + ", " + call + over + " AS " + name + from(in), in.columns, in.depth + 1};
+  out.columns.push_back({name, 'i'});
+  return out;
+}
+
+Query QueryGenerator::general_window(Query in) {
+  auto keys = some_keys(in);
+  auto ints = of_type(in, 'i');
+  std::string x = ints.empty() ? "1" : ints[pick(ints.size())].name;
+  std::string name = fresh();
+  static const char* kFrames[] = {"ROWS BETWEEN 2 PRECEDING AND CURRENT ROW", "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING", ""};
+  std::string over = " OVER (PARTITION BY " + keys[0].name + " ORDER BY " + all_columns(in) + " " + kFrames[pick(3)] + ")";
+  Query out{"SELECT " + all_columns(in) + ", CAST(sum(" + x + ")" + over + " AS BIGINT) AS " + name + from(in), in.columns, in.depth + 1};
+  out.columns.push_back({name, 'i'});
+  return out;
+}
+
+Query QueryGenerator::join(Query in, int depth) {
+  Query other = generate(std::max(0, depth - 1));
+  auto left = of_type(in, 'i');
+  auto right = of_type(other, 'i');
+  if (left.empty() || right.empty()) return filter(std::move(in));
+  std::string l = left[pick(left.size())].name;
+  std::string r = right[pick(right.size())].name;
+  const char* kind = chance(0.5) ? " JOIN " : " LEFT JOIN ";
+  Query out{"SELECT ", {}, std::max(in.depth, other.depth) + 1};
+  auto take = [&](const Query& side, const char* alias) {
+    for (const Column& column : side.columns) {
+      if (!chance(0.6) && !out.columns.empty()) continue;
+      std::string name = fresh();
+      out.sql += (out.columns.empty() ? "" : ", ") + std::string(alias) + "." + column.name + " AS " + name;
+      out.columns.push_back({name, column.type});
+    }
+  };
+  take(in, "a");
+  take(other, "b");
+  out.sql += " FROM (" + in.sql + ") AS a" + kind + "(" + other.sql + ") AS b ON a." + l + " = b." + r;
+  // Without a second condition two wide sides can multiply without bound.
+  out.sql += " AND coalesce(a." + l + ", 0) % 7 < 5";
+  return out;
+}
+
+Query QueryGenerator::semi_join(Query in) {
+  auto ints = of_type(in, 'i');
+  if (ints.empty()) return filter(std::move(in));
+  std::string x = ints[pick(ints.size())].name;
+  std::string test = chance(0.5) ? x + " IN (SELECT k FROM u)" : "NOT EXISTS (SELECT 1 FROM u WHERE u.k = q." + x + ")";
+  return {"SELECT " + all_columns(in) + from(in) + " WHERE " + test, in.columns, in.depth + 1};
+}
+
+Query QueryGenerator::generate(int depth) {
+  if (depth <= 0) return relation();
+  Query in = generate(depth - 1);
+  switch (pick(14)) {
+    case 0: return filter(std::move(in));
+    case 1: return project(std::move(in));
+    case 2: return unnest(std::move(in));
+    case 3: return union_all(std::move(in), depth);
+    case 4:
+    case 5: return aggregate(std::move(in));
+    case 6: return general_aggregate(std::move(in));
+    case 7: return distinct(std::move(in));
+    case 8: return distinct_on(std::move(in));
+    case 9: return kernel_window(std::move(in));
+    case 10: return general_window(std::move(in));
+    case 11:
+    case 12: return join(std::move(in), depth);
+    default: return semi_join(std::move(in));
+  }
+}
+
+}  // namespace millrace::test

@@ -1,0 +1,57 @@
+// Random SELECTs over the relations of the property test, nested a few operators deep. Every result is a bag that SQL
+// determines fully: orders are total up to equal rows.
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace millrace::test {
+
+struct Column {
+  std::string name;
+  char type;  // 'i' integer, 's' text, 'l' list of integers
+};
+
+struct Query {
+  std::string sql;
+  std::vector<Column> columns;
+  int depth = 0;  ///< operators above the relations
+};
+
+class QueryGenerator {
+ public:
+  explicit QueryGenerator(uint64_t seed) : random_(seed) {}
+  Query generate(int depth);
+
+ private:
+  Query relation();
+  Query filter(Query in);
+  Query project(Query in);
+  Query unnest(Query in);
+  Query union_all(Query in, int depth);
+  Query aggregate(Query in);
+  Query general_aggregate(Query in);
+  Query distinct(Query in);
+  Query distinct_on(Query in);
+  Query kernel_window(Query in);
+  Query general_window(Query in);
+  Query join(Query in, int depth);
+  Query semi_join(Query in);
+
+  size_t pick(size_t count) { return std::uniform_int_distribution<size_t>(0, count - 1)(random_); }
+  bool chance(double probability) { return std::bernoulli_distribution(probability)(random_); }
+  std::string fresh() { return "c" + std::to_string(next_column_++); }
+  std::vector<Column> of_type(const Query& in, char type) const;
+  std::string all_columns(const Query& in) const;
+  std::string predicate(const Query& in);
+  std::string scalar(const Query& in, char& type);
+  /// A subset of the columns that are no lists, at least one.
+  std::vector<Column> some_keys(const Query& in);
+
+  std::mt19937_64 random_;
+  int next_column_ = 0;
+};
+
+}  // namespace millrace::test
