@@ -209,7 +209,7 @@ class FunctionsOfCpp(unittest.TestCase):
 
 class Docs(PlantedTree):
     def test_map_misses_a_folder(self):
-        self.write("docs/architecture.md", "`src/base/`, `src/sql/` and `src/app/`\n")
+        self.write("docs/architecture.md", "`base/`, `src/sql` and `src/app/`; dataflow too\n")
         self.assertEqual([("docs/architecture.md", 1, "map")], self.found())
 
     def test_path_in_code_span(self):

@@ -55,4 +55,4 @@ def _check_map(tree: Tree, rules: Rules) -> list[Finding]:
         return [Finding(MAP, 1, "map", "is missing; it describes every folder of src/")] if folders else []
     text = tree.text(MAP)
     return [Finding(MAP, 1, "map", f"src/{folder}/ is not described")
-            for folder in sorted(folders) if not re.search(rf"(?<![\w/])(src/)?{folder}/(?!\w)", text)]
+            for folder in sorted(folders) if not re.search(rf"(?<![\w/])({folder}/(?!\w)|src/{folder}(?![\w/]\w)(?!\w))", text)]
