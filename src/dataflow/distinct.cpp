@@ -19,6 +19,12 @@ struct CountedRow {
   int64_t touched;  // 0, or 1 + place in the step's list
 };
 
+void fetch_ahead(const state::ValueTable& table, const batch::RowBuffer& keys, size_t row, size_t rows) {
+  constexpr size_t kStride = 8;
+  if (row + 2 * kStride < rows) table.prefetch(keys.hash(row + 2 * kStride));
+  if (row + kStride < rows) table.prefetch_entry(keys.hash(row + kStride));
+}
+
 class DistinctRows final : public Operator {
  public:
   DistinctRows(const plan::Node& node, const plan::DistinctOn& distinct, const plan::Node& input)
@@ -31,6 +37,7 @@ class DistinctRows final : public Operator {
     keys_.encode(batch, key_buffer_);
     fresh_.clear();
     for (uint32_t row = 0; row < batch.rows(); ++row) {
+      fetch_ahead(rows_, key_buffer_, row, batch.rows());
       const Slot slot = rows_.find_or_insert(key_buffer_.hash(row), key_buffer_.row(row), sizeof(CountedRow));
       auto& counted = *reinterpret_cast<CountedRow*>(slot.value);
       if (append_only_) {
@@ -109,8 +116,12 @@ class FirstRows final : public Operator {
     rows_.encode(batch);
     winners_.clear();
     replaced_.clear();
-    for (uint32_t row = 0; row < batch.rows(); ++row) consider(row);
-    for (uint32_t row : winners_) clear_mark(row);
+    for (uint32_t row = 0; row < batch.rows(); ++row) {
+      fetch_ahead(best_, key_buffer_, row, batch.rows());
+      consider(row);
+    }
+    for (const Slot& slot : winner_slots_) mark_of(slot) = 0;
+    winner_slots_.clear();
     stats.groups_touched += winners_.size();
     for (const std::string& old : replaced_) {
       MR_TRY(rows_.codec(0).decode(rows_.piece(old, 0), builder_.current(), builder_.row()));
@@ -137,6 +148,7 @@ class FirstRows final : public Operator {
     const Slot slot = best_.find_or_insert(hash, key, static_cast<uint32_t>(sizeof(uint32_t) + bytes.size()));
     if (slot.inserted) {
       winners_.push_back(row);
+      winner_slots_.push_back(slot);
       mark_of(slot) = static_cast<uint32_t>(winners_.size());
       std::memcpy(slot.value + sizeof(uint32_t), bytes.data(), bytes.size());
       return;
@@ -146,20 +158,21 @@ class FirstRows final : public Operator {
     if (mark == 0) {
       replaced_.emplace_back(row_of(slot));
       winners_.push_back(row);
+      winner_slots_.push_back(slot);
       mark = static_cast<uint32_t>(winners_.size());
     }
     winners_[mark - 1] = row;
     scratch_.assign(reinterpret_cast<const char*>(&mark), sizeof mark).append(bytes);
     best_.put(hash, key, scratch_);
+    winner_slots_[mark - 1] = best_.find(hash, key);
   }
-
-  void clear_mark(uint32_t row) { mark_of(best_.find(key_buffer_.hash(row), key_buffer_.row(row))) = 0; }
 
   batch::RowCodec keys_;
   SortedRows rows_;
   state::ValueTable best_;
   batch::RowBuffer key_buffer_;
   std::vector<uint32_t> winners_;      // rows of the batch that are now the best of their key
+  std::vector<Slot> winner_slots_;     // and where those stand
   std::vector<std::string> replaced_;  // rows of before that are no longer
   std::string scratch_;
   batch::BatchBuilder builder_;

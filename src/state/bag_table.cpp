@@ -90,7 +90,7 @@ struct BagTable::Rep {
     group.key_length = static_cast<uint32_t>(key_bytes.size());
     group.key_block = arena.allocate(key_bytes.size());
     group.in_use = true;
-    std::memcpy(arena.at(group.key_block), key_bytes.data(), key_bytes.size());
+    if (!key_bytes.empty()) std::memcpy(arena.at(group.key_block), key_bytes.data(), key_bytes.size());
     groups_by_hash.insert(hash, number);
     suspect_empty(number);
     return number;
@@ -196,7 +196,7 @@ struct BagTable::Rep {
     const uint32_t length = static_cast<uint32_t>(row_bytes_in.size());
     const Arena::Block block = arena.allocate(row_bytes(length));
     row(block) = Row{0, length, 0, number, group.places, 0};
-    std::memcpy(arena.at(block) + sizeof(Row), row_bytes_in.data(), length);
+    if (length > 0) std::memcpy(arena.at(block) + sizeof(Row), row_bytes_in.data(), length);
     list(group)[group.places] = RowRef{tag, block};
     ++group.places;
     if (group.index_slots != 0 && group.places * 2 <= group.index_slots) {

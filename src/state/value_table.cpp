@@ -44,7 +44,7 @@ struct ValueTable::Rep {
     MR_CHECK(length > 0, "a table's value must not be empty");
     const Arena::Block block = arena.allocate(block_bytes(key_bytes.size(), length));
     header(block) = Header{hash, static_cast<uint32_t>(key_bytes.size()), length, 0, 0, 0};
-    std::memcpy(arena.at(block) + sizeof(Header), key_bytes.data(), key_bytes.size());
+    if (!key_bytes.empty()) std::memcpy(arena.at(block) + sizeof(Header), key_bytes.data(), key_bytes.size());
     index.insert(hash, block);
     return block;
   }

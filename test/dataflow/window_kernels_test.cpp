@@ -102,6 +102,31 @@ TEST(WindowKernels, OnlyWhatChangedIsEmitted) {
   EXPECT_EQ(out.rows, 103U);
 }
 
+TEST(WindowKernels, ALargePartitionIsReadOnceAStep) {
+  const Case test = make_case();
+  SideCollector side;
+  auto op = test.make(side);
+  Collector out;
+  auto rows = [](int from, int to, int64_t diff) {
+    std::vector<std::pair<Row, int64_t>> made;
+    for (int i = from; i < to; ++i) made.push_back({{"p", std::to_string(i), "a", "0", std::to_string((i * 7919) % 10007)}, diff});
+    return made;
+  };
+  for (int from = 0; from < 8000; from += 2000) {
+    ASSERT_TRUE(op->push(0, make_batch(test.inputs[0]->output, rows(from, from + 2000, 1)), out).ok());
+  }
+  ASSERT_TRUE(op->finish(out).ok());
+  op->tables()[0].table->rows_read = 0;
+  ASSERT_TRUE(op->push(0, make_batch(test.inputs[0]->output, rows(1000, 2000, -1)), out).ok());
+  ASSERT_TRUE(op->push(0, make_batch(test.inputs[0]->output, rows(8000, 9000, 1)), out).ok());
+  ASSERT_TRUE(op->finish(out).ok());
+  EXPECT_LE(op->tables()[0].table->rows_read, 8000U + 2000U);
+  Bag left;
+  for (const auto& [row, diff] : rows(0, 1000, 1)) left[row] = diff;
+  for (const auto& [row, diff] : rows(2000, 9000, 1)) left[row] = diff;
+  EXPECT_TRUE(out.bag == expected(left));
+}
+
 TEST(WindowKernels, AStepReadsOnlyItsGroups) {
   const auto row = [](uint64_t serial, size_t) {
     return Row{std::to_string(serial % 100000), std::to_string(serial), "a", "0", std::to_string(serial)};
