@@ -34,8 +34,8 @@ class Decoder {
   virtual ~Decoder() = default;
 
   /// Decodes up to kBatchRows records into rows [out.rows(), …) of `out`, columns [0, schema.size()); sets out's row count.
-  /// `decoded` gets the index of each good record, in order; `errors` the others. Strings are copied into the batch: the
-  /// records may go after the call.
+  /// `decoded` gets the index of each good record, in order; `errors` the others. The
+  /// records may go after the call: the batch keeps what it needs.
   virtual Status decode(std::span<const std::string_view> records, batch::Batch& out, std::vector<uint32_t>& decoded,
                         std::vector<DecodeError>& errors) = 0;
 };

@@ -1,4 +1,5 @@
-// JSON objects into vectors, with simdjson's DOM: it validates the whole record, fields that the schema lacks included.
+// JSON objects into vectors, with simdjson's on-demand parser: one pass over the structural index, values read from their
+// raw tokens. What on-demand parsing leaves unchecked (skipped values, trailing text) is checked here.
 #include "formats/json_decoder.h"
 
 #include <simdjson.h>
@@ -13,13 +14,40 @@ namespace millrace::formats {
 namespace {
 
 using batch::TypeId;
-namespace dom = simdjson::dom;
+namespace ondemand = simdjson::ondemand;
 
 constexpr size_t kNoField = SIZE_MAX;
 
-std::string found_text(const dom::element& value) {
-  std::string text = simdjson::minify(value);
-  return shorten(text, 64);
+std::string_view without_trailing_space(std::string_view token) {
+  size_t length = token.size();
+  while (length > 0 && is_space(token[length - 1])) --length;
+  return token.substr(0, length);
+}
+
+/// The grammar of RFC 8259: -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)?
+bool is_json_number(std::string_view text) {
+  size_t at = 0;
+  auto digits = [&] {
+    size_t start = at;
+    while (at < text.size() && is_digit(text[at])) ++at;
+    return at > start;
+  };
+  if (at < text.size() && text[at] == '-') ++at;
+  if (at < text.size() && text[at] == '0') {
+    ++at;
+  } else if (!digits()) {
+    return false;
+  }
+  if (at < text.size() && text[at] == '.') {
+    ++at;
+    if (!digits()) return false;
+  }
+  if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
+    ++at;
+    if (at < text.size() && (text[at] == '+' || text[at] == '-')) ++at;
+    if (!digits()) return false;
+  }
+  return at == text.size();
 }
 
 /// The value of a base64 text, or nothing.
@@ -51,70 +79,80 @@ struct Target {
   size_t row;
 };
 
-bool store(const dom::element& value, const Target& to);
+enum class Outcome : uint8_t { kStored, kNull, kWrongType, kBadJson };
 
-bool store_list(const dom::element& value, const Target& to) {
-  dom::array array;
-  if (value.get(array) != simdjson::SUCCESS) return false;
-  size_t count = 0;
-  for (dom::element element : array) {
-    (void)element;
-    ++count;
+/// A JSON string's text. Without escapes it is the bytes between the quotes; else it is unescaped into the parser's buffer.
+bool string_text(ondemand::value& value, std::string_view token, std::string_view& text) {
+  std::string_view inner = token.substr(1, token.size() - 2);
+  if (token.size() >= 2 && token.back() == '"' && std::memchr(inner.data(), '\\', inner.size()) == nullptr) {
+    text = inner;
+    return true;
   }
-  size_t at = to.column.add_list(to.row, count);
-  batch::Type child_type = to.type.child();
-  batch::MutableColumn child = to.column.child();
-  for (dom::element element : array) {
-    if (element.is_null()) {
-      child.set_null(at++);
-    } else if (!store(element, {child_type, child, at++})) {
-      return false;
-    }
-    child = to.column.child();  // a nested list may have moved it
-  }
-  return true;
+  return value.get_string().get(text) == simdjson::SUCCESS;
 }
 
-bool store_struct(const dom::element& value, const Target& to) {
-  dom::object object;
-  if (value.get(object) != simdjson::SUCCESS) return false;
-  for (size_t i = 0; i < to.type.struct_field_count(); ++i) {
-    batch::MutableColumn field = to.column.child(i);
-    dom::element element;
-    if (object[to.type.struct_field_name(i)].get(element) != simdjson::SUCCESS || element.is_null()) {
-      field.set_null(to.row);
-      continue;
+/// Walks a value that no column takes: it must be valid JSON all the same.
+bool is_valid(ondemand::value value) {
+  std::string_view token = without_trailing_space(value.raw_json_token());
+  if (token.empty()) return false;
+  switch (token[0]) {
+    case '"': {
+      std::string_view text;
+      return string_text(value, token, text);
     }
-    batch::Type type = to.type.struct_field_type(i);
-    if (!store(element, {type, field, to.row})) return false;
+    case '[': {
+      ondemand::array array;
+      if (value.get_array().get(array) != simdjson::SUCCESS) return false;
+      for (auto element : array) {
+        ondemand::value inner;
+        if (element.get(inner) != simdjson::SUCCESS || !is_valid(inner)) return false;
+      }
+      return true;
+    }
+    case '{': {
+      ondemand::object object;
+      if (value.get_object().get(object) != simdjson::SUCCESS) return false;
+      for (auto field : object) {
+        std::string_view key;
+        ondemand::value inner;
+        if (field.error() != simdjson::SUCCESS || field.unescaped_key().get(key) != simdjson::SUCCESS) return false;
+        if (field.value().get(inner) != simdjson::SUCCESS || !is_valid(inner)) return false;
+      }
+      return true;
+    }
+    default: return token == "true" || token == "false" || token == "null" || is_json_number(token);
   }
-  return true;
 }
 
-bool store_double(double value, const Target& to) {
+bool store_number(std::string_view token, const Target& to) {
   TypeId id = to.type.id();
-  if (id == TypeId::kDouble) {
-    to.column.set<double>(to.row, value);
-    return true;
+  if (id == TypeId::kDouble || id == TypeId::kFloat || id == TypeId::kDecimal) return store_text(to.type, token, to.column, to.row);
+  bool integer_column = id == TypeId::kTinyint || id == TypeId::kSmallint || id == TypeId::kInteger || id == TypeId::kBigint ||
+                        id == TypeId::kHugeint || id == TypeId::kUtinyint || id == TypeId::kUsmallint || id == TypeId::kUinteger ||
+                        id == TypeId::kUbigint;
+  if (!integer_column) return false;
+  int64_t small = 0;
+  auto [end, failed] = std::from_chars(token.data(), token.data() + token.size(), small);
+  if (failed == std::errc() && end == token.data() + token.size()) {
+    if (id == TypeId::kBigint) {
+      to.column.set<int64_t>(to.row, small);
+      return true;
+    }
+    return store_integer(to.type, small, to.column, to.row);
   }
-  if (id == TypeId::kFloat) {
-    to.column.set<float>(to.row, static_cast<float>(value));
-    return true;
-  }
-  // The shortest text that reads back as the number is what the producer meant by it: 12.34, 1e3.
-  char text[32];
-  auto [end, failed] = std::to_chars(text, text + sizeof text, value);
-  if (failed != std::errc()) return false;
-  std::string_view shortest(text, static_cast<size_t>(end - text));
-  if (id == TypeId::kDecimal) return store_text(to.type, shortest, to.column, to.row);
-  auto whole = parse_decimal(shortest, 38, 0);
+  auto whole = parse_decimal(token, 38, 0);  // 1.0, 1e3, beyond 64 bits
   return whole && store_integer(to.type, *whole, to.column, to.row);
 }
 
-bool store_string(std::string_view text, const Target& to) {
+bool store_string(std::string_view text, bool in_record, const Target& to) {
   switch (to.type.id()) {
     case TypeId::kVarchar:
-      to.column.set_string(to.row, text);
+      // Bytes of the record live as long as the batch (retained); unescaped ones only until the next record.
+      if (in_record) {
+        to.column.set<batch::StringRef>(to.row, batch::StringRef(text));
+      } else {
+        to.column.set_string(to.row, text);
+      }
       return true;
     case TypeId::kBlob: {
       auto bytes = from_base64(text);
@@ -136,26 +174,86 @@ bool store_string(std::string_view text, const Target& to) {
   }
 }
 
-bool store(const dom::element& value, const Target& to) {
-  if (to.type.id() == TypeId::kList) return store_list(value, to);
-  if (to.type.id() == TypeId::kStruct) return store_struct(value, to);
-  switch (value.type()) {
-    case dom::element_type::STRING:
-      return store_string(value.get_string().value_unsafe(), to);
-    case dom::element_type::INT64:
-      return store_integer(to.type, value.get_int64().value_unsafe(), to.column, to.row);
-    case dom::element_type::UINT64:
-      return store_integer(to.type, value.get_uint64().value_unsafe(), to.column, to.row);
-    case dom::element_type::DOUBLE:
-      return store_double(value.get_double().value_unsafe(), to);
-    case dom::element_type::BOOL:
-      if (to.type.id() != TypeId::kBoolean) return false;
-      to.column.set<bool>(to.row, value.get_bool().value_unsafe());
-      return true;
+Outcome store(ondemand::value& value, const Target& to);
+
+Outcome store_list(ondemand::value& value, const Target& to) {
+  ondemand::array array;
+  if (value.get_array().get(array) != simdjson::SUCCESS) return Outcome::kBadJson;
+  size_t count = 0;
+  if (array.count_elements().get(count) != simdjson::SUCCESS) return Outcome::kBadJson;
+  size_t at = to.column.add_list(to.row, count);
+  batch::Type child_type = to.type.child();
+  batch::MutableColumn child = to.column.child();
+  for (auto element : array) {
+    ondemand::value inner;
+    if (element.get(inner) != simdjson::SUCCESS) return Outcome::kBadJson;
+    Outcome outcome = store(inner, {child_type, child, at});
+    if (outcome == Outcome::kNull) child.set_null(at);
+    if (outcome > Outcome::kNull) return outcome;
+    ++at;
+    child = to.column.child();  // a nested list may have moved it
+  }
+  return Outcome::kStored;
+}
+
+Outcome store_struct(ondemand::value& value, const Target& to) {
+  ondemand::object object;
+  if (value.get_object().get(object) != simdjson::SUCCESS) return Outcome::kBadJson;
+  std::vector<bool> seen(to.type.struct_field_count(), false);
+  for (auto field : object) {
+    std::string_view key;
+    ondemand::value inner;
+    if (field.error() != simdjson::SUCCESS || field.unescaped_key().get(key) != simdjson::SUCCESS) return Outcome::kBadJson;
+    if (field.value().get(inner) != simdjson::SUCCESS) return Outcome::kBadJson;
+    size_t index = 0;
+    while (index < seen.size() && to.type.struct_field_name(index) != key) ++index;
+    if (index == seen.size() || seen[index]) {
+      if (!is_valid(inner)) return Outcome::kBadJson;
+      continue;
+    }
+    batch::Type type = to.type.struct_field_type(index);
+    batch::MutableColumn column = to.column.child(index);
+    Outcome outcome = store(inner, {type, column, to.row});
+    if (outcome > Outcome::kNull) return outcome;
+    seen[index] = outcome == Outcome::kStored;
+  }
+  for (size_t index = 0; index < seen.size(); ++index) {
+    if (!seen[index]) to.column.child(index).set_null(to.row);
+  }
+  return Outcome::kStored;
+}
+
+Outcome store(ondemand::value& value, const Target& to) {
+  std::string_view token = without_trailing_space(value.raw_json_token());
+  if (token.empty()) return Outcome::kBadJson;
+  TypeId id = to.type.id();
+  switch (token[0]) {
+    case '"': {
+      std::string_view text;
+      if (!string_text(value, token, text)) return Outcome::kBadJson;
+      bool in_record = text.data() == token.data() + 1;
+      return store_string(text, in_record, to) ? Outcome::kStored : Outcome::kWrongType;
+    }
+    case '[': return id == TypeId::kList ? store_list(value, to) : is_valid(value) ? Outcome::kWrongType : Outcome::kBadJson;
+    case '{': return id == TypeId::kStruct ? store_struct(value, to) : is_valid(value) ? Outcome::kWrongType : Outcome::kBadJson;
+    case 't':
+    case 'f':
+      if (token != "true" && token != "false") return Outcome::kBadJson;
+      if (id != TypeId::kBoolean) return Outcome::kWrongType;
+      to.column.set<bool>(to.row, token[0] == 't');
+      return Outcome::kStored;
+    case 'n': return token == "null" ? Outcome::kNull : Outcome::kBadJson;
     default:
-      return false;
+      if (!is_json_number(token)) return Outcome::kBadJson;
+      return store_number(token, to) ? Outcome::kStored : Outcome::kWrongType;
   }
 }
+
+/// The records of one call in one padded buffer, which the decoded batch keeps alive.
+struct Buffer {
+  std::unique_ptr<char[]> bytes;
+  size_t capacity = 0;
+};
 
 class JsonDecoder final : public Decoder {
  public:
@@ -167,47 +265,79 @@ class JsonDecoder final : public Decoder {
                 std::vector<DecodeError>& errors) override {
     columns_.clear();
     for (size_t i = 0; i < schema_.size(); ++i) columns_.push_back(out.mutable_column(i));
+    std::shared_ptr<Buffer> buffer = buffer_for(records);
+    char* at = buffer->bytes.get();
     size_t row = out.rows();
     for (uint32_t i = 0; i < records.size(); ++i) {
+      if (!records[i].empty()) std::memcpy(at, records[i].data(), records[i].size());
       std::string reason;
-      if (decode_record(records[i], row, reason)) {
+      if (decode_record({at, records[i].size()}, row, reason)) {
         decoded.push_back(i);
         ++row;
       } else {
         errors.push_back({i, std::move(reason)});
       }
+      at += records[i].size();
     }
     out.set_rows(row);
+    out.retain(std::move(buffer));
     return {};
   }
 
  private:
+  std::shared_ptr<Buffer> buffer_for(std::span<const std::string_view> records) {
+    size_t bytes = simdjson::SIMDJSON_PADDING;
+    for (std::string_view record : records) bytes += record.size();
+    // One buffer is kept; when no batch holds it any more it is used again.
+    if (kept_ && kept_.use_count() == 1 && kept_->capacity >= bytes) return kept_;
+    kept_ = std::make_shared<Buffer>();
+    kept_->capacity = bytes + bytes / 4;
+    kept_->bytes.reset(new char[kept_->capacity]);
+    return kept_;
+  }
+
   bool decode_record(std::string_view record, size_t row, std::string& reason) {
-    dom::element root;
-    if (auto failed = parser_.parse(record.data(), record.size()).get(root)) {
-      reason = std::string("not valid JSON: ") + simdjson::error_message(failed);
+    auto not_json = [&](simdjson::error_code code) {
+      reason = std::string("not valid JSON: ") + (code == simdjson::SUCCESS ? "a value is malformed" : simdjson::error_message(code));
       return false;
-    }
-    dom::object object;
-    if (root.get(object) != simdjson::SUCCESS) {
-      reason = "expected a JSON object, found " + found_text(root);
+    };
+    simdjson::padded_string_view view(record.data(), record.size(), record.size() + simdjson::SIMDJSON_PADDING);
+    ondemand::document document;
+    if (auto code = parser_.iterate(view).get(document)) return not_json(code);
+    ondemand::object object;
+    if (auto code = document.get_object().get(object)) {
+      if (code != simdjson::INCORRECT_TYPE) return not_json(code);
+      reason = "expected a JSON object, found " + shorten(trim(record), 64);
       return false;
     }
     ++record_;
     nulls_.clear();
     size_t position = 0;
-    for (dom::key_value_pair field : object) {
-      size_t column = column_of(field.key, position++);
+    for (auto result : object) {
+      if (auto code = result.error()) return not_json(code);
+      // By reference: copies of these small structures stall on store forwarding and cost a third of the time.
+      auto& field = const_cast<ondemand::field&>(std::as_const(result).value_unsafe());
+      size_t column = column_of(field, position++);
+      ondemand::value& value = field.value();
       // The first of fields of one name counts.
-      if (column == kNoField || seen_[column] == record_) continue;
+      if (column == kNoField || seen_[column] == record_) {
+        if (!is_valid(value)) return not_json(simdjson::SUCCESS);
+        continue;
+      }
       seen_[column] = record_;
-      if (field.value.is_null()) {
-        nulls_.push_back(column);
-      } else if (!store(field.value, {schema_[column].type, columns_[column], row})) {
-        reason = "field " + schema_[column].name + ": expected " + schema_[column].type.name() + ", found " + found_text(field.value);
-        return false;
+      std::string_view token = value.raw_json_token();
+      switch (store(value, {schema_[column].type, columns_[column], row})) {
+        case Outcome::kStored: break;
+        case Outcome::kNull: nulls_.push_back(column); break;
+        case Outcome::kBadJson: return not_json(simdjson::SUCCESS);
+        case Outcome::kWrongType:
+          reason = "field " + schema_[column].name + ": expected " + schema_[column].type.name() + ", found " +
+                   shorten(found_text(token, record), 64);
+          return false;
       }
     }
+    // At the very end there is no current location.
+    if (document.current_location().error() != simdjson::OUT_OF_BOUNDS) return not_json(simdjson::TAPE_ERROR);
     for (size_t column = 0; column < seen_.size(); ++column) {
       if (seen_[column] != record_) nulls_.push_back(column);
     }
@@ -216,12 +346,21 @@ class JsonDecoder final : public Decoder {
     return true;
   }
 
+  /// A scalar's token; of an array or object what follows its bracket too.
+  static std::string found_text(std::string_view token, std::string_view record) {
+    bool nested = !token.empty() && (token[0] == '[' || token[0] == '{');
+    if (!nested) return std::string(without_trailing_space(token));
+    return std::string(record.substr(static_cast<size_t>(token.data() - record.data())));
+  }
+
   /// The column of a field. Records of one producer have their fields in one order: look where the last one had it first.
-  size_t column_of(std::string_view key, size_t position) {
+  size_t column_of(ondemand::field& field, size_t position) {
     if (position < expected_.size()) {
       size_t guess = expected_[position];
-      if (guess != kNoField && schema_[guess].name == key) return guess;
+      if (guess != kNoField && field.key().unsafe_is_equal(std::string_view(schema_[guess].name))) return guess;
     }
+    std::string_view key;
+    if (field.unescaped_key().get(key) != simdjson::SUCCESS) return kNoField;
     size_t found = find_column(key);
     if (position < expected_.size()) expected_[position] = found;
     return found;
@@ -240,10 +379,11 @@ class JsonDecoder final : public Decoder {
   }
 
   batch::Schema schema_;
-  dom::parser parser_;
+  ondemand::parser parser_;
+  std::shared_ptr<Buffer> kept_;  // shared with the batches that were decoded from it
   std::vector<batch::MutableColumn> columns_;
-  std::vector<uint64_t> seen_;     // by column: the record that had it last
-  std::vector<size_t> expected_;   // by field position: the column it was in the last record
+  std::vector<uint64_t> seen_;    // by column: the record that had it last
+  std::vector<size_t> expected_;  // by field position: the column it was in the last record
   std::vector<size_t> nulls_;
   uint64_t record_ = 0;
 };
@@ -253,7 +393,7 @@ class JsonDecoder final : public Decoder {
 std::unique_ptr<Decoder> make_json_decoder(const batch::Schema& schema) { return std::make_unique<JsonDecoder>(schema); }
 
 struct JsonFieldReader::State {
-  dom::parser parser;
+  simdjson::dom::parser parser;
 };
 
 JsonFieldReader::JsonFieldReader() : state_(std::make_unique<State>()) {}
@@ -261,6 +401,7 @@ JsonFieldReader::~JsonFieldReader() = default;
 
 bool JsonFieldReader::read(std::string_view record, const std::vector<std::string>& names, std::string& text) {
   text.clear();
+  namespace dom = simdjson::dom;
   dom::element root;
   if (state_->parser.parse(record.data(), record.size()).get(root)) return false;
   dom::object object;
