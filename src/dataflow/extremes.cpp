@@ -139,7 +139,10 @@ void Extremes::update(const batch::Batch& batch, std::span<char* const> states, 
 
 void Extremes::settle(uint64_t hash, std::string_view key, char* group_value) {
   auto* state = reinterpret_cast<ExtremeState*>(group_value + accumulator_.offset);
-  if (state->count == 0) state->stale = 0;
+  if (state->count == 0) {
+    state->stale = 0;
+    if (text_ && !append_only_) texts_.erase(hash, key);
+  }
   if (state->stale == 0) return;
   const Group group{hash, key, state};
   const state::BagTable::Group values = values_.find(hash, key);

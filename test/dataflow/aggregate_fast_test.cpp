@@ -155,6 +155,19 @@ TEST(AggregateFast, AChangeThatCancelsEmitsNothing) {
   EXPECT_EQ(out.rows, 1U);
 }
 
+TEST(AggregateFastExtremes, ARetractionThatComesFirstHidesNoValue) {
+  plan::Aggregate aggregate;
+  aggregate.calls = {call(AggregateKind::kMin, 0, "BIGINT")};
+  Case test;
+  test.input({"BIGINT"}, false).node(aggregate, {"BIGINT"});
+  SideCollector side;
+  auto op = test.make(side);
+  Collector out;
+  ASSERT_TRUE(op->push(0, make_batch(schema({"BIGINT"}), {{{"5"}, 1}, {{"3"}, -1}, {{"9"}, 1}, {{"3"}, 1}}), out).ok());
+  ASSERT_TRUE(op->finish(out).ok());
+  EXPECT_EQ(out.bag, (Bag{{{"5"}, 1}}));
+}
+
 TEST(AggregateFast, ARetractionOfNothingIsAnError) {
   const Case test = make_case(false, false);
   SideCollector side;
