@@ -1,5 +1,7 @@
 #include "dataflow/fragment_groups.h"
 
+#include <algorithm>
+
 namespace millrace::dataflow {
 
 Status FragmentGroups::run(size_t groups, const Feed& feed, const Take& take, const Fail& fail) {
@@ -8,20 +10,33 @@ Status FragmentGroups::run(size_t groups, const Feed& feed, const Take& take, co
 }
 
 Result<std::vector<batch::Batch>> FragmentGroups::input(size_t first, size_t last, const Feed& feed) {
-  batch::BatchBuilder builder(std::vector<batch::Type>(fragment_.input_types().begin(), fragment_.input_types().end()));
+  const std::vector<batch::Type> types(fragment_.input_types().begin(), fragment_.input_types().end());
+  std::vector<batch::Batch> batches;
+  std::vector<std::string_view> rows;
+  std::vector<int64_t> numbers;
   Status status;
-  for (size_t group = first; group < last && status.ok(); ++group) {
+  const auto flush = [&] {
+    if (rows.empty() || !status.ok()) return;
+    batch::Batch batch(types);
+    batch.set_rows(rows.size());
+    std::copy(numbers.begin(), numbers.end(), batch.mutable_column(0).values<int64_t>());
+    status = rows_.decode_rows(rows, batch, 0, 1);
+    batches.push_back(std::move(batch));
+    rows.clear();
+    numbers.clear();
+  };
+  for (size_t group = first; group < last; ++group) {
     feed(group, [&](std::string_view row, int64_t count) {
-      for (int64_t copy = 0; copy < count && status.ok(); ++copy) {
-        batch::Batch& batch = builder.current();
-        batch.mutable_column(0).set<int64_t>(builder.row(), static_cast<int64_t>(group));
-        status = rows_.decode(row, batch, builder.row(), 1);
-        builder.finish_row(1);
+      for (int64_t copy = 0; copy < count; ++copy) {
+        rows.push_back(row);
+        numbers.push_back(static_cast<int64_t>(group));
+        if (rows.size() == batch::kBatchRows) flush();
       }
     });
   }
+  flush();
   MR_TRY(std::move(status));
-  return builder.take();
+  return batches;
 }
 
 Status FragmentGroups::run_range(size_t first, size_t last, const Feed& feed, const Take& take, const Fail& fail) {

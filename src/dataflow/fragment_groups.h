@@ -14,7 +14,8 @@ namespace millrace::dataflow {
 
 class FragmentGroups {
  public:
-  /// Feeds the rows of group `group` (its place in the list): calls add(row bytes, count) for each, in order.
+  /// Feeds the rows of group `group` (its place in the list): calls add(row bytes, count) for each, in order. The bytes must
+  /// stay until run() returns.
   using Feed = std::function<void(size_t group, const std::function<void(std::string_view row, int64_t count)>& add)>;
   /// Row `row` of `results` belongs to `group`; the columns after the group number are the results.
   using Take = std::function<Status(size_t group, const batch::Batch& results, size_t row)>;

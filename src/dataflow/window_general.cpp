@@ -1,6 +1,6 @@
 // OVER (…) with some call that has no kernel: DuckDB computes all calls of the touched partitions anew, in one query a step.
 // Slot 0: the rows of each partition. Slot 1: the rows that stand in the output, by partition, so that what is taken away is
-// bit for bit what was given.
+// bit for bit what was given. Slot 2: the partitions that failed.
 #include <algorithm>
 #include <numeric>
 
@@ -47,7 +47,7 @@ class WindowGeneral final : public Operator {
 
   Status push(size_t, const batch::Batch& batch, Output& out) override;
   Status finish(Output& out) override;
-  std::vector<state::TableRef> tables() override { return {{{node_.id, 0}, &partitions_}, {{node_.id, 1}, &standing_}}; }
+  std::vector<state::TableRef> tables() override { return {{{node_.id, 0}, &partitions_}, {{node_.id, 1}, &standing_}, {{node_.id, 2}, &failed_}}; }
 
  private:
   using Group = state::BagTable::Group;
@@ -60,7 +60,8 @@ class WindowGeneral final : public Operator {
   Status compute();
   void feed(Group group, const std::function<void(std::string_view, int64_t)>& add);
   Status replace(size_t partition, std::span<const Result> results);
-  Status report(Group group, std::string_view message);
+  Status fail(Group group, std::string_view message);
+  Status report(std::string_view key, int64_t diff, std::string_view message);
 
   OperatorContext context_;
   batch::RowCodec keys_;
@@ -70,6 +71,7 @@ class WindowGeneral final : public Operator {
   FragmentGroups fragment_;
   state::BagTable partitions_;
   state::BagTable standing_;
+  state::ValueTable failed_;
 
   batch::RowBuffer key_buffer_, result_buffer_;
   std::vector<Group> touched_;
@@ -118,8 +120,8 @@ Status WindowGeneral::compute() {
     result_bytes_.append(bytes);
     return {};
   };
-  const auto fail = [&](size_t group, std::string_view message) { return report(touched_[filled[group]], message); };
-  return fragment_.run(filled.size(), [&](size_t group, const auto& add) { feed(touched_[filled[group]], add); }, take, fail);
+  const auto failed = [&](size_t group, std::string_view message) { return fail(touched_[filled[group]], message); };
+  return fragment_.run(filled.size(), [&](size_t group, const auto& add) { feed(touched_[filled[group]], add); }, take, failed);
 }
 
 Status WindowGeneral::finish(Output& out) {
@@ -145,6 +147,10 @@ Status WindowGeneral::finish(Output& out) {
 /// Emits the difference between the partition's rows in the output and these.
 Status WindowGeneral::replace(size_t partition, std::span<const Result> results) {
   const Group group = touched_[partition];
+  const bool is_well = !results.empty() || partitions_.rows(group) == 0;
+  if (is_well && failed_.entries() > 0 && failed_.erase(partitions_.hash_of(group), partitions_.key_of(group))) {
+    MR_TRY(report(partitions_.key_of(group), -1, "the partition is well again"));
+  }
   const Group standing = standing_.find_or_insert(partitions_.hash_of(group), partitions_.key_of(group));
   std::vector<std::pair<std::string, int64_t>> changes;
   standing_.for_each_row(standing, [&](std::string_view row, int64_t count) { changes.emplace_back(row, -count); });
@@ -164,11 +170,19 @@ Status WindowGeneral::replace(size_t partition, std::span<const Result> results)
 }
 
 /// The partition's calls cannot be computed: its rows are absent from the output.
-Status WindowGeneral::report(Group group, std::string_view message) {
+Status WindowGeneral::fail(Group group, std::string_view message) {
+  if (failed_.find_or_insert(partitions_.hash_of(group), partitions_.key_of(group), 1).inserted) {
+    ++stats.rows_failed;
+    return report(partitions_.key_of(group), 1, message);
+  }
+  return {};
+}
+
+Status WindowGeneral::report(std::string_view key, int64_t diff, std::string_view message) {
   batch::Batch partition(keys_.types());
   partition.set_rows(1);
-  MR_TRY(keys_.decode(partitions_.key_of(group), partition, 0));
-  ++stats.rows_failed;
+  MR_TRY(keys_.decode(key, partition, 0));
+  partition.set_diffs({diff});
   context_.side->row_failed(node_.id, "window", partition, 0, 0, message);
   return {};
 }

@@ -154,6 +154,33 @@ TEST(WindowGeneral, EqualsARecomputationAfterEveryStep) {
   EXPECT_GT(run(window_case(), property), 0U);
 }
 
+TEST(WindowGeneral, APartitionThatFailsIsAbsentUntilItIsWellAgain) {
+  plan::Window window;
+  window.partition_columns = {0};
+  plan::WindowCall call;
+  call.result = type("BIGINT");
+  window.calls = {call};
+  window.general = database().window("max(CASE WHEN v > 100 THEN error('too large')::BIGINT ELSE v END) OVER (ORDER BY o)");
+  Case test;
+  test.input(kTypes, false, 2).node(window, {"VARCHAR", "BIGINT", "BIGINT", "HUGEINT"}, 3);
+  SideCollector side;
+  auto op = test.make(side);
+  Collector out;
+  auto step = [&](const std::vector<std::pair<Row, int64_t>>& rows) {
+    ASSERT_TRUE(op->push(0, make_batch(test.inputs[0]->output, rows), out).ok());
+    ASSERT_TRUE(op->finish(out).ok());
+  };
+  step({{{"a", "1", "1"}, 1}, {{"b", "2", "2"}, 1}});
+  step({{{"a", "500", "3"}, 1}});
+  EXPECT_EQ(out.bag, (Bag{{{"b", "2", "2", "2"}, 1}}));
+  step({{{"a", "600", "4"}, 1}});
+  EXPECT_EQ(side.failed, (Bag{{{"a"}, 1}}));
+  op = test.restored(*op, side);
+  step({{{"a", "500", "3"}, -1}, {{"a", "600", "4"}, -1}});
+  EXPECT_EQ(out.bag, (Bag{{{"a", "1", "1", "1"}, 1}, {{"b", "2", "2", "2"}, 1}}));
+  EXPECT_TRUE(side.failed.empty());
+}
+
 TEST(WindowGeneral, AStepReadsOnlyItsGroups) {
   const auto row = [](uint64_t serial, size_t) {
     return Row{std::to_string(serial % 100000), std::to_string(serial % 1000), std::to_string(serial)};
