@@ -1,0 +1,58 @@
+#include "app/console.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <string>
+
+#include "app/command_line.h"
+
+namespace millrace::app {
+
+Status write_output(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    return errno_error("writing to standard output", errno);
+  }
+  return {};
+}
+
+void write_message(std::string_view line) {
+  std::string text(line);
+  text.push_back('\n');
+  (void)std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+int report_failure(const Error& error, std::string_view text) {
+  std::string shown = render(error, text);
+  while (!shown.empty() && shown.back() == '\n') shown.pop_back();
+  write_message("millrace: " + shown);
+  return kExitFailed;
+}
+
+int report_usage(std::string_view reason, std::string_view hint) {
+  write_message("millrace: " + std::string(reason));
+  if (!hint.empty()) write_message("hint: " + std::string(hint));
+  return kExitUsage;
+}
+
+bool output_is_terminal() { return isatty(STDOUT_FILENO) == 1; }
+bool messages_are_on_terminal() { return isatty(STDERR_FILENO) == 1; }
+bool input_is_terminal() { return isatty(STDIN_FILENO) == 1; }
+
+size_t terminal_width(size_t otherwise) {
+  winsize size{};
+  if (!output_is_terminal() || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return otherwise;
+  return size.ws_col;
+}
+
+Result<size_t> read_input(char* buffer, size_t length) {
+  while (true) {
+    ssize_t count = read(STDIN_FILENO, buffer, length);
+    if (count >= 0) return static_cast<size_t>(count);
+    if (errno != EINTR) return errno_error("reading standard input", errno);
+  }
+}
+
+}  // namespace millrace::app

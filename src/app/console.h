@@ -1,0 +1,29 @@
+// Console: standard output, standard error and the terminal behind them. Only app/ writes there.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace millrace::app {
+
+/// Writes bytes to standard output at once. Fails when the reader is gone (a closed pipe) or the disk is full.
+Status write_output(std::string_view text);
+/// Writes a line to standard error.
+void write_message(std::string_view line);
+/// Writes "millrace: " and the error as `render` shows it; `text` is what its position points into. Returns kExitFailed.
+int report_failure(const Error& error, std::string_view text = {});
+/// The same for what is wrong with the command line. Returns kExitUsage.
+int report_usage(std::string_view reason, std::string_view hint = {});
+
+bool output_is_terminal();
+bool messages_are_on_terminal();
+bool input_is_terminal();
+/// Columns of the terminal that standard output is; `otherwise` when it is none.
+size_t terminal_width(size_t otherwise);
+
+/// Reads up to `length` bytes of standard input; 0 at its end.
+Result<size_t> read_input(char* buffer, size_t length);
+
+}  // namespace millrace::app

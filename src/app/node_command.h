@@ -1,0 +1,42 @@
+// `millrace run` and `millrace start`: a node in this process until it is told to stop, or until bounded input is done.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/env.h"
+#include "base/result.h"
+#include "engine/node.h"
+
+namespace millrace::app {
+
+/// What `run` and `start` share. Text values are checked by node_options.
+struct NodeFlags {
+  std::string data;
+  std::string listen = "127.0.0.1:8780";
+  std::string kafka_listen;
+  std::string postgres_listen;
+  std::string auth_token_file;
+  bool insecure = false;
+  uint32_t workers = 1;
+  std::string memory = "4GiB";
+};
+
+struct RunFlags {
+  NodeFlags node;
+  std::string pipeline;
+  std::vector<std::string> settings;  ///< "name=value"
+  bool once = false;
+};
+
+int run_pipeline(Env& env, const RunFlags& flags);
+int start_node(Env& env, const NodeFlags& flags);
+
+/// "name=value" texts as a map; the last of equal names counts.
+Result<std::map<std::string, std::string>> parse_settings(const std::vector<std::string>& settings);
+Result<engine::NodeOptions> node_options(const NodeFlags& flags);
+/// `path` seen from the root, so that it means the same later.
+std::string absolute_path(const std::string& path);
+
+}  // namespace millrace::app
