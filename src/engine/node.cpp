@@ -269,13 +269,21 @@ NodeStatus RunningNode::status() {
 
 ledger::Report RunningNode::ledger_report() {
   std::map<std::pair<StreamId, PartitionId>, Offset> ends;
+  {
+    std::lock_guard guard(state_.sinks_mutex);
+    for (auto& sink : state_.sinks) {
+      auto delivered = sink->delivered();
+      if (!delivered) continue;
+      auto [at, is_new] = ends.try_emplace({delivered->first, PartitionId(0)}, delivered->second);
+      if (!is_new) at->second = std::min(at->second, delivered->second);
+    }
+  }
   std::lock_guard steps(state_.step_mutex);
   for (RunningSource& running : state_.pipeline->sources()) {
     for (size_t p = 0; p < running.positions.size(); ++p) {
       ends[{running.source.id, PartitionId(static_cast<int32_t>(p))}] = running.positions[p];
     }
   }
-  for (const auto& [at, end] : state_.written) ends.try_emplace(at, end);
   return state_.ledger.report(ends);
 }
 

@@ -123,7 +123,7 @@ Status SinkRunner::deliver_changes(bool final) {
   batch::Schema changes = changes_schema(view_schema_);
   std::vector<uint32_t> columns = sink_columns(mode_, view_schema_.size());
   ChangelogReader reader(changelog_->partition(PartitionId(0)), view_schema_, position_);
-  ledger::Recorder recorder;
+  ledger::Recorder recorder = std::exchange(undelivered_, ledger::Recorder());
   batch::Batch rows(changes);
   while (position_ < end) {
     rows.reset();
@@ -136,12 +136,19 @@ Status SinkRunner::deliver_changes(bool final) {
     rows_ += rows.rows();
     lag_ = static_cast<uint64_t>(end.value - position_.value);
     if (sink_->wants_commit(node_.env.clock().now())) {
-      MR_TRY(sink_->commit());
-      node_.ledger.merge(recorder);
+      MR_TRY(commit_delivery(recorder));
     }
   }
-  if (final || sink_->wants_commit(node_.env.clock().now())) MR_TRY(sink_->commit());
+  if (final || sink_->wants_commit(node_.env.clock().now())) return commit_delivery(recorder);
+  undelivered_ = std::move(recorder);
+  return {};
+}
+
+/// Only what the destination holds counts as delivered.
+Status SinkRunner::commit_delivery(ledger::Recorder& recorder) {
+  MR_TRY(sink_->commit());
   node_.ledger.merge(recorder);
+  delivered_ = position_.value;
   return {};
 }
 
@@ -150,6 +157,8 @@ Status SinkRunner::deliver(bool final) {
   if (!open_) {
     MR_ASSIGN(int64_t position, sink_->open());
     position_ = Offset(position);
+    delivered_ = position;
+    undelivered_.clear();
     if (mode_ == connectors::SinkMode::kSnapshot) {
       MR_ASSIGN(snapshot_epoch_, sink_->snapshot_epoch());
     }
@@ -180,6 +189,11 @@ void SinkRunner::run() {
       return stopping_ || node_.stopping || (pause_ms == 0 && node_.committed_epoch != seen);
     });
   }
+}
+
+std::optional<std::pair<StreamId, Offset>> SinkRunner::delivered() const {
+  if (!changelog_) return std::nullopt;
+  return std::pair(changelog_->id(), Offset(delivered_));
 }
 
 SinkStatus SinkRunner::status() const {

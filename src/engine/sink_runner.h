@@ -26,6 +26,8 @@ class SinkRunner {
   /// Delivers all that is committed now, on the calling thread.
   Status deliver_all();
   SinkStatus status() const;
+  /// The changelog that it reads and up to where it has delivered; nothing for snapshots.
+  std::optional<std::pair<StreamId, Offset>> delivered() const;
 
  private:
   SinkRunner(NodeState& node, const sql::CatalogObject& object) : node_(node), name_(object.name), source_(object.source) {}
@@ -35,6 +37,7 @@ class SinkRunner {
   Status deliver(bool final);
   Status deliver_snapshot(bool final);
   Status deliver_changes(bool final);
+  Status commit_delivery(ledger::Recorder& recorder);
   Offset committed_end() const;
 
   NodeState& node_;
@@ -51,6 +54,7 @@ class SinkRunner {
   // Guarded by deliver_mutex_.
   bool open_ = false;
   Offset position_;
+  ledger::Recorder undelivered_;  ///< written to the sink, not committed by it
   uint64_t snapshot_epoch_ = 0;
   Timestamp last_delivery_;
 
@@ -58,6 +62,7 @@ class SinkRunner {
   std::atomic<bool> stopping_{false};
   std::atomic<uint64_t> rows_{0};
   std::atomic<uint64_t> lag_{0};
+  std::atomic<int64_t> delivered_{0};
   mutable std::mutex state_mutex_;
   std::string state_ = "waiting";  // guarded by state_mutex_
 };

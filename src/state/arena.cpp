@@ -1,6 +1,9 @@
 #include "state/arena.h"
 
+#include <new>
+
 #include "base/result.h"
+#include "state/huge_memory.h"
 
 namespace millrace::state {
 
@@ -11,10 +14,14 @@ Arena::Block Arena::new_chunk(size_t units) {
     free_chunks_.pop_back();
   } else {
     number = static_cast<uint32_t>(chunks_.size());
-    MR_CHECK(number < kChunkUnits - 1, "a table's arena is full");
+    MR_CHECK(number < UINT32_MAX >> kUnitBits, "a table's arena is full");
     chunks_.emplace_back();
   }
-  chunks_[number] = std::make_unique_for_overwrite<char[]>(units * kUnitBytes);
+  const size_t bytes = units * kUnitBytes;
+  const bool huge = memory_bytes_ + bytes > kHugeFromBytes && bytes % kHugePageBytes == 0;
+  void* memory = huge ? allocate_huge(bytes) : std::malloc(bytes);
+  if (!memory) throw std::bad_alloc();
+  chunks_[number].reset(static_cast<char*>(memory));
   memory_bytes_ += units * kUnitBytes;
   return number << kUnitBits;
 }

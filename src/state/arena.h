@@ -8,6 +8,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -38,7 +39,7 @@ class Arena {
 
  private:
   static constexpr uint32_t kUnitBytes = 16;
-  static constexpr uint32_t kUnitBits = 16;                  // units in a chunk: 1 MB
+  static constexpr uint32_t kUnitBits = 17;                  // units in a chunk: 2 MB, a huge page
   static constexpr uint32_t kChunkUnits = 1U << kUnitBits;
   static constexpr uint32_t kExactClasses = 32;              // up to 512 bytes a class for each unit, then four a doubling
   static constexpr uint32_t kClasses = kExactClasses + 4 * 36;
@@ -58,7 +59,10 @@ class Arena {
   }
   Block new_chunk(size_t units);
 
-  std::vector<std::unique_ptr<char[]>> chunks_;
+  struct Free {
+    void operator()(char* memory) const { std::free(memory); }
+  };
+  std::vector<std::unique_ptr<char, Free>> chunks_;
   std::vector<uint32_t> free_chunks_;                        // numbers of chunks given back
   std::array<std::vector<Block>, kClasses> free_;
   uint32_t fill_chunk_ = 0;                                  // the chunk that small blocks are cut from

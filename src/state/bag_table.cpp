@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "state/arena.h"
 #include "state/hash_index.h"
+#include "state/huge_memory.h"
 #include "state/table.h"
 
 namespace millrace::state {
@@ -53,7 +54,7 @@ size_t row_bytes(uint32_t length) { return sizeof(Row) + length; }
 struct BagTable::Rep {
   Arena arena;
   HashIndex groups_by_hash;
-  std::vector<GroupEntry> groups;
+  std::vector<GroupEntry, HugeAllocator<GroupEntry>> groups;
   std::vector<Group> free_groups;
   std::vector<Group> maybe_empty;
   std::vector<Arena::Block> dirty;

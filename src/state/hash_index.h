@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "state/huge_memory.h"
+
 namespace millrace::state {
 
 class HashIndex {
@@ -76,6 +78,7 @@ class HashIndex {
     uint32_t tag = 0;
     uint32_t number = kNone;
   };
+  using Slots = std::vector<Slot, HugeAllocator<Slot>>;
   size_t mask() const { return slots_.size() - 1; }
   size_t locate(uint64_t hash, uint32_t number) const {
     size_t at = static_cast<uint32_t>(hash) & mask();
@@ -88,14 +91,14 @@ class HashIndex {
     slots_[at] = Slot{tag, number};
   }
   void grow() {
-    std::vector<Slot> old(slots_.size() * 2);
+    Slots old(slots_.size() * 2);
     old.swap(slots_);
     for (const Slot& slot : old) {
       if (slot.number != kNone) place(slot.tag, slot.number);
     }
   }
 
-  std::vector<Slot> slots_;
+  Slots slots_;
   size_t size_ = 0;
 };
 

@@ -1,0 +1,169 @@
+// A node from outside: statements, events, views, restarts.
+#include "node_fixture.h"
+
+namespace millrace::engine {
+namespace {
+
+constexpr const char* kShop = R"(
+  CREATE STREAM orders (id BIGINT, item VARCHAR, amount INTEGER, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL 10 SECOND)
+    WITH (partitions = 2, key = 'item', message_id = 'id');
+  CREATE TABLE items (item VARCHAR PRIMARY KEY, label VARCHAR);
+  CREATE MATERIALIZED VIEW totals AS SELECT item, count(*) AS n, sum(amount) AS total FROM orders GROUP BY item;
+  CREATE MATERIALIZED VIEW labelled AS SELECT t.item, i.label, t.total FROM totals t LEFT JOIN items i USING (item);
+)";
+
+class NodeTest : public NodeFixture {};
+
+TEST_F(NodeTest, CountsAndSums) {
+  open();
+  pipeline(kShop);
+  send("orders", {R"({"id":1,"item":"a","amount":5,"ts":"2025-01-01T00:00:00Z"})",
+                  R"({"id":2,"item":"b","amount":7,"ts":"2025-01-01T00:00:01Z"})",
+                  R"({"id":3,"item":"a","amount":1,"ts":"2025-01-01T00:00:02Z"})"});
+  ok(node_->sync());
+  EXPECT_EQ(sql("SELECT * FROM totals ORDER BY item"), "a,2,6\nb,1,7\n");
+  EXPECT_EQ(sql("SELECT count(*) FROM orders"), "3\n");
+  EXPECT_EQ(sql("SELECT item, label, total FROM labelled ORDER BY item"), "a,,6\nb,,7\n");
+  EXPECT_EQ(sql("INSERT INTO items VALUES ('a', 'apple'), ('b', 'pear')"), "");
+  ok(node_->sync());
+  EXPECT_EQ(sql("SELECT item, label, total FROM labelled ORDER BY item"), "a,apple,6\nb,pear,7\n");
+  sql("INSERT INTO items VALUES ('a', 'APPLE')");
+  ok(node_->sync());
+  EXPECT_EQ(sql("SELECT label FROM labelled ORDER BY item"), "APPLE\npear\n");
+}
+
+TEST_F(NodeTest, RestartKeepsEverything) {
+  open();
+  pipeline(kShop);
+  send("orders", {R"({"id":1,"item":"a","amount":5})"});
+  ok(node_->sync());
+  for (int round = 0; round < 3; ++round) {
+    ok(node_->stop());
+    open();
+    pipeline(kShop);  // the same file again changes nothing
+    send("orders", {R"({"id":2,"item":"a","amount":10})"});
+    ok(node_->sync());
+    EXPECT_EQ(sql("SELECT n, total FROM totals"), std::to_string(round + 2) + "," + std::to_string(5 + 10 * (round + 1)) + "\n");
+  }
+}
+
+TEST_F(NodeTest, AViewCreatedLaterSeesTheHistory) {
+  open();
+  pipeline("CREATE STREAM s (k INTEGER, v INTEGER);");
+  send("s", {R"({"k":1,"v":2})", R"({"k":1,"v":3})", R"({"k":2,"v":4})"});
+  ok(node_->sync());
+  EXPECT_EQ(sql("CREATE MATERIALIZED VIEW a AS SELECT k, sum(v) AS s FROM s GROUP BY k"), "");
+  EXPECT_EQ(sql("CREATE MATERIALIZED VIEW b AS SELECT max(s) AS top FROM a"), "");
+  EXPECT_EQ(sql("SELECT * FROM a ORDER BY k"), "1,5\n2,4\n");
+  EXPECT_EQ(sql("SELECT * FROM b"), "5\n");
+  send("s", {R"({"k":2,"v":10})"});
+  ok(node_->sync());
+  EXPECT_EQ(sql("SELECT * FROM b"), "14\n");
+  ok(node_->stop());
+  open();
+  EXPECT_EQ(sql("SELECT * FROM b"), "14\n");
+  EXPECT_EQ(sql("DROP MATERIALIZED VIEW b; DROP MATERIALIZED VIEW a"), "");
+  EXPECT_NE(sql("SELECT * FROM a").find("error"), std::string::npos);
+}
+
+TEST_F(NodeTest, BadRecordsAreKeptAsDeadLetters) {
+  open();
+  pipeline("CREATE STREAM s (k INTEGER, v INTEGER); CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM s;");
+  send("s", {R"({"k":1})", "nonsense", R"({"k":"one"})", R"([1])", R"({"k":2,"v":99999999999})", R"({"K":7,"other":true})"});
+  ok(node_->sync());
+  EXPECT_EQ(sql("SELECT * FROM n"), "2\n");
+  EXPECT_EQ(sql("SELECT count(*) FROM s_dead"), "4\n");
+  EXPECT_NE(sql("SELECT reason FROM s_dead WHERE source_offset = 2").find("field k: expected INTEGER"), std::string::npos);
+  EXPECT_EQ(sql("SELECT raw::VARCHAR FROM s_dead WHERE source_offset = 1"), "nonsense\n");
+}
+
+TEST_F(NodeTest, RowsThatThrowAreKeptAsErrors) {
+  open();
+  pipeline("CREATE STREAM s (t VARCHAR); CREATE MATERIALIZED VIEW v AS SELECT t::INTEGER AS i FROM s;");
+  send("s", {R"({"t":"1"})", R"({"t":"x"})", R"({"t":"3"})"});
+  ok(node_->sync());
+  EXPECT_EQ(sql("SELECT i FROM v ORDER BY i"), "1\n3\n");
+  EXPECT_EQ(sql("SELECT source_offset FROM v_error"), "1\n") << sql("SELECT * FROM v_error");
+}
+
+TEST_F(NodeTest, ARetriedRequestIsStoredOnce) {
+  open();
+  pipeline("CREATE STREAM s (k INTEGER) WITH (partitions = 3, key = 'k');");
+  std::vector<std::string> lines;
+  for (int i = 0; i < 20; ++i) lines.push_back("{\"k\":" + std::to_string(i) + "}");
+  send("s", lines, "one");
+  send("s", lines, "one");
+  send("s", lines, "two");
+  EXPECT_EQ(sql("SELECT count(*) FROM s"), "40\n");
+}
+
+TEST_F(NodeTest, TwoNodesDoNotShareADirectory) {
+  open();
+  Metrics metrics;
+  auto second = Node::open(*env_, metrics, options());
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().code, sqlstate::kObjectInUse);
+}
+
+TEST_F(NodeTest, ADirectoryOfAnotherVersionIsRefused) {
+  open();
+  ok(node_->stop());
+  node_.reset();
+  ok(env_->files().write_atomically(directory_ + "/data/VERSION", "999\n"));
+  Metrics metrics;
+  auto second = Node::open(*env_, metrics, options());
+  ASSERT_FALSE(second.ok());
+  EXPECT_NE(second.error().message.find("format version 999"), std::string::npos);
+  EXPECT_FALSE(second.error().hint.empty());
+}
+
+TEST_F(NodeTest, SubscribersSeeCommittedChanges) {
+  open();
+  pipeline("CREATE STREAM s (k INTEGER, v INTEGER); CREATE MATERIALIZED VIEW a AS SELECT k, sum(v) AS s FROM s GROUP BY k;");
+  auto subscription = node_->subscribe("a");
+  ASSERT_TRUE(subscription.ok());
+  send("s", {R"({"k":1,"v":2})"});
+  ok(node_->sync());
+  send("s", {R"({"k":1,"v":3})"});
+  ok(node_->sync());
+  std::string seen;
+  for (int i = 0; i < 2; ++i) {
+    auto batch = (*subscription)->next(Duration::from_seconds(10));
+    ASSERT_TRUE(batch.ok());
+    for (size_t row = 0; row < batch->rows(); ++row) seen += batch->value_text(2, row) + batch->value_text(1, row) + " ";
+  }
+  EXPECT_EQ(seen, "+I2 -U2 +U5 ");
+}
+
+TEST_F(NodeTest, WindowsCloseAtTheEndOfABoundedRun) {
+  open();
+  pipeline(R"(CREATE STREAM s (k INTEGER, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL 1 MINUTE);
+    CREATE MATERIALIZED VIEW w AS SELECT window_start, count(*) AS n FROM tumble(s, ts, INTERVAL 1 HOUR) GROUP BY window_start
+      EMIT ON WINDOW CLOSE;)");
+  send("s", {R"({"k":1,"ts":"2025-01-01T00:10:00Z"})", R"({"k":1,"ts":"2025-01-01T00:59:00Z"})"});
+  ok(node_->sync());
+  EXPECT_EQ(sql("SELECT * FROM w"), "");
+  send("s", {R"({"k":1,"ts":"2025-01-01T01:02:00Z"})", R"({"k":1,"ts":"2025-01-01T00:30:00Z"})"});
+  ok(node_->sync());
+  EXPECT_EQ(sql("SELECT n FROM w"), "2\n");
+  EXPECT_EQ(sql("SELECT count(*) FROM w_late"), "1\n");
+  ok(node_->finish_bounded());
+  EXPECT_EQ(sql("SELECT n FROM w ORDER BY window_start"), "2\n1\n");
+  std::vector<std::string_view> more{R"({"k":1})"};
+  EXPECT_FALSE(node_->append("s", more, {}).ok());
+}
+
+TEST_F(NodeTest, TheBooksAreClosed) {
+  open();
+  pipeline(kShop);
+  send("orders", {R"({"id":1,"item":"a","amount":5})", "nonsense", R"({"id":2,"item":"b","amount":6})"});
+  ok(node_->sync());
+  ledger::Report report = node_->ledger_report();
+  EXPECT_TRUE(report.closed);
+  EXPECT_TRUE(report.open.empty());
+  EXPECT_EQ(sql("SELECT hop, sum(count)::BIGINT FROM _ledger WHERE stream = 'orders' GROUP BY hop ORDER BY hop"),
+            "dead,1\ndecoded,2\nreceived,3\nstored,3\nview:totals,2\n");
+}
+
+}  // namespace
+}  // namespace millrace::engine
