@@ -1,7 +1,5 @@
 #include "state/arena.h"
 
-#include <new>
-
 #include "base/result.h"
 #include "state/huge_memory.h"
 
@@ -20,7 +18,7 @@ Arena::Block Arena::new_chunk(size_t units) {
   const size_t bytes = units * kUnitBytes;
   const bool huge = memory_bytes_ + bytes > kHugeFromBytes && bytes % kHugePageBytes == 0;
   void* memory = huge ? allocate_huge(bytes) : std::malloc(bytes);
-  if (!memory) throw std::bad_alloc();
+  MR_CHECK(memory, "out of memory");
   chunks_[number].reset(static_cast<char*>(memory));
   memory_bytes_ += units * kUnitBytes;
   return number << kUnitBits;

@@ -6,7 +6,8 @@
 
 #include <cstdlib>
 #include <memory>
-#include <new>
+
+#include "base/result.h"
 
 namespace millrace::state {
 
@@ -16,7 +17,7 @@ inline constexpr size_t kHugeFromBytes = 4U << 20;
 /// Aligned to kHugePageBytes; released by std::free. `bytes` is a multiple of kHugePageBytes. Never null.
 inline void* allocate_huge(size_t bytes) {
   void* memory = std::aligned_alloc(kHugePageBytes, bytes);
-  if (!memory) throw std::bad_alloc();
+  MR_CHECK(memory, "out of memory");
   madvise(memory, bytes, MADV_HUGEPAGE);  // only a wish: without huge pages all works the same, slower
   return memory;
 }
