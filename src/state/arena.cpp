@@ -1,7 +1,7 @@
 #include "state/arena.h"
 
+#include "base/huge_memory.h"
 #include "base/result.h"
-#include "state/huge_memory.h"
 
 namespace millrace::state {
 

@@ -2,9 +2,9 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "base/huge_memory.h"
 #include "state/arena.h"
 #include "state/hash_index.h"
-#include "state/huge_memory.h"
 #include "state/table.h"
 
 namespace millrace::state {

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "state/huge_memory.h"
+#include "base/huge_memory.h"
 
 namespace millrace::state {
 

@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 
-namespace millrace::state {
+namespace millrace {
 
 inline constexpr size_t kHugePageBytes = 2U << 20;
 inline constexpr size_t kHugeFromBytes = 4U << 20;
@@ -43,4 +43,4 @@ struct HugeAllocator {
   friend bool operator==(const HugeAllocator&, const HugeAllocator&) { return true; }
 };
 
-}  // namespace millrace::state
+}  // namespace millrace
