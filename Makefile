@@ -1,7 +1,7 @@
 # The verbs of this project. Each does all that it needs; `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: setup build test demo bench fault fuzz fmt tidy clean help
+.PHONY: setup configure build test demo bench fault fuzz fmt tidy clean help
 
 PRESET ?= release
 JOBS ?= $(shell nproc)
@@ -15,14 +15,17 @@ help: ## show this list
 setup: ## install packages and pinned libraries (again: nothing to do)
 	@tools/setup.sh
 
-build: setup ## build everything; PRESET=release (default), debug, asan or tsan
+configure: setup
 	@test $(BUILD)/build.ninja -nt CMakePresets.json || cmake --preset $(PRESET)
+
+build: configure ## build everything; PRESET=release (default), debug, asan or tsan
 	@cmake --build $(BUILD) -j $(JOBS)
 
 test: build ## build and run all tests
 	@$(CTEST) -j $(JOBS)
 
-demo: build ## the engagement report from a million raw events, with a crash half-way
+demo: configure ## the engagement report from a million raw events, with a crash half-way
+	@cmake --build $(BUILD) -j $(JOBS) --target millrace
 	@python3 tools/demo.py
 
 bench: build ## measure; the results go to build/bench/
