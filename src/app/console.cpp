@@ -33,7 +33,7 @@ int report_failure(const Error& error, std::string_view text) {
 
 int report_usage(std::string_view reason, std::string_view hint) {
   write_message("millrace: " + std::string(reason));
-  if (!hint.empty()) write_message("hint: " + std::string(hint));
+  if (!hint.empty()) write_message("HINT: " + std::string(hint));
   return kExitUsage;
 }
 

@@ -3,26 +3,16 @@
 #include "app/answer.h"
 #include "app/command_line.h"
 #include "app/console.h"
-#include "base/metrics.h"
-#include "engine/node.h"
+#include "app/executor.h"
+#include "app/shell.h"
 
 namespace millrace::app {
 namespace {
 
-int run_in_process(Env& env, const SqlFlags& flags, Format format) {
-  Metrics metrics;
-  engine::NodeOptions options;
-  options.data_directory = flags.data;
-  auto exists = env.files().exists(flags.data);
-  if (!exists.ok()) return report_failure(exists.error());
-  if (!*exists) return report_failure(user_error(sqlstate::kUndefinedFile, "there is no data directory " + flags.data));
-  auto node = engine::Node::open(env, metrics, options);
-  if (!node.ok()) return report_failure(node.error());
-  auto result = (*node)->execute(flags.command);
-  if (!result.ok()) return report_failure(result.error(), flags.command);
-  Status written = write_output(format_answer(to_answer(*result), format, terminal_width(0)));
-  if (!written.ok()) return report_failure(written.error());
-  return kExitDone;
+Result<std::unique_ptr<Executor>> open_executor(Env& env, const SqlFlags& flags) {
+  if (!flags.data.empty()) return make_local_executor(env, flags.data);
+  MR_ASSIGN(std::unique_ptr<Remote> remote, Remote::open(env, flags.remote));
+  return make_remote_executor(std::move(remote));
 }
 
 }  // namespace
@@ -30,8 +20,14 @@ int run_in_process(Env& env, const SqlFlags& flags, Format format) {
 int run_sql(Env& env, const SqlFlags& flags) {
   auto format = parse_format(flags.format);
   if (!format.ok()) return report_usage(format.error().message, format.error().hint);
-  if (flags.data.empty() || flags.command.empty()) return report_usage("sql takes -c and --data");
-  return run_in_process(env, flags, *format);
+  auto executor = open_executor(env, flags);
+  if (!executor.ok()) return report_failure(executor.error());
+  if (flags.command.empty()) {
+    Shell shell(**executor, *format);
+    return input_is_terminal() ? shell.interact() : shell.run_input();
+  }
+  Status done = run_and_print(**executor, flags.command, *format, terminal_width(0));
+  return done.ok() ? kExitDone : report_failure(done.error(), flags.command);
 }
 
 }  // namespace millrace::app

@@ -3,15 +3,15 @@
 
 #include <string>
 
+#include "app/remote.h"
 #include "base/env.h"
 
 namespace millrace::app {
 
 struct SqlFlags {
-  std::string command;  ///< -c; empty: the shell
-  std::string data;     ///< open this directory in this process; empty: ask the server at `url`
-  std::string url;
-  std::string token_file;
+  RemoteFlags remote;
+  std::string data;     ///< open this directory in this process; empty: ask the server
+  std::string command;  ///< -c; empty: the shell, or standard input when it is no terminal
   std::string format = "table";
 };
 
