@@ -160,6 +160,42 @@ TEST(ValueTable, GivesMemoryBackForReuse) {
   EXPECT_LE(table.memory_bytes(), after_first);
 }
 
+TEST(ValueTable, ALargeTableFindsAllItsKeys) {
+  constexpr int kKeys = 700000;  // beyond the sizes that ask for huge pages
+  ValueTable table;
+  for (int i = 0; i < kKeys; ++i) {
+    const std::string key = std::to_string(i);
+    table.put(hash_bytes(key), key, key);
+  }
+  for (int i = 0; i < kKeys; i += 3) {
+    const std::string key = std::to_string(i);
+    ASSERT_TRUE(table.erase(hash_bytes(key), key));
+  }
+  for (int i = 0; i < kKeys; ++i) {
+    const std::string key = std::to_string(i);
+    const ValueTable::Slot slot = table.find(hash_bytes(key), key);
+    ASSERT_EQ(static_cast<bool>(slot), i % 3 != 0) << key;
+    if (slot) ASSERT_EQ(slot.view(), key);
+  }
+}
+
+TEST(BagTable, ManyGroupsKeepTheirRows) {
+  constexpr int kGroups = 300000;
+  BagTable table;
+  for (int i = 0; i < 2 * kGroups; ++i) {
+    const std::string key = std::to_string(i % kGroups), row = "row " + std::to_string(i);
+    table.add(table.find_or_insert(hash_bytes(key), key), hash_bytes(row), row, 1);
+  }
+  ASSERT_EQ(table.groups(), static_cast<size_t>(kGroups));
+  for (int i = 0; i < kGroups; ++i) {
+    const std::string key = std::to_string(i);
+    const BagTable::Group group = table.find(hash_bytes(key), key);
+    ASSERT_NE(group, BagTable::kNone);
+    ASSERT_EQ(table.rows(group), 2U);
+    table.for_each_row(group, [&](std::string_view row, int64_t) { ASSERT_EQ(std::stoi(std::string(row.substr(4))) % kGroups, i); });
+  }
+}
+
 TEST(ValueTable, HoldsLargeValues) {
   ValueTable table;
   std::string value(3 << 20, 'a');
