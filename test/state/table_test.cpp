@@ -175,7 +175,9 @@ TEST(ValueTable, ALargeTableFindsAllItsKeys) {
     const std::string key = std::to_string(i);
     const ValueTable::Slot slot = table.find(hash_bytes(key), key);
     ASSERT_EQ(static_cast<bool>(slot), i % 3 != 0) << key;
-    if (slot) ASSERT_EQ(slot.view(), key);
+    if (slot) {
+      ASSERT_EQ(slot.view(), key);
+    }
   }
 }
 
