@@ -5,6 +5,7 @@
 #include "duckdb/planner/expression/bound_constant_expression.hpp"
 #include "duckdb/planner/expression/bound_reference_expression.hpp"
 #include "duckdb/planner/expression/bound_unnest_expression.hpp"
+#include "duckdb/planner/expression_iterator.hpp"
 #include "duckdb/planner/operator/list.hpp"
 #include "duckdb/planner/operator/logical_cteref.hpp"
 #include "duckdb/planner/operator/logical_materialized_cte.hpp"
@@ -13,10 +14,6 @@
 
 namespace millrace::sql {
 namespace {
-
-[[noreturn]] void refuse(const std::string& what, const std::string& hint) {
-  throw BindFailure(user_error(sqlstate::kNotSupported, "a materialized view cannot keep " + what + " up to date").with_hint(hint));
-}
 
 std::vector<uint32_t> identity(size_t count) {
   std::vector<uint32_t> columns(count);
@@ -38,6 +35,20 @@ bool any_can_throw(const std::vector<batch::Expression>& expressions) {
 std::string name_of(const duckdb::Expression& expression) { return expression.GetName(); }
 
 }  // namespace
+
+void refuse(const std::string& what, const std::string& hint) {
+  throw BindFailure(user_error(sqlstate::kNotSupported, "a materialized view cannot keep " + what + " up to date").with_hint(hint));
+}
+
+void for_each_reference(duckdb::Expression& expression,
+                        const std::function<void(duckdb::BoundReferenceExpression&)>& visit) {
+  if (expression.GetExpressionClass() == duckdb::ExpressionClass::BOUND_REF) {
+    visit(expression.Cast<duckdb::BoundReferenceExpression>());
+    return;
+  }
+  duckdb::ExpressionIterator::EnumerateChildren(expression,
+                                                [&](duckdb::Expression& child) { for_each_reference(child, visit); });
+}
 
 batch::Expression copy_expression(const duckdb::Expression& expression) {
   return batch::Expression(std::shared_ptr<const duckdb::Expression>(expression.Copy().release()));
@@ -150,6 +161,30 @@ uint32_t Translator::project(uint32_t input, std::vector<batch::Expression> expr
   made.watermark_column = carry(below.watermark_column);
   made.operation = plan::Project{std::move(expressions)};
   return add(std::move(made));
+}
+
+uint32_t Translator::move_hidden_last(uint32_t input, size_t first_hidden, bool has_order, bool has_watermark) {
+  plan::Node moved;
+  moved.inputs = {input};
+  moved.append_only = nodes_[input].append_only;
+  size_t hidden = size_t{has_order} + size_t{has_watermark};
+  plan::Project order;
+  auto take = [&](size_t column) {
+    const batch::Field& field = nodes_[input].output[column];
+    order.expressions.push_back(batch::Expression::column(static_cast<uint32_t>(column), field.type, field.name));
+    moved.output.fields.push_back(field);
+    return static_cast<int32_t>(moved.output.size() - 1);
+  };
+  for (size_t i = 0; i < nodes_[input].output.size(); ++i) {
+    if (i < first_hidden || i >= first_hidden + hidden) take(i);
+  }
+  for (uint32_t column : nodes_[input].key) {
+    moved.key.push_back(static_cast<uint32_t>(column < first_hidden ? column : column - hidden));
+  }
+  if (has_order) moved.order_column = take(first_hidden);
+  if (has_watermark) moved.watermark_column = take(first_hidden + has_order);
+  moved.operation = std::move(order);
+  return add(std::move(moved));
 }
 
 uint32_t Translator::keep(uint32_t input, const std::vector<uint32_t>& columns) {

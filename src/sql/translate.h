@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,6 +23,7 @@
 namespace duckdb {
 class BoundAggregateExpression;
 class BoundFunctionExpression;
+class BoundReferenceExpression;
 class BoundWindowExpression;
 class LogicalAggregate;
 class LogicalAnyJoin;
@@ -45,6 +47,11 @@ struct Needs {
   bool order = false;
   bool watermark = false;
 };
+
+/// Throws BindFailure: "a materialized view cannot keep <what> up to date".
+[[noreturn]] void refuse(const std::string& what, const std::string& hint);
+/// Calls `visit` on every column reference of the expression, itself included.
+void for_each_reference(duckdb::Expression& expression, const std::function<void(duckdb::BoundReferenceExpression&)>& visit);
 
 batch::Expression copy_expression(const duckdb::Expression& expression);
 duckdb::unique_ptr<duckdb::Expression> reference(uint32_t column, const duckdb::LogicalType& type);

@@ -2,6 +2,7 @@
 
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
+#include <rocksdb/sst_file_writer.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
@@ -17,7 +18,9 @@ namespace {
 
 constexpr std::string_view kFormatVersion = "1";
 constexpr const char* kVersionKey = "version";
-constexpr const char* kNoteKey = "note";
+constexpr const char* kManifestKey = "manifest";
+/// A checkpoint of more bytes than this is ingested as a file.
+constexpr uint64_t kIngestBytes = 4 << 20;
 constexpr size_t kBlockEntries = 2048;
 
 Error rocks_error(const rocksdb::Status& status, std::string_view what) {
@@ -25,32 +28,29 @@ Error rocks_error(const rocksdb::Status& status, std::string_view what) {
   return external_error(std::move(code), std::string(what) + ": " + status.ToString());
 }
 
-/// Run key: 'r', operator, slot, run number, virtual node, block number; all big-endian, so that the blocks of a run lie together in order.
-std::string block_key(TableId id, uint64_t run, uint16_t node, uint32_t block) {
+std::string run_prefix(TableId id, uint64_t run) {
   std::string key = "r";
   append_big(key, id.op.value);
   key.push_back(static_cast<char>(id.slot));
   append_big(key, run);
+  return key;
+}
+
+/// Run key: 'r', operator, slot, run number, virtual node, block number; all big-endian, so that the blocks of a run lie together in order.
+std::string block_key(TableId id, uint64_t run, uint16_t node, uint32_t block) {
+  std::string key = run_prefix(id, run);
   append_big(key, node);
   append_big(key, block);
   return key;
 }
-
-std::string table_prefix(TableId id) {
-  std::string key = "r";
-  append_big(key, id.op.value);
-  key.push_back(static_cast<char>(id.slot));
-  return key;
-}
-
-constexpr size_t kPrefixBytes = 6;
 
 class RocksStore final : public Store {
  public:
   explicit RocksStore(const StoreOptions& options) : options_(options) {}
 
   Status open(const std::string& directory) {
-    rocksdb::Options rocks;
+    directory_ = directory;
+    rocksdb::Options& rocks = rocks_;
     rocks.create_if_missing = true;
     rocks.compression = rocksdb::kLZ4Compression;
     rocks.max_background_jobs = 1;
@@ -64,49 +64,40 @@ class RocksStore final : public Store {
     if (!status.ok()) return rocks_error(status, "opening the state in " + directory);
     db_.reset(db);
     MR_TRY(check_version(directory));
-    return load_runs();
+    return load_manifest();
   }
 
-  Result<std::string> last_note() override {
-    std::string note;
-    rocksdb::Status status = db_->Get({}, kNoteKey, &note);
-    if (status.IsNotFound()) return std::string();
-    if (!status.ok()) return rocks_error(status, "reading the last checkpoint");
-    return note;
-  }
+  Result<std::string> last_note() override { return manifest_.note; }
 
   Result<CheckpointStats> checkpoint(std::string_view note, std::vector<TableRef> tables) override {
     CheckpointStats stats;
-    rocksdb::WriteBatch batch;
     std::map<TableId, std::vector<Table*>> by_id;
     for (const TableRef& ref : tables) by_id[ref.id].push_back(ref.table);
-    uint64_t run = next_run_;
-    std::vector<TableId> written;
+    Manifest next = manifest_;
+    std::vector<Block> blocks;
+    std::vector<std::pair<TableId, uint64_t>> replaced;
     for (const auto& [id, parts] : by_id) {
-      bool any = false;
-      if (runs_[id].size() >= options_.runs_max) {
-        MR_TRY(write_merged(id, parts, run, batch, stats, any));
-      } else {
-        write_dirty(id, parts, run, batch, stats, any);
+      std::vector<uint64_t>& runs = next.runs[id];
+      bool merge = runs.size() >= options_.runs_max;  // then all live entries are written anew, in place of all runs
+      if (!write_run(id, next.next_run, parts, merge, blocks, stats)) continue;
+      if (merge) {
+        for (uint64_t run : runs) replaced.emplace_back(id, run);
+        runs.clear();
       }
-      if (any) written.push_back(id);
+      runs.push_back(next.next_run);
     }
-    batch.Put(kNoteKey, rocksdb::Slice(note.data(), note.size()));
-    rocksdb::WriteOptions write;
-    write.sync = true;
-    rocksdb::Status status = db_->Write(write, &batch);
-    if (!status.ok()) return rocks_error(status, "writing a checkpoint");
-    for (const TableId& id : merged_) runs_[id].clear();
-    merged_.clear();
-    for (const TableId& id : written) runs_[id].push_back(run);
-    ++next_run_;
+    ++next.next_run;
+    MR_TRY(put_blocks(blocks, stats.bytes));
+    next.note = note;
+    MR_TRY(put_manifest(next, replaced));
+    manifest_ = std::move(next);
     for (const TableRef& ref : tables) ref.table->clear_dirty();
     return stats;
   }
 
   Status restore(TableId id, const std::function<Status(const Entry&)>& put) override {
-    auto found = runs_.find(id);
-    if (found == runs_.end()) return {};
+    auto found = manifest_.runs.find(id);
+    if (found == manifest_.runs.end()) return {};
     // From the newest run to the oldest: the first entry of a key counts.
     bool one_run = found->second.size() == 1;
     std::unordered_map<std::string, bool> seen;
@@ -120,19 +111,16 @@ class RocksStore final : public Store {
   }
 
   Status drop(const std::vector<OperatorId>& operators) override {
-    rocksdb::WriteBatch batch;
-    for (OperatorId op : operators) {
-      std::string first = "r";
-      append_big(first, op.value);
-      std::string end = "r";
-      append_big(end, op.value + 1);
-      batch.DeleteRange(first, end);
-      std::erase_if(runs_, [op](const auto& entry) { return entry.first.op == op; });
+    Manifest next = manifest_;
+    std::vector<std::pair<TableId, uint64_t>> replaced;
+    for (const auto& [id, runs] : manifest_.runs) {
+      if (std::find(operators.begin(), operators.end(), id.op) == operators.end()) continue;
+      for (uint64_t run : runs) replaced.emplace_back(id, run);
+      next.runs.erase(id);
     }
-    rocksdb::WriteOptions write;
-    write.sync = true;
-    rocksdb::Status status = db_->Write(write, &batch);
-    return status.ok() ? Status() : Status(rocks_error(status, "dropping state"));
+    MR_TRY(put_manifest(next, replaced));
+    manifest_ = std::move(next);
+    return {};
   }
 
   uint64_t disk_bytes() override {
@@ -157,78 +145,115 @@ class RocksStore final : public Store {
         .with_hint("this program reads version " + std::string(kFormatVersion) + "; use the release that wrote the directory");
   }
 
-  Status load_runs() {
-    std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
-    for (at->Seek("r"); at->Valid() && at->key().starts_with("r");) {
-      std::string_view key = at->key().ToStringView();
-      if (key.size() < kPrefixBytes + 8) return external_error(sqlstate::kDataCorrupted, "the state has a malformed key");
-      TableId id{OperatorId(load_big<uint32_t>(key.data() + 1)), static_cast<uint8_t>(key[5])};
-      auto run = load_big<uint64_t>(key.data() + kPrefixBytes);
-      runs_[id].push_back(run);
-      next_run_ = std::max(next_run_, run + 1);
-      std::string after = table_prefix(id);
-      append_big(after, run + 1);
-      at->Seek(after);
-    }
-    return at->status().ok() ? Status() : Status(rocks_error(at->status(), "reading the state"));
-  }
-
-  struct Pending {
-    uint16_t node;
-    Entry entry;
+  /// Which runs count, and the caller's note: one value, written after the blocks, so that a checkpoint is there whole or not at all.
+  struct Manifest {
+    uint64_t next_run = 1;
+    std::map<TableId, std::vector<uint64_t>> runs;  // oldest first
+    std::string note;
   };
 
-  /// Sorts entries by (virtual node, key) and writes them as blocks. A block holds one virtual node's entries.
-  static void write_blocks(TableId id, uint64_t run, std::vector<Pending>& entries, rocksdb::WriteBatch& batch, CheckpointStats& stats) {
-    std::sort(entries.begin(), entries.end(), [](const Pending& a, const Pending& b) {
-      return std::pair(a.node, a.entry.key) < std::pair(b.node, b.entry.key);
-    });
-    BlockBuilder block;
-    uint32_t number = 0;
-    for (size_t i = 0; i < entries.size(); ++i) {
-      block.add(entries[i].entry);
-      bool last = i + 1 == entries.size() || block.entries() == kBlockEntries;
-      if (!last) continue;
-      std::string bytes = block.finish();
-      batch.Put(block_key(id, run, entries[i].node, number++), bytes);
-      stats.bytes += bytes.size();
-      ++stats.blocks;
-    }
-    stats.entries += entries.size();
-  }
+  struct Block {
+    std::string key;
+    std::string bytes;
+  };
 
-  static void write_dirty(TableId id, const std::vector<Table*>& parts, uint64_t run, rocksdb::WriteBatch& batch,
-                          CheckpointStats& stats, bool& any) {
-    std::vector<Pending> entries;
-    Arena arena;
-    for (Table* part : parts) {
-      part->for_each_dirty([&](const Entry& entry) { entries.push_back({virtual_node_of(entry.hash).value, arena.copy(entry)}); });
+  Status load_manifest() {
+    std::string bytes;
+    rocksdb::Status status = db_->Get({}, kManifestKey, &bytes);
+    if (status.IsNotFound()) return {};
+    if (!status.ok()) return rocks_error(status, "reading the last checkpoint");
+    ByteReader reader(bytes);
+    MR_ASSIGN(manifest_.next_run, reader.varint());
+    MR_ASSIGN(uint64_t tables, reader.varint());
+    for (uint64_t i = 0; i < tables; ++i) {
+      TableId id;
+      MR_ASSIGN(uint64_t op, reader.varint());
+      MR_ASSIGN(id.slot, reader.little<uint8_t>());
+      id.op = OperatorId(static_cast<uint32_t>(op));
+      MR_ASSIGN(uint64_t runs, reader.varint());
+      for (uint64_t r = 0; r < runs; ++r) {
+        MR_ASSIGN(uint64_t run, reader.varint());
+        manifest_.runs[id].push_back(run);
+      }
     }
-    any = !entries.empty();
-    write_blocks(id, run, entries, batch, stats);
-  }
-
-  /// Too many runs: writes all live entries anew, in place of all of them.
-  Status write_merged(TableId id, const std::vector<Table*>& parts, uint64_t run, rocksdb::WriteBatch& batch, CheckpointStats& stats,
-                      bool& any) {
-    std::string first = table_prefix(id);
-    std::string end = first;
-    append_big(end, run);
-    batch.DeleteRange(first, end);
-    merged_.push_back(id);
-    std::vector<Pending> entries;
-    Arena arena;
-    for (Table* part : parts) {
-      part->for_each([&](const Entry& entry) { entries.push_back({virtual_node_of(entry.hash).value, arena.copy(entry)}); });
-    }
-    any = !entries.empty();
-    write_blocks(id, run, entries, batch, stats);
+    MR_ASSIGN(std::string_view note, reader.string());
+    manifest_.note = note;
     return {};
   }
 
+  /// Durable on return. Blocks of replaced runs go in the same write.
+  Status put_manifest(const Manifest& manifest, const std::vector<std::pair<TableId, uint64_t>>& replaced) {
+    std::string bytes;
+    append_varint(bytes, manifest.next_run);
+    append_varint(bytes, manifest.runs.size());
+    for (const auto& [id, runs] : manifest.runs) {
+      append_varint(bytes, id.op.value);
+      append_little(bytes, id.slot);
+      append_varint(bytes, runs.size());
+      for (uint64_t run : runs) append_varint(bytes, run);
+    }
+    append_string(bytes, manifest.note);
+    rocksdb::WriteBatch batch;
+    for (const auto& [id, run] : replaced) {
+      std::string first = run_prefix(id, run);
+      std::string end = run_prefix(id, run + 1);
+      batch.DeleteRange(first, end);
+    }
+    batch.Put(kManifestKey, bytes);
+    rocksdb::WriteOptions write;
+    write.sync = true;
+    rocksdb::Status status = db_->Write(write, &batch);
+    return status.ok() ? Status() : Status(rocks_error(status, "writing a checkpoint"));
+  }
+
+  /// Spreads the entries over one block builder a virtual node: no sorting, no copy in between. False when there are none.
+  static bool write_run(TableId id, uint64_t run, const std::vector<Table*>& parts, bool all, std::vector<Block>& blocks,
+                        CheckpointStats& stats) {
+    std::vector<BlockBuilder> nodes(kVirtualNodes);
+    std::vector<uint32_t> numbers(kVirtualNodes, 0);
+    uint64_t before = stats.entries;
+    auto finish = [&](uint16_t node) {
+      blocks.push_back({block_key(id, run, node, numbers[node]++), nodes[node].finish()});
+      stats.bytes += blocks.back().bytes.size();
+      ++stats.blocks;
+    };
+    auto add = [&](const Entry& entry) {
+      uint16_t node = virtual_node_of(entry.hash).value;
+      nodes[node].add(entry);
+      ++stats.entries;
+      if (nodes[node].entries() == kBlockEntries) finish(node);
+    };
+    for (Table* part : parts) all ? part->for_each(add) : part->for_each_dirty(add);
+    for (uint16_t node = 0; node < kVirtualNodes; ++node) {
+      if (nodes[node].entries() > 0) finish(node);
+    }
+    return stats.entries > before;
+  }
+
+  /// Many blocks go in as one sorted file, which RocksDB takes over without writing them again; few as a plain batch, which
+  /// the manifest's synced write makes durable with it.
+  Status put_blocks(std::vector<Block>& blocks, uint64_t bytes) {
+    if (blocks.empty()) return {};
+    if (bytes < kIngestBytes) {
+      rocksdb::WriteBatch batch;
+      for (const Block& block : blocks) batch.Put(block.key, block.bytes);
+      rocksdb::Status status = db_->Write({}, &batch);
+      return status.ok() ? Status() : Status(rocks_error(status, "writing a checkpoint"));
+    }
+    std::sort(blocks.begin(), blocks.end(), [](const Block& a, const Block& b) { return a.key < b.key; });
+    std::string path = directory_ + "/checkpoint.sst.tmp";
+    rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), rocks_);
+    rocksdb::Status status = writer.Open(path);
+    for (size_t i = 0; status.ok() && i < blocks.size(); ++i) status = writer.Put(blocks[i].key, blocks[i].bytes);
+    if (status.ok()) status = writer.Finish();
+    rocksdb::IngestExternalFileOptions ingest;
+    ingest.move_files = true;
+    if (status.ok()) status = db_->IngestExternalFile({path}, ingest);
+    return status.ok() ? Status() : Status(rocks_error(status, "writing a checkpoint"));
+  }
+
   Status read_run(TableId id, uint64_t run, const std::function<Status(const Entry&)>& visit) {
-    std::string prefix = table_prefix(id);
-    append_big(prefix, run);
+    std::string prefix = run_prefix(id, run);
     std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
     for (at->Seek(prefix); at->Valid() && at->key().starts_with(prefix); at->Next()) {
       MR_TRY(read_block(at->value().ToStringView(), visit));
@@ -236,40 +261,11 @@ class RocksStore final : public Store {
     return at->status().ok() ? Status() : Status(rocks_error(at->status(), "reading the state"));
   }
 
-  /// Keeps copies of entries' bytes.
-  class Arena {
-   public:
-    Entry copy(const Entry& entry) {
-      Entry kept = entry;
-      kept.key = keep(entry.key);
-      kept.payload = keep(entry.payload);
-      return kept;
-    }
-
-   private:
-    std::string_view keep(std::string_view bytes) {
-      if (bytes.empty()) return {};
-      if (blocks_.empty() || used_ + bytes.size() > size_) {
-        size_ = std::max<size_t>(1 << 20, bytes.size());
-        blocks_.emplace_back(new char[size_]);
-        used_ = 0;
-      }
-      char* at = blocks_.back().get() + used_;
-      std::copy(bytes.begin(), bytes.end(), at);
-      used_ += bytes.size();
-      return {at, bytes.size()};
-    }
-
-    std::vector<std::unique_ptr<char[]>> blocks_;
-    size_t used_ = 0;
-    size_t size_ = 0;
-  };
-
   StoreOptions options_;
   std::unique_ptr<rocksdb::DB> db_;
-  std::map<TableId, std::vector<uint64_t>> runs_;  // oldest first
-  std::vector<TableId> merged_;                    // by the checkpoint that is being written
-  uint64_t next_run_ = 1;
+  std::string directory_;
+  rocksdb::Options rocks_;
+  Manifest manifest_;
 };
 
 }  // namespace

@@ -1,0 +1,174 @@
+// The Translator's joins.
+#include <algorithm>
+
+#include "duckdb/planner/expression/bound_comparison_expression.hpp"
+#include "duckdb/planner/expression/bound_reference_expression.hpp"
+#include "duckdb/planner/operator/list.hpp"
+#include "sql/bind_failure.h"
+#include "sql/translate.h"
+
+namespace millrace::sql {
+namespace {
+
+plan::JoinType join_type(duckdb::JoinType type) {
+  switch (type) {
+    case duckdb::JoinType::INNER: return plan::JoinType::kInner;
+    case duckdb::JoinType::LEFT: return plan::JoinType::kLeft;
+    case duckdb::JoinType::RIGHT: return plan::JoinType::kRight;
+    case duckdb::JoinType::OUTER: return plan::JoinType::kFull;
+    case duckdb::JoinType::SEMI: return plan::JoinType::kSemi;
+    case duckdb::JoinType::ANTI: return plan::JoinType::kAnti;
+    default:
+      refuse("this kind of subquery (" + duckdb::StringUtil::Lower(duckdb::EnumUtil::ToString(type)) + " join)",
+             "write it as a join, or as EXISTS / IN with an equality");
+  }
+}
+
+bool is_key_comparison(duckdb::ExpressionType comparison) {
+  return comparison == duckdb::ExpressionType::COMPARE_EQUAL || comparison == duckdb::ExpressionType::COMPARE_NOT_DISTINCT_FROM;
+}
+
+/// Reads only columns [first, end).
+bool reads_only(duckdb::Expression& expression, size_t first, size_t end) {
+  bool all = true;
+  for_each_reference(expression, [&](duckdb::BoundReferenceExpression& column) { all &= column.index >= first && column.index < end; });
+  return all;
+}
+
+std::vector<uint32_t> mapped(const duckdb::vector<duckdb::idx_t>& map, size_t count) {
+  std::vector<uint32_t> columns(map.begin(), map.end());
+  for (uint32_t i = 0; map.empty() && i < count; ++i) columns.push_back(i);
+  return columns;
+}
+
+}  // namespace
+
+Translator::JoinParts Translator::parts_of(duckdb::LogicalComparisonJoin& op) {
+  JoinParts parts;
+  parts.type = join_type(op.join_type);
+  for (auto& condition : op.conditions) {
+    parts.conditions.push_back({condition.left->Copy(), condition.right->Copy(), condition.comparison});
+  }
+  if (op.predicate) parts.residual.push_back(op.predicate->Copy());
+  return parts;
+}
+
+/// DuckDB keeps the ON clause of an outer join whole when a part of it is no comparison of the two sides: take the equalities out.
+Translator::JoinParts Translator::parts_of(duckdb::LogicalAnyJoin& op) {
+  JoinParts parts;
+  parts.type = join_type(op.join_type);
+  size_t left = op.children[0]->types.size();
+  size_t all = left + op.children[1]->types.size();
+  duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> pieces;
+  pieces.push_back(op.condition->Copy());
+  duckdb::LogicalFilter::SplitPredicates(pieces);
+  for (auto& piece : pieces) {
+    if (piece->GetExpressionClass() == duckdb::ExpressionClass::BOUND_COMPARISON && is_key_comparison(piece->GetExpressionType())) {
+      auto& comparison = piece->Cast<duckdb::BoundComparisonExpression>();
+      bool straight = reads_only(*comparison.left, 0, left) && reads_only(*comparison.right, left, all);
+      bool crossed = reads_only(*comparison.left, left, all) && reads_only(*comparison.right, 0, left);
+      if (straight || crossed) {
+        auto& right = straight ? comparison.right : comparison.left;
+        for_each_reference(*right, [&](duckdb::BoundReferenceExpression& column) { column.index -= left; });
+        parts.conditions.push_back({std::move(straight ? comparison.left : comparison.right), std::move(right), piece->GetExpressionType()});
+        continue;
+      }
+    }
+    parts.residual.push_back(std::move(piece));
+  }
+  return parts;
+}
+
+uint32_t Translator::join(duckdb::LogicalJoin& op, JoinParts parts, Needs needs) {
+  plan::Join result;
+  result.type = parts.type;
+  uint32_t left = translate(*op.children[0], needs);
+  uint32_t right = without_hidden(translate(*op.children[1], Needs{}));
+  size_t left_columns = visible(left);
+  size_t right_columns = visible(right);
+  PreProjection left_pre(*this, left);
+  PreProjection right_pre(*this, right);
+  struct Comparison {
+    uint32_t left, right;
+    duckdb::ExpressionType kind;
+    duckdb::LogicalType left_type, right_type;
+  };
+  std::vector<Comparison> comparisons;
+  for (auto& condition : parts.conditions) {
+    uint32_t l = left_pre.column(*condition.left);
+    uint32_t r = right_pre.column(*condition.right);
+    if (!is_key_comparison(condition.comparison)) {
+      comparisons.push_back({l, r, condition.comparison, condition.left->return_type, condition.right->return_type});
+      continue;
+    }
+    result.left_keys.push_back(l);
+    result.right_keys.push_back(r);
+    result.null_equals_null.push_back(condition.comparison == duckdb::ExpressionType::COMPARE_NOT_DISTINCT_FROM);
+  }
+  if (result.left_keys.empty() && (result.type != plan::JoinType::kInner || !comparisons.empty())) {
+    refuse("a join without an equality", "add an equality between the two sides to the ON clause");
+  }
+  left = left_pre.finish();
+  right = right_pre.finish();
+  // A residual reads all left columns, then all right ones; PreProjections may have widened the left.
+  auto offset = static_cast<uint32_t>(nodes_[left].output.size());
+  for (const Comparison& at : comparisons) {
+    duckdb::BoundComparisonExpression comparison(at.kind, reference(at.left, at.left_type), reference(offset + at.right, at.right_type));
+    result.residual.push_back(copy_expression(comparison));
+  }
+  for (auto& residual : parts.residual) {
+    for_each_reference(*residual, [&](duckdb::BoundReferenceExpression& column) {
+      if (column.index >= left_columns) column.index = column.index - left_columns + offset;
+    });
+    result.residual.push_back(copy_expression(*residual));
+  }
+  result.left_output = mapped(op.left_projection_map, left_columns);
+  bool left_only = result.type == plan::JoinType::kSemi || result.type == plan::JoinType::kAnti;
+  if (!left_only) result.right_output = mapped(op.right_projection_map, right_columns);
+  return add_join(std::move(result), left, right);
+}
+
+uint32_t Translator::add_join(plan::Join join, uint32_t left, uint32_t right) {
+  using plan::JoinType;
+  const plan::Node& l = nodes_[left];
+  const plan::Node& r = nodes_[right];
+  size_t left_visible = join.left_output.size();
+  plan::Node made;
+  made.inputs = {left, right};
+  made.append_only = join.type == JoinType::kInner && l.append_only && r.append_only;
+  // The left row's hidden columns stand for the pair; where rows may have no left side there are none.
+  bool keep_hidden = join.type != JoinType::kRight && join.type != JoinType::kFull;
+  bool has_order = keep_hidden && l.order_column >= 0;
+  bool has_watermark = keep_hidden && l.watermark_column >= 0;
+  if (has_order) join.left_output.push_back(static_cast<uint32_t>(l.order_column));
+  if (has_watermark) join.left_output.push_back(static_cast<uint32_t>(l.watermark_column));
+  for (uint32_t column : join.left_output) made.output.fields.push_back(l.output[column]);
+  for (uint32_t column : join.right_output) made.output.fields.push_back(r.output[column]);
+
+  bool left_only = join.type == JoinType::kSemi || join.type == JoinType::kAnti;
+  bool right_unique = !r.key.empty() && std::all_of(r.key.begin(), r.key.end(), [&](uint32_t column) {
+    return std::find(join.right_keys.begin(), join.right_keys.end(), column) != join.right_keys.end();
+  });
+  bool one_row_each = left_only || (right_unique && (join.type == JoinType::kInner || join.type == JoinType::kLeft));
+  auto left_end = join.left_output.begin() + static_cast<int64_t>(left_visible);
+  for (uint32_t column : l.key) {
+    auto at = std::find(join.left_output.begin(), left_end, column);
+    if (one_row_each && at != left_end) made.key.push_back(static_cast<uint32_t>(at - join.left_output.begin()));
+  }
+  if (made.key.size() != l.key.size()) made.key.clear();
+  bool hidden_last = join.right_output.empty();
+  made.operation = std::move(join);
+  uint32_t joined = add(std::move(made));
+  if ((has_order || has_watermark) && !hidden_last) return move_hidden_last(joined, left_visible, has_order, has_watermark);
+  if (has_order) nodes_[joined].order_column = static_cast<int32_t>(left_visible);
+  if (has_watermark) nodes_[joined].watermark_column = static_cast<int32_t>(left_visible + has_order);
+  return joined;
+}
+
+uint32_t Translator::cross_product(duckdb::LogicalOperator& op, Needs needs) {
+  duckdb::LogicalComparisonJoin as_join(duckdb::JoinType::INNER);
+  as_join.children = std::move(op.children);
+  return join(as_join, JoinParts(), needs);
+}
+
+}  // namespace millrace::sql
