@@ -51,6 +51,13 @@ class GraphRun final : public Graph {
                        ViewSink& sink, ThreadPool& pool) override {
     return run(&view, feed, watermarks, sink, pool);
   }
+  void advance(const std::map<std::string, Timestamp>& watermarks) override {
+    for (uint32_t worker = 0; worker < workers_.size(); ++worker) {
+      for (uint32_t i = 0; i < vertices_.size(); ++i) {
+        if (workers_[worker].operators[i]) advance(worker, i, watermarks);
+      }
+    }
+  }
   std::vector<state::TableRef> tables() override;
   Status restore(state::TableId id, const state::Entry& entry) override;
   std::vector<NodeReport> report() const override;

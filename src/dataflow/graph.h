@@ -66,6 +66,9 @@ class Graph {
   virtual Status backfill_step(const std::string& view, SourceFeed& feed, const std::map<std::string, Timestamp>& watermarks,
                                ViewSink& sink, ThreadPool& pool) = 0;
 
+  /// Tells all operators how far the watermarks are, before the first step after a restore.
+  virtual void advance(const std::map<std::string, Timestamp>& watermarks) = 0;
+
   virtual std::vector<state::TableRef> tables() = 0;
   /// Puts a restored entry into the table of the worker that owns its virtual node.
   virtual Status restore(state::TableId id, const state::Entry& entry) = 0;

@@ -116,6 +116,8 @@ std::string encode(const CheckpointNote& note) {
   append_ends(out, note.written);
   append_varint(out, note.views.size());
   for (const std::string& view : note.views) append_string(out, view);
+  append_varint(out, note.kept.size());
+  for (const std::string& view : note.kept) append_string(out, view);
   append_string(out, note.ledger);
   return out;
 }
@@ -140,6 +142,11 @@ Result<CheckpointNote> decode_note(std::string_view bytes) {
   for (uint64_t i = 0; i < views; ++i) {
     MR_ASSIGN(std::string_view view, reader.string());
     note.views.emplace_back(view);
+  }
+  MR_ASSIGN(uint64_t kept, reader.varint());
+  for (uint64_t i = 0; i < kept; ++i) {
+    MR_ASSIGN(std::string_view view, reader.string());
+    note.kept.emplace_back(view);
   }
   MR_ASSIGN(std::string_view ledger, reader.string());
   note.ledger = ledger;

@@ -50,6 +50,7 @@ struct CheckpointNote {
   std::vector<std::pair<PartitionEnd, Timestamp>> partition_watermarks;  ///< the rows' running watermark per partition
   std::vector<PartitionEnd> written;
   std::vector<std::string> views;  ///< whose state it holds
+  std::vector<std::string> kept;   ///< views whose rows are kept although only other views read them: somebody asked
   std::string ledger;              ///< ledger::Ledger::snapshot
   bool bounded_end = false;
 };

@@ -165,6 +165,10 @@ Result<std::optional<std::string>> RunningNode::subscription_target(std::string_
 }
 
 Result<std::unique_ptr<Subscription>> RunningNode::subscribe(std::string_view view) {
+  {
+    std::lock_guard ddl(state_.ddl_mutex);
+    MR_TRY(keep_rows(state_, {std::string(view)}));
+  }
   std::shared_lock readers(state_.readers_mutex);
   PipelineView* found = state_.pipeline->find_view(view);
   if (!found) {
@@ -224,6 +228,7 @@ std::vector<ViewStatus> RunningNode::view_status() {
     status.kind = view->is_table ? "table" : "view";
     if (!view->is_table) status.reads = view->plan.relations();
     status.rows = view->store->rows();
+    status.kept = view->kept;
     status.changes = view->changes;
     status.errors = view->errors;
     status.late = view->late_rows;

@@ -90,6 +90,7 @@ struct ViewStatus {
   std::string kind;  ///< "view", "table", "plain view"
   std::vector<std::string> reads;
   uint64_t rows = 0;
+  bool kept = true;      ///< false: only other views read it, and its rows are computed when somebody asks
   uint64_t changes = 0;  ///< emitted since the start
   uint64_t errors = 0;
   uint64_t late = 0;

@@ -118,7 +118,6 @@ Status restore_checkpoint(NodeState& node, const CheckpointNote& note) {
   node.epoch = note.epoch;
   node.bounded_end = note.bounded_end;
   set_written(node, note.written);
-  node.pipeline->watermarks() = note.watermarks;
   for (const PartitionEnd& at : note.positions) {
     RunningSource* running = node.pipeline->find_source(at.stream);
     if (running) running->positions[at.partition.value] = at.end;
@@ -131,6 +130,7 @@ Status restore_checkpoint(NodeState& node, const CheckpointNote& note) {
   for (const state::TableId& id : node.pipeline->table_ids()) {
     MR_TRY(node.store->restore(id, [&](const state::Entry& entry) { return node.pipeline->restore(id, entry); }));
   }
+  node.pipeline->set_watermarks(note.watermarks);
   return {};
 }
 
@@ -163,13 +163,14 @@ Status open_directory(NodeState& node) {
 }
 
 Status recover(NodeState& node) {
-  MR_ASSIGN(node.pipeline, Pipeline::build(pipeline_setup(node, node.catalog)));
   CheckpointNote note;
   MR_ASSIGN(std::string note_bytes, node.store->last_note());
   if (!note_bytes.empty()) {
     MR_ASSIGN(note, decode_note(note_bytes));
-    MR_TRY(restore_checkpoint(node, note));
+    node.asked.insert(note.kept.begin(), note.kept.end());
   }
+  MR_ASSIGN(node.pipeline, Pipeline::build(pipeline_setup(node, node.catalog)));
+  if (!note_bytes.empty()) MR_TRY(restore_checkpoint(node, note));
   // A view that was created but whose first checkpoint did not happen starts from the history, as of the checkpoint.
   bool incomplete = false;
   for (auto& view : node.pipeline->views()) {

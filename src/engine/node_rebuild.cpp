@@ -34,7 +34,6 @@ Status move_state(Pipeline& from, Pipeline& to) {
     now->progress = old.progress;
     now->last_taken = old.last_taken;
   }
-  to.watermarks() = from.watermarks();
   std::vector<state::TableId> known = to.table_ids();
   for (const state::TableRef& table : from.tables()) {
     if (!std::binary_search(known.begin(), known.end(), table.id)) continue;
@@ -44,6 +43,7 @@ Status move_state(Pipeline& from, Pipeline& to) {
     });
     MR_TRY(std::move(status));
   }
+  to.set_watermarks(from.watermarks());
   for (auto& view : to.views()) {
     PipelineView* old = from.find_view(view->name);
     if (!old) continue;
@@ -73,6 +73,7 @@ PipelineSetup pipeline_setup(NodeState& node, const sql::Catalog& catalog) {
   setup.ledger = &node.ledger;
   setup.catalog = &catalog;
   setup.workers = node.options.workers;
+  setup.asked = node.asked;
   for (batch::Session& session : node.sessions) setup.sessions.push_back(&session);
   return setup;
 }
@@ -110,8 +111,41 @@ Status drop_log_streams(NodeState& node, const sql::CatalogObject& object) {
   return {};
 }
 
+namespace {
+
+Status keep_rows_of(NodeState& node, PipelineView& view) {
+  node.asked.insert(view.name);
+  // Rows that a former keeping left on disk are none of these.
+  MR_TRY(node.store->drop_tables({view.store->tables()[0].id}));
+  if (!node.pipeline->is_fresh(view)) {
+    PipelineSetup setup = pipeline_setup(node, node.catalog);
+    setup.only = view.name;
+    MR_ASSIGN(std::unique_ptr<Pipeline> shadow, Pipeline::build(setup));
+    MR_TRY(shadow->run_history_of(*node.pipeline, node.options.step_bytes_max, *node.pool));
+    std::unique_lock readers(node.readers_mutex);
+    view.store = std::move(shadow->find_view(view.name)->store);
+  }
+  view.kept = true;
+  return {};
+}
+
+}  // namespace
+
+Status keep_rows(NodeState& node, const std::vector<std::string>& views) {
+  std::lock_guard steps(node.step_mutex);
+  for (const std::string& name : views) {
+    PipelineView* view = node.pipeline->find_view(name);
+    if (view && !view->kept) MR_TRY(keep_rows_of(node, *view));
+  }
+  return {};
+}
+
 Status rebuild(NodeState& node, sql::Catalog catalog) {
   std::lock_guard steps(node.step_mutex);
+  // Rows that are kept stay kept, also when from now on only a view reads them: its backfill starts from them.
+  for (const auto& view : node.pipeline->views()) {
+    if (view->kept && !view->is_table && !node.pipeline->is_fresh(*view)) node.asked.insert(view->name);
+  }
   MR_ASSIGN(std::unique_ptr<Pipeline> next, Pipeline::build(pipeline_setup(node, catalog)));
   // What is dirty must be on disk before it moves: restored entries count as clean.
   bool state_moves = !node.pipeline->views().empty();
@@ -122,7 +156,9 @@ Status rebuild(NodeState& node, sql::Catalog catalog) {
   for (auto& view : next->views()) {
     if (!node.pipeline->find_view(view->name)) fresh.push_back(view->name);
   }
-  for (const std::string& view : fresh) MR_TRY(next->backfill(view, node.options.step_bytes_max, *node.pool));
+  for (const std::string& view : fresh) {
+    if (!next->is_fresh(*next->find_view(view))) MR_TRY(next->backfill(view, node.options.step_bytes_max, *node.pool));
+  }
   MR_TRY(persist_catalog(node, catalog));
   {
     std::unique_lock readers(node.readers_mutex);

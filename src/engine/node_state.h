@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <shared_mutex>
 #include <string>
 #include <thread>
@@ -71,6 +72,7 @@ struct NodeState {
   std::unique_ptr<Pipeline> pipeline;
   sql::Catalog catalog;
   std::string base_directory;  ///< of the pipeline file
+  std::set<std::string> asked;  ///< views whose rows somebody asked for
   Epoch epoch;
   std::vector<StepRecord> uncommitted;
   std::map<std::pair<StreamId, PartitionId>, Offset> written;  ///< committed ends of what the engine writes
@@ -123,6 +125,8 @@ std::optional<Error> failure_of(NodeState& node);
 /// Makes the pipeline again from `catalog`, keeps the state of what stays, backfills what is new, swaps it in.
 Status rebuild(NodeState& node, sql::Catalog catalog);
 PipelineSetup pipeline_setup(NodeState& node, const sql::Catalog& catalog);
+/// Computes and from now on keeps the rows of these views, where they are not kept yet. With ddl_mutex held.
+Status keep_rows(NodeState& node, const std::vector<std::string>& views);
 Status create_log_streams(NodeState& node, const sql::CatalogObject& object);
 Status drop_log_streams(NodeState& node, const sql::CatalogObject& object);
 

@@ -131,6 +131,19 @@ Result<sql::BoundObject> bind_statement(NodeState& node, const sql::Catalog& cat
   return sql::BoundObject();
 }
 
+/// A new view over rows that were there before starts from the rows of the views that it reads.
+Status keep_rows_that_a_backfill_needs(NodeState& node, const std::vector<std::string>& dependencies) {
+  std::vector<std::string> needed;
+  {
+    std::lock_guard steps(node.step_mutex);
+    for (const std::string& name : dependencies) {
+      PipelineView* view = node.pipeline->find_view(name);
+      if (view && !view->kept && !node.pipeline->is_fresh(*view)) needed.push_back(name);
+    }
+  }
+  return keep_rows(node, needed);
+}
+
 Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& statement) {
   std::lock_guard ddl(node.ddl_mutex);
   sql::Catalog catalog = node.catalog;
@@ -142,6 +155,7 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   }
   MR_TRY(check_types(statement));
   MR_ASSIGN(sql::BoundObject bound, bind_statement(node, catalog, statement));
+  MR_TRY(keep_rows_that_a_backfill_needs(node, bound.dependencies));
   MR_ASSIGN(sql::CatalogChange change, catalog.apply(statement, node.registry, std::move(bound)));
   for (const sql::CatalogObject& object : change.added) MR_TRY(create_log_streams(node, object));
   MR_TRY(rebuild(node, std::move(catalog)));
@@ -157,11 +171,32 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   return result;
 }
 
+/// Views that only other views read keep no rows until a query asks for them: that is now.
+Status keep_rows_that_a_query_reads(NodeState& node, batch::Session& session, const sql::SqlText& sql) {
+  std::vector<std::string> needed;
+  {
+    std::shared_lock readers(node.readers_mutex);
+    auto& views = node.pipeline->views();
+    if (std::all_of(views.begin(), views.end(), [](const auto& view) { return view->kept; })) return {};
+    Relations relations(node, node.catalog);
+    MR_ASSIGN(batch::Schema schema, sql::describe_query(session, relations, sql.text, sql.span.offset));
+    (void)schema;
+    for (const std::string& name : relations.used()) {
+      PipelineView* view = node.pipeline->find_view(name);
+      if (view && !view->kept) needed.push_back(name);
+    }
+  }
+  if (needed.empty()) return {};
+  std::lock_guard ddl(node.ddl_mutex);
+  return keep_rows(node, needed);
+}
+
 Result<StatementResult> select(NodeState& node, const sql::Query& query) {
   if (query.emit != sql::Emit::kDefault) {
     return user_error(sqlstate::kNotSupported, "EMIT CHANGES streams its answer").with_hint("send it to POST /v1/sql, or use millrace sql");
   }
   batch::Session session(*node.instance);
+  MR_TRY(keep_rows_that_a_query_reads(node, session, query.sql));
   std::shared_lock readers(node.readers_mutex);
   Relations relations(node, node.catalog);
   MR_ASSIGN(sql::QueryResult answer, sql::run_query(session, relations, query.sql.text, query.sql.span.offset, node.options.query_rows_max));

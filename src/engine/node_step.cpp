@@ -205,6 +205,7 @@ Status checkpoint(NodeState& node) {
   }
   for (const auto& [at, end] : node.written) note.written.push_back({at.first, at.second, end});
   for (const auto& view : node.pipeline->views()) note.views.push_back(view->name);
+  note.kept.assign(node.asked.begin(), node.asked.end());
   note.ledger = node.ledger.snapshot();
   MR_TRY(node.env.failpoints().point("engine.checkpoint").check());
   MR_ASSIGN(auto stats, node.store->checkpoint(encode(note), node.pipeline->tables()));

@@ -63,6 +63,15 @@ Result<std::unique_ptr<Pipeline>> Pipeline::build(const PipelineSetup& setup) {
   pipeline->workers_ = setup.workers;
   pipeline->ledger_ = setup.ledger;
   MR_TRY(pipeline->add_views(setup));
+  if (!setup.only.empty()) {
+    std::set<std::string> needed = pipeline->closure_of(setup.only);
+    std::erase_if(pipeline->views_, [&](const auto& view) { return !needed.count(view->name); });
+  }
+  for (auto& view : pipeline->views_) {
+    bool only_this = !setup.only.empty() && view->name != setup.only;
+    view->kept = !only_this && (setup.only == view->name || !pipeline->may_go_without_rows(setup, *view));
+    if (!view->kept) view->changelog = nullptr;
+  }
   MR_TRY(pipeline->add_sources(setup));
   pipeline->link_ledger(setup);
   std::vector<dataflow::ViewPlan> plans;
@@ -101,6 +110,75 @@ Status Pipeline::add_views(const PipelineSetup& setup) {
   return {};
 }
 
+std::set<std::string> Pipeline::closure_of(const std::string& name) const {
+  std::set<std::string> names{name};
+  for (auto view = views_.rbegin(); view != views_.rend(); ++view) {
+    if (!names.count((*view)->name)) continue;
+    for (const std::string& relation : (*view)->plan.relations()) names.insert(relation);
+  }
+  return names;
+}
+
+/// True when nobody but other views reads the view, and its rows can be computed from the logs at any time: these are whole,
+/// and no window of time decides by when a row came.
+bool Pipeline::may_go_without_rows(const PipelineSetup& setup, const PipelineView& view) const {
+  if (view.is_table || setup.asked.count(view.name)) return false;
+  bool feeds_a_view = false;
+  for (const auto& other : views_) {
+    for (const std::string& relation : other->plan.relations()) feeds_a_view |= relation == view.name;
+  }
+  if (!feeds_a_view) return false;
+  for (const sql::CatalogObject* sink : setup.catalog->objects(sql::ObjectKind::kSink)) {
+    if (iequals(sink->source, view.name)) return false;
+  }
+  std::set<std::string> closure = closure_of(view.name);
+  for (const auto& other : views_) {
+    if (!closure.count(other->name)) continue;
+    for (const plan::Node& node : other->plan.nodes) {
+      const auto* aggregate = std::get_if<plan::Aggregate>(&node.operation);
+      if (aggregate && aggregate->window) return false;
+    }
+  }
+  for (const std::string& name : closure) {
+    std::optional<sql::Relation> relation = setup.catalog->relation(name.ends_with("$raw") ? name.substr(0, name.size() - 4) : name);
+    if (!relation || !relation->object || relation->companion) return false;
+    const sql::Options& options = relation->object->options;
+    bool trimmed = (options.has("retention") && options.duration("retention")) || options.integer("retention_size") > 0;
+    if (relation->kind != sql::Relation::Kind::kMaterializedView && trimmed) return false;
+  }
+  return true;
+}
+
+bool Pipeline::is_fresh(const PipelineView& view) const {
+  std::set<std::string> closure = closure_of(view.name);
+  for (const RunningSource& running : sources_) {
+    if (!closure.count(running.source.name)) continue;
+    for (size_t p = 0; p < running.positions.size(); ++p) {
+      if (running.positions[p] > running.source.stream->partition(PartitionId(static_cast<int32_t>(p))).begin_offset()) return false;
+    }
+  }
+  return true;
+}
+
+Status Pipeline::run_history_of(const Pipeline& like, size_t bytes_max, ThreadPool& pool) {
+  for (RunningSource& running : sources_) {
+    for (const RunningSource& other : like.sources_) {
+      if (other.source.id == running.source.id) running.committed = other.positions;
+    }
+    running.engine_written = true;  // bounds the reading by `committed`
+  }
+  while (true) {
+    StepInput input(sources_, taps_, workers_, env_->failpoints());
+    input.set_counting(false, false);
+    MR_ASSIGN(bool has_rows, input.take(bytes_max));
+    if (!has_rows) return {};
+    MR_TRY(input.decode(pool));
+    MR_TRY(run(input, pool));
+    input.finish();
+    MR_TRY(apply_staged(pool));
+  }
+}
+
 Status Pipeline::add_source(const PipelineSetup& setup, const sql::CatalogObject& object, std::string name) {
   std::shared_ptr<log::Stream> stream = setup.log->find(object.stream);
   if (!stream) return external_error(sqlstate::kDataCorrupted, "the log has no stream for " + object.name);
@@ -129,6 +207,8 @@ Status Pipeline::add_sources(const PipelineSetup& setup) {
   for (const sql::CatalogObject* object : setup.catalog->objects()) {
     bool is_stream = object->kind == sql::ObjectKind::kStream;
     // Every stream is read, with or without views: what does not decode is found out and counted at once.
+    bool left_out = !setup.only.empty() && !is_wanted(object->name) && !is_wanted(raw_name(object->name));
+    if (left_out) continue;
     if (is_stream) MR_TRY(add_source(setup, *object, object->name));
     if (object->kind == sql::ObjectKind::kTable) MR_TRY(add_source(setup, *object, raw_name(object->name)));
     for (const sql::Companion& companion : object->companions) {
@@ -288,13 +368,15 @@ Status Pipeline::apply_staged(ThreadPool& pool) {
 }
 
 Status Pipeline::emit(uint32_t worker, const std::string& view, const batch::Batch& batch) {
-  find_view(view)->store->stage(worker, batch);
+  PipelineView* to = find_view(view);
+  if (to->kept) to->store->stage(worker, batch);
   return {};
 }
 
 std::vector<state::TableRef> Pipeline::tables() {
   std::vector<state::TableRef> all = graph_->tables();
   for (auto& view : views_) {
+    if (!view->kept) continue;
     for (const state::TableRef& table : view->store->tables()) all.push_back(table);
   }
   return all;

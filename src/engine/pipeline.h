@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ inline std::string raw_name(const std::string& table) { return table + "$raw"; }
 struct PipelineView {
   std::string name;
   bool is_table = false;
+  /// Its rows are kept. Not so for a view that only other views read, until somebody asks for its rows.
+  bool kept = true;
   plan::Plan plan;
   std::vector<uint32_t> key;
   std::unique_ptr<ViewStore> store;
@@ -48,6 +51,9 @@ struct PipelineSetup {
   const sql::Catalog* catalog = nullptr;
   uint32_t workers = 1;
   std::vector<batch::Session*> sessions;  ///< one a worker
+  std::set<std::string> asked;            ///< views whose rows somebody asked for: they are kept
+  /// Only this view and what it reads, and only its rows are kept: for computing them from the log.
+  std::string only;
 };
 
 class Pipeline final : public dataflow::ViewSink {
@@ -64,6 +70,10 @@ class Pipeline final : public dataflow::ViewSink {
   Result<bool> step(size_t bytes_max, bool end_of_time, bool force, ThreadPool& pool, StepRecord& record);
   /// Runs a recorded step again. Side rows and dead records are dropped: the first run wrote them.
   Status replay(const StepRecord& record, ThreadPool& pool);
+  /// From the beginning of the logs up to the positions of `like`, counting nothing.
+  Status run_history_of(const Pipeline& like, size_t bytes_max, ThreadPool& pool);
+  /// No row was taken yet from the streams that this view reads, directly or through others.
+  bool is_fresh(const PipelineView& view) const;
   /// Feeds a new view with all rows that its sources hold up to the positions. The view stores' rows must be applied.
   Status backfill(const std::string& view, size_t bytes_max, ThreadPool& pool);
 
@@ -77,13 +87,21 @@ class Pipeline final : public dataflow::ViewSink {
   std::vector<state::TableId> table_ids();
   std::vector<dataflow::Graph::NodeReport> report() const { return graph_->report(); }
 
-  std::map<std::string, Timestamp>& watermarks() { return watermarks_; }
+  const std::map<std::string, Timestamp>& watermarks() const { return watermarks_; }
+  /// After a restore.
+  void set_watermarks(std::map<std::string, Timestamp> watermarks) {
+    watermarks_ = std::move(watermarks);
+    graph_->advance(watermarks_);
+  }
   uint64_t rows_taken() const { return rows_taken_; }
 
   Status emit(uint32_t worker, const std::string& view, const batch::Batch& batch) override;
 
  private:
   Pipeline() = default;
+  /// This view, and all views and tables that it reads, by name.
+  std::set<std::string> closure_of(const std::string& view) const;
+  bool may_go_without_rows(const PipelineSetup& setup, const PipelineView& view) const;
   Status add_sources(const PipelineSetup& setup);
   Status add_views(const PipelineSetup& setup);
   Status add_source(const PipelineSetup& setup, const sql::CatalogObject& object, std::string name);

@@ -84,8 +84,14 @@ plan::WindowKind window_kind(const duckdb::BoundWindowExpression& call) {
                call.exclude_clause == duckdb::WindowExcludeMode::NO_OTHER;
   if (!plain) return WindowKind::kGeneral;
   auto constant = [](const duckdb::unique_ptr<duckdb::Expression>& expression) {
-    return !expression || expression->GetExpressionClass() == duckdb::ExpressionClass::BOUND_CONSTANT;
+    if (!expression) return true;
+    if (expression->GetExpressionClass() != duckdb::ExpressionClass::BOUND_CONSTANT) return false;
+    return !expression->Cast<duckdb::BoundConstantExpression>().value.IsNull();
   };
+  using duckdb::WindowBoundary;
+  bool whole_start = call.start == WindowBoundary::UNBOUNDED_PRECEDING &&
+                     (call.end == WindowBoundary::CURRENT_ROW_RANGE || call.end == WindowBoundary::CURRENT_ROW_ROWS ||
+                      call.end == WindowBoundary::UNBOUNDED_FOLLOWING);
   switch (call.GetExpressionType()) {
     case ExpressionType::WINDOW_ROW_NUMBER:
       return WindowKind::kRowNumber;
@@ -98,7 +104,7 @@ plan::WindowKind window_kind(const duckdb::BoundWindowExpression& call) {
     case ExpressionType::WINDOW_LAG:
       return constant(call.offset_expr) ? WindowKind::kLag : WindowKind::kGeneral;
     case ExpressionType::WINDOW_FIRST_VALUE:
-      return call.start == duckdb::WindowBoundary::UNBOUNDED_PRECEDING ? WindowKind::kFirstValue : WindowKind::kGeneral;
+      return whole_start ? WindowKind::kFirstValue : WindowKind::kGeneral;
     default:
       return WindowKind::kGeneral;
   }

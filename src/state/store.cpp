@@ -110,17 +110,12 @@ class RocksStore final : public Store {
     return {};
   }
 
+  Status drop_tables(const std::vector<TableId>& tables) override {
+    return drop_where([&](TableId id) { return std::find(tables.begin(), tables.end(), id) != tables.end(); });
+  }
+
   Status drop(const std::vector<OperatorId>& operators) override {
-    Manifest next = manifest_;
-    std::vector<std::pair<TableId, uint64_t>> replaced;
-    for (const auto& [id, runs] : manifest_.runs) {
-      if (std::find(operators.begin(), operators.end(), id.op) == operators.end()) continue;
-      for (uint64_t run : runs) replaced.emplace_back(id, run);
-      next.runs.erase(id);
-    }
-    MR_TRY(put_manifest(next, replaced));
-    manifest_ = std::move(next);
-    return {};
+    return drop_where([&](TableId id) { return std::find(operators.begin(), operators.end(), id.op) != operators.end(); });
   }
 
   uint64_t disk_bytes() override {
@@ -156,6 +151,20 @@ class RocksStore final : public Store {
     std::string key;
     std::string bytes;
   };
+
+  Status drop_where(const std::function<bool(TableId)>& is_dropped) {
+    Manifest next = manifest_;
+    std::vector<std::pair<TableId, uint64_t>> replaced;
+    for (const auto& [id, runs] : manifest_.runs) {
+      if (!is_dropped(id)) continue;
+      for (uint64_t run : runs) replaced.emplace_back(id, run);
+      next.runs.erase(id);
+    }
+    if (replaced.empty()) return {};
+    MR_TRY(put_manifest(next, replaced));
+    manifest_ = std::move(next);
+    return {};
+  }
 
   Status load_manifest() {
     std::string bytes;

@@ -56,6 +56,8 @@ class Store {
   virtual Result<CheckpointStats> checkpoint(std::string_view note, std::vector<TableRef> tables) = 0;
   /// Gives every live entry of a table as of the last checkpoint, e.g. to the worker that owns its virtual node.
   virtual Status restore(TableId id, const std::function<Status(const Entry&)>& put) = 0;
+  /// Forgets these tables.
+  virtual Status drop_tables(const std::vector<TableId>& tables) = 0;
   /// Forgets tables of dropped operators.
   virtual Status drop(const std::vector<OperatorId>& operators) = 0;
   virtual uint64_t disk_bytes() = 0;

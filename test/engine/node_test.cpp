@@ -66,6 +66,33 @@ TEST_F(NodeTest, AViewCreatedLaterSeesTheHistory) {
   EXPECT_NE(sql("SELECT * FROM a").find("error"), std::string::npos);
 }
 
+TEST_F(NodeTest, RowsOfAViewThatOnlyViewsReadComeWhenAskedFor) {
+  open();
+  pipeline(R"(CREATE STREAM s (k INTEGER, v INTEGER) WITH (partitions = 2, key = 'k');
+    CREATE MATERIALIZED VIEW doubled AS SELECT DISTINCT ON (k) k, v * 2 AS v FROM s;
+    CREATE MATERIALIZED VIEW total AS SELECT sum(v)::BIGINT AS t FROM doubled;)");
+  send("s", {R"({"k":1,"v":2})", R"({"k":2,"v":3})", R"({"k":1,"v":9})"});
+  ok(node_->sync());
+  auto kept = [&] {
+    for (const ViewStatus& view : node_->status().views) {
+      if (view.name == "doubled") return view.kept;
+    }
+    return true;
+  };
+  EXPECT_EQ(sql("SELECT t FROM total"), "10\n");
+  EXPECT_FALSE(kept());
+  EXPECT_EQ(sql("SELECT k, v FROM doubled ORDER BY k"), "1,4\n2,6\n");
+  EXPECT_TRUE(kept());
+  send("s", {R"({"k":3,"v":1})"});
+  ok(node_->sync());
+  EXPECT_EQ(sql("SELECT k, v FROM doubled ORDER BY k"), "1,4\n2,6\n3,2\n");
+  ok(node_->stop());
+  open();
+  EXPECT_TRUE(kept());
+  EXPECT_EQ(sql("SELECT k, v FROM doubled ORDER BY k"), "1,4\n2,6\n3,2\n");
+  EXPECT_EQ(sql("SELECT t FROM total"), "12\n");
+}
+
 TEST_F(NodeTest, BadRecordsAreKeptAsDeadLetters) {
   open();
   pipeline("CREATE STREAM s (k INTEGER, v INTEGER); CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM s;");
