@@ -29,6 +29,7 @@ enum class SinkMode : uint8_t {
 struct SinkSetup {
   Env* env = nullptr;
   std::string name;
+  std::string source;                ///< the view that it reads
   SinkMode mode = SinkMode::kAppend;
   batch::Schema schema;              ///< of the rows that write() gets, `_op` and `_commit` included
   std::vector<uint32_t> key;         ///< columns; empty when the view has none

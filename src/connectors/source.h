@@ -18,6 +18,7 @@ struct RecordChunk {
   std::vector<std::string_view> records;
   uint64_t first_position = 0;  ///< of the chunk's first byte in the (decompressed) input: the same at every reading
   bool end = false;             ///< there is nothing behind this chunk
+  uint64_t skipped = 0;         ///< records that were left out for their length
 };
 
 class RecordSource {
@@ -36,6 +37,8 @@ struct SourceSetup {
   std::string base_directory;
   std::string format;           ///< "json", "csv"; empty: from the file's name
   sql::Options options;
+  std::vector<std::string> columns;  ///< of the stream, in order: CSV records are put into this order by the file's header
+  size_t record_bytes_max = 16 << 20;
 };
 
 }  // namespace millrace::connectors

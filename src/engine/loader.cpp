@@ -88,6 +88,8 @@ Status Loader::load(Job& job) {
   setup.path = path;
   setup.format = object.options.has("format") ? object.options.text("format") : "";
   setup.options = object.options;
+  for (const sql::CatalogColumn& column : object.columns) setup.columns.push_back(column.name);
+  setup.record_bytes_max = node_.options.record_bytes_max;
   MR_ASSIGN(auto source, connectors::open_source(connector, setup));
   {
     std::lock_guard guard(mutex_);

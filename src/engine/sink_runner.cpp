@@ -49,6 +49,7 @@ Result<std::shared_ptr<SinkRunner>> SinkRunner::make(NodeState& node, const sql:
   connectors::SinkSetup setup;
   setup.env = &node.env;
   setup.name = object.name;
+  setup.source = view->name;
   setup.mode = runner->mode_;
   for (uint32_t column : sink_columns(runner->mode_, runner->view_schema_.size())) setup.schema.fields.push_back(changes[column]);
   bool shifted = runner->mode_ == connectors::SinkMode::kChanges || runner->mode_ == connectors::SinkMode::kUpsert;
