@@ -5,54 +5,96 @@
 
 namespace millrace::state {
 
-void BlockBuilder::add(const Entry& entry) {
-  ++count_;
+namespace {
+
+constexpr uint8_t kBlockFormat = 1;
+
+Error damaged(std::string_view what) {
+  return external_error(sqlstate::kDataCorrupted, "a block of operator state is damaged: " + std::string(what))
+      .with_hint("start with a copy of the data directory from before, or with a new one (--data)");
+}
+
+/// Reads `count` varints that must sum to at most `limit`, and returns the sum.
+Result<size_t> read_lengths(ByteReader& reader, size_t count, size_t limit, std::vector<uint32_t>& lengths) {
+  lengths.resize(count);
+  size_t sum = 0;
+  for (uint32_t& length : lengths) {
+    MR_ASSIGN(const uint64_t value, reader.varint());
+    if (value > limit - sum) return damaged("a length is too large");
+    length = static_cast<uint32_t>(value);
+    sum += value;
+  }
+  return sum;
+}
+
+}  // namespace
+
+void BlockWriter::add(const Entry& entry) {
   append_little(hashes_, entry.hash);
-  append_varint(lengths_, entry.key.size());
-  append_varint(lengths_, entry.deleted ? 0 : entry.payload.size() + 1);
+  append_varint(key_lengths_, entry.key.size());
+  append_varint(payload_lengths_, entry.deleted ? 0 : entry.payload.size());
   keys_.append(entry.key);
   if (!entry.deleted) payloads_.append(entry.payload);
+  ++entries_;
+  if (++count_ == kBlockEntriesMax || keys_.size() + payloads_.size() >= kBlockBytesMax) close_block();
 }
 
-std::string BlockBuilder::finish() {
+void BlockWriter::close_block() {
+  if (count_ == 0) return;
   std::string block;
-  append_little(block, uint32_t{0});  // the checksum
+  block.reserve(16 + hashes_.size() + key_lengths_.size() + payload_lengths_.size() + keys_.size() + payloads_.size());
+  append_little(block, kBlockFormat);
   append_varint(block, count_);
-  append_string(block, lengths_);
-  block.append(hashes_);
-  append_string(block, keys_);
-  append_string(block, payloads_);
-  store_little(block.data(), crc32c(std::string_view(block).substr(4)));
+  for (std::string* column : {&hashes_, &key_lengths_, &payload_lengths_, &keys_, &payloads_}) {
+    block += *column;
+    column->clear();
+  }
+  append_little(block, crc32c(block));
+  blocks_.push_back(std::move(block));
   count_ = 0;
-  for (std::string* part : {&hashes_, &lengths_, &keys_, &payloads_}) part->clear();
-  return block;
 }
 
-Status read_block(std::string_view bytes, const std::function<Status(const Entry&)>& visit) {
-  ByteReader reader(bytes);
-  MR_ASSIGN(uint32_t checksum, reader.little<uint32_t>());
-  if (checksum != crc32c(bytes.substr(4))) return external_error(sqlstate::kDataCorrupted, "a block of state has a wrong checksum");
-  MR_ASSIGN(uint64_t count, reader.varint());
-  MR_ASSIGN(std::string_view lengths_bytes, reader.string());
-  MR_ASSIGN(std::string_view hashes, reader.bytes(count * sizeof(uint64_t)));
-  MR_ASSIGN(std::string_view keys, reader.string());
-  MR_ASSIGN(std::string_view payloads, reader.string());
-  ByteReader lengths(lengths_bytes);
-  ByteReader key_reader(keys);
-  ByteReader payload_reader(payloads);
-  for (uint64_t i = 0; i < count; ++i) {
-    Entry entry;
-    entry.hash = load_little<uint64_t>(hashes.data() + i * sizeof(uint64_t));
-    MR_ASSIGN(uint64_t key_length, lengths.varint());
-    MR_ASSIGN(uint64_t payload_length, lengths.varint());
-    MR_ASSIGN(entry.key, key_reader.bytes(key_length));
-    entry.deleted = payload_length == 0;
-    if (!entry.deleted) {
-      MR_ASSIGN(entry.payload, payload_reader.bytes(payload_length - 1));
-    }
-    MR_TRY(visit(entry));
-  }
+std::vector<std::string> BlockWriter::finish() {
+  close_block();
+  entries_ = 0;
+  return std::exchange(blocks_, {});
+}
+
+Status BlockReader::open(std::string bytes) {
+  bytes_ = std::move(bytes);
+  at_ = 0;
+  key_lengths_.clear();
+  if (bytes_.size() < sizeof(uint32_t)) return damaged("it is too short");
+  const size_t length = bytes_.size() - sizeof(uint32_t);
+  const std::string_view content = std::string_view(bytes_).substr(0, length);
+  if (crc32c(content) != load_little<uint32_t>(bytes_.data() + length)) return damaged("its checksum is wrong");
+  ByteReader reader(content);
+  MR_ASSIGN(const uint8_t format, reader.little<uint8_t>());
+  if (format != kBlockFormat) return damaged("its format is unknown");
+  MR_ASSIGN(const uint64_t count, reader.varint());
+  if (count > kBlockEntriesMax) return damaged("it claims too many entries");
+  MR_ASSIGN(const std::string_view hashes, reader.bytes(count * sizeof(uint64_t)));
+  MR_ASSIGN(const size_t key_bytes, read_lengths(reader, count, length, key_lengths_));
+  MR_ASSIGN(const size_t payload_bytes, read_lengths(reader, count, length, payload_lengths_));
+  if (key_bytes + payload_bytes != reader.remaining()) return damaged("its lengths do not add up");
+  hash_ = hashes.data();
+  key_ = content.data() + (length - reader.remaining());
+  payload_ = key_ + key_bytes;
   return {};
+}
+
+bool BlockReader::next(Entry& entry) {
+  if (at_ == key_lengths_.size()) return false;
+  const uint32_t key_length = key_lengths_[at_];
+  const uint32_t payload_length = payload_lengths_[at_];
+  entry.hash = load_little<uint64_t>(hash_ + at_ * sizeof(uint64_t));
+  entry.key = {key_, key_length};
+  entry.payload = {payload_, payload_length};
+  entry.deleted = payload_length == 0;
+  key_ += key_length;
+  payload_ += payload_length;
+  ++at_;
+  return true;
 }
 
 }  // namespace millrace::state

@@ -1,288 +1,309 @@
 #include "state/store.h"
 
-#include <rocksdb/db.h>
-#include <rocksdb/options.h>
-#include <rocksdb/sst_file_writer.h>
-#include <rocksdb/table.h>
-#include <rocksdb/write_batch.h>
-
 #include <algorithm>
 #include <map>
-#include <unordered_map>
+#include <set>
 
 #include "base/bytes.h"
 #include "state/block.h"
+#include "state/dirty_entries.h"
+#include "state/key_values.h"
+#include "state/run_index.h"
+#include "state/run_merge.h"
 
 namespace millrace::state {
+
 namespace {
 
 constexpr std::string_view kFormatVersion = "1";
-constexpr const char* kVersionKey = "version";
-constexpr const char* kManifestKey = "manifest";
-/// A checkpoint of more bytes than this is ingested as a file.
-constexpr uint64_t kIngestBytes = 4 << 20;
-constexpr size_t kBlockEntries = 2048;
+const std::string kVersionKey = "version";
+const std::string kNextRunKey = "next_run";
+const std::string kNoteKey = "note";
+/// Merging waits for a later checkpoint when this one has merged so many bytes, and as many again as it writes anew.
+constexpr uint64_t kMergeBytes = 16 << 20;
 
-Error rocks_error(const rocksdb::Status& status, std::string_view what) {
-  std::string code = status.IsNoSpace() ? sqlstate::kDiskFull : status.IsCorruption() ? sqlstate::kDataCorrupted : sqlstate::kIoError;
-  return external_error(std::move(code), std::string(what) + ": " + status.ToString());
-}
-
-std::string run_prefix(TableId id, uint64_t run) {
-  std::string key = "r";
-  append_big(key, id.op.value);
-  key.push_back(static_cast<char>(id.slot));
-  append_big(key, run);
-  return key;
-}
-
-/// Run key: 'r', operator, slot, run number, virtual node, block number; all big-endian, so that the blocks of a run lie together in order.
-std::string block_key(TableId id, uint64_t run, uint16_t node, uint32_t block) {
-  std::string key = run_prefix(id, run);
-  append_big(key, node);
-  append_big(key, block);
-  return key;
-}
-
-class RocksStore final : public Store {
+class BlockStore final : public Store {
  public:
-  explicit RocksStore(const StoreOptions& options) : options_(options) {}
+  BlockStore(Env& env, std::string directory, const StoreOptions& options)
+      : env_(env), directory_(std::move(directory)), options_(options) {}
 
-  Status open(const std::string& directory) {
-    directory_ = directory;
-    rocksdb::Options& rocks = rocks_;
-    rocks.create_if_missing = true;
-    rocks.compression = rocksdb::kLZ4Compression;
-    rocks.max_background_jobs = 1;
-    rocks.write_buffer_size = 64 << 20;
-    rocks.keep_log_file_num = 2;
-    rocksdb::BlockBasedTableOptions table;
-    table.block_cache = rocksdb::NewLRUCache(options_.block_cache_bytes);
-    rocks.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-    rocksdb::DB* db = nullptr;
-    rocksdb::Status status = rocksdb::DB::Open(rocks, directory, &db);
-    if (!status.ok()) return rocks_error(status, "opening the state in " + directory);
-    db_.reset(db);
-    MR_TRY(check_version(directory));
-    return load_manifest();
-  }
-
-  Result<std::string> last_note() override { return manifest_.note; }
-
-  Result<CheckpointStats> checkpoint(std::string_view note, std::vector<TableRef> tables) override {
-    CheckpointStats stats;
-    std::map<TableId, std::vector<Table*>> by_id;
-    for (const TableRef& ref : tables) by_id[ref.id].push_back(ref.table);
-    Manifest next = manifest_;
-    std::vector<Block> blocks;
-    std::vector<std::pair<TableId, uint64_t>> replaced;
-    for (const auto& [id, parts] : by_id) {
-      std::vector<uint64_t>& runs = next.runs[id];
-      bool merge = runs.size() >= options_.runs_max;  // then all live entries are written anew, in place of all runs
-      if (!write_run(id, next.next_run, parts, merge, blocks, stats)) continue;
-      if (merge) {
-        for (uint64_t run : runs) replaced.emplace_back(id, run);
-        runs.clear();
-      }
-      runs.push_back(next.next_run);
-    }
-    ++next.next_run;
-    MR_TRY(put_blocks(blocks, stats.bytes));
-    next.note = note;
-    MR_TRY(put_manifest(next, replaced));
-    manifest_ = std::move(next);
-    for (const TableRef& ref : tables) ref.table->clear_dirty();
-    return stats;
-  }
-
-  Status restore(TableId id, const std::function<Status(const Entry&)>& put) override {
-    auto found = manifest_.runs.find(id);
-    if (found == manifest_.runs.end()) return {};
-    // From the newest run to the oldest: the first entry of a key counts.
-    bool one_run = found->second.size() == 1;
-    std::unordered_map<std::string, bool> seen;
-    for (auto run = found->second.rbegin(); run != found->second.rend(); ++run) {
-      MR_TRY(read_run(id, *run, [&](const Entry& entry) -> Status {
-        if (!one_run && !seen.try_emplace(std::string(entry.key), true).second) return {};
-        return entry.deleted ? Status() : put(entry);
-      }));
-    }
-    return {};
-  }
-
-  Status drop_tables(const std::vector<TableId>& tables) override {
-    return drop_where([&](TableId id) { return std::find(tables.begin(), tables.end(), id) != tables.end(); });
-  }
-
-  Status drop(const std::vector<OperatorId>& operators) override {
-    return drop_where([&](TableId id) { return std::find(operators.begin(), operators.end(), id.op) != operators.end(); });
-  }
-
-  uint64_t disk_bytes() override {
-    uint64_t bytes = 0;
-    db_->GetIntProperty("rocksdb.total-sst-files-size", &bytes);
-    return bytes;
-  }
+  Status open();
+  Result<std::string> last_note() override { return note_; }
+  Result<CheckpointStats> checkpoint(std::string_view note, std::vector<TableRef> tables) override;
+  Status restore(TableId id, const std::function<Status(const Entry&)>& put) override;
+  Status drop_tables(const std::vector<TableId>& tables) override;
+  Status drop(const std::vector<OperatorId>& operators) override;
+  uint64_t disk_bytes() override;
 
  private:
-  Status check_version(const std::string& directory) {
-    std::string version;
-    rocksdb::Status status = db_->Get({}, kVersionKey, &version);
-    if (status.IsNotFound()) {
-      rocksdb::WriteOptions write;
-      write.sync = true;
-      status = db_->Put(write, kVersionKey, rocksdb::Slice(kFormatVersion.data(), kFormatVersion.size()));
-      return status.ok() ? Status() : Status(rocks_error(status, "writing the state's version"));
-    }
-    if (!status.ok()) return rocks_error(status, "reading the state's version");
-    if (version == kFormatVersion) return {};
-    return user_error(sqlstate::kNotSupported, "the state in " + directory + " has format version " + version)
-        .with_hint("this program reads version " + std::string(kFormatVersion) + "; use the release that wrote the directory");
-  }
-
-  /// Which runs count, and the caller's note: one value, written after the blocks, so that a checkpoint is there whole or not at all.
-  struct Manifest {
-    uint64_t next_run = 1;
-    std::map<TableId, std::vector<uint64_t>> runs;  // oldest first
-    std::string note;
+  /// What one checkpoint is about to write.
+  struct Draft {
+    uint64_t run = 0;
+    uint64_t merged_bytes = 0;
+    CheckpointStats stats;
+    WriteSet changes;
+    std::map<TableId, RunIndex> indexes;  // of the tables that change
   };
 
-  struct Block {
-    std::string key;
-    std::string bytes;
-  };
+  Status check_version(const std::string& found) const;
+  Status load(const std::string& key, std::string_view value);
+  Status sweep();
+  Status write(const WriteSet& changes);
+  Status draft_table(TableId id, DirtyEntries& entries, Draft& draft);
+  Status draft_group(TableId id, uint32_t group, std::vector<Run>& runs, std::vector<std::string> blocks,
+                     uint64_t entries, Draft& draft);
+  size_t runs_to_merge(const std::vector<Run>& runs, uint64_t new_bytes, const Draft& draft) const;
+  Result<std::vector<std::string>> merge(TableId id, uint32_t group, const std::vector<Run>& runs, size_t kept,
+                                         std::vector<std::string> newest, uint64_t& entries);
+  RunMerge::Fetch fetch(TableId id, uint32_t group, uint64_t run);
 
-  Status drop_where(const std::function<bool(TableId)>& is_dropped) {
-    Manifest next = manifest_;
-    std::vector<std::pair<TableId, uint64_t>> replaced;
-    for (const auto& [id, runs] : manifest_.runs) {
-      if (!is_dropped(id)) continue;
-      for (uint64_t run : runs) replaced.emplace_back(id, run);
-      next.runs.erase(id);
-    }
-    if (replaced.empty()) return {};
-    MR_TRY(put_manifest(next, replaced));
-    manifest_ = std::move(next);
-    return {};
+  Env& env_;
+  const std::string directory_;
+  const StoreOptions options_;
+  std::unique_ptr<KeyValues> key_values_;
+  std::map<TableId, RunIndex> indexes_;
+  std::string note_;
+  uint64_t next_run_ = 1;
+  bool failed_ = false;  // a write failed: what is on disk is known only after opening again
+};
+
+uint64_t bytes_of(const std::vector<std::string>& blocks) {
+  uint64_t bytes = 0;
+  for (const std::string& block : blocks) bytes += block.size();
+  return bytes;
+}
+
+Status BlockStore::open() {
+  if (env_.single_threaded()) {
+    MR_ASSIGN(key_values_, open_file_key_values(env_, directory_));
+  } else {
+    MR_ASSIGN(key_values_, open_rocksdb(env_, directory_, options_.block_cache_bytes));
   }
+  bool has_version = false;
+  MR_TRY(key_values_->scan(kVersionKey, [&](std::string_view, std::string_view value) -> Status {
+    has_version = true;
+    return check_version(std::string(value));
+  }));
+  if (!has_version) {
+    WriteSet changes;
+    changes.put.emplace_back(kVersionKey, kFormatVersion);
+    MR_TRY(write(changes));
+  }
+  for (const std::string& prefix : {std::string(1, kIndexPrefix), kNextRunKey, kNoteKey}) {
+    MR_TRY(key_values_->scan(
+        prefix, [&](std::string_view key, std::string_view value) { return load(std::string(key), value); }));
+  }
+  MR_ASSIGN(const bool was_cut, key_values_->write_was_cut());
+  return was_cut ? sweep() : Status();
+}
 
-  Status load_manifest() {
-    std::string bytes;
-    rocksdb::Status status = db_->Get({}, kManifestKey, &bytes);
-    if (status.IsNotFound()) return {};
-    if (!status.ok()) return rocks_error(status, "reading the last checkpoint");
-    ByteReader reader(bytes);
-    MR_ASSIGN(manifest_.next_run, reader.varint());
-    MR_ASSIGN(uint64_t tables, reader.varint());
-    for (uint64_t i = 0; i < tables; ++i) {
-      TableId id;
-      MR_ASSIGN(uint64_t op, reader.varint());
-      MR_ASSIGN(id.slot, reader.little<uint8_t>());
-      id.op = OperatorId(static_cast<uint32_t>(op));
-      MR_ASSIGN(uint64_t runs, reader.varint());
-      for (uint64_t r = 0; r < runs; ++r) {
-        MR_ASSIGN(uint64_t run, reader.varint());
-        manifest_.runs[id].push_back(run);
+Status BlockStore::check_version(const std::string& found) const {
+  if (found == kFormatVersion) return {};
+  return user_error(sqlstate::kNotSupported, "the operator state in " + directory_ + " has format version " + found)
+      .with_hint(
+          "this program reads version " + std::string(kFormatVersion) +
+          "; use the release that wrote the directory, or another directory (--data)");
+}
+
+Status BlockStore::load(const std::string& key, std::string_view value) {
+  if (key == kNoteKey) {
+    note_ = value;
+  } else if (key == kNextRunKey) {
+    MR_ASSIGN(next_run_, ByteReader(value).varint());
+  } else {
+    MR_ASSIGN(const TableId id, table_of_index_key(key));
+    MR_ASSIGN(indexes_[id], RunIndex::decode(value));
+  }
+  return {};
+}
+
+/// Erases the blocks of a checkpoint that did not come to its end, before its run number is used again.
+Status BlockStore::sweep() {
+  std::set<std::string> live;
+  for (const auto& [id, index] : indexes_) {
+    for (uint32_t group = 0; group < kGroups; ++group) {
+      for (const Run& run : index.groups[group]) live.insert(run_prefix(id, group, run.number));
+    }
+  }
+  WriteSet changes;
+  const std::string prefix(1, kBlockPrefix);
+  std::string from = prefix;
+  while (true) {
+    MR_ASSIGN(const std::string key, key_values_->first_key(from, prefix));
+    if (key.empty()) break;
+    MR_ASSIGN(const BlockPlace place, place_of_block_key(key));
+    const std::string run = run_prefix(place.id, place.group, place.run);
+    if (!live.contains(run)) changes.erased_prefixes.push_back(run);
+    from = run_prefix(place.id, place.group, place.run + 1);
+  }
+  return write(changes);
+}
+
+Status BlockStore::write(const WriteSet& changes) {
+  if (failed_) {
+    return external_error(sqlstate::kIoError, "an earlier write of operator state failed")
+        .with_hint("start the node again");
+  }
+  Status status = key_values_->write(changes);
+  failed_ = !status.ok();
+  return status;
+}
+
+Result<CheckpointStats> BlockStore::checkpoint(std::string_view note, std::vector<TableRef> tables) {
+  std::map<TableId, std::vector<Table*>> by_id;
+  for (const TableRef& ref : tables) by_id[ref.id].push_back(ref.table);
+  Draft draft;
+  draft.run = next_run_;
+  for (const auto& [id, parts] : by_id) {
+    DirtyEntries entries;
+    for (const Table* part : parts) part->for_each_dirty([&](const Entry& entry) { entries.add(entry); });
+    if (!entries.empty()) MR_TRY(draft_table(id, entries, draft));
+  }
+  std::string next_run;
+  append_varint(next_run, draft.run + 1);
+  draft.changes.put.emplace_back(kNextRunKey, std::move(next_run));
+  draft.changes.put.emplace_back(kNoteKey, note);
+  for (const auto& [id, index] : draft.indexes) draft.changes.put.emplace_back(index_key(id), index.encode());
+  MR_TRY(write(draft.changes));
+  for (auto& [id, index] : draft.indexes) indexes_[id] = std::move(index);
+  next_run_ = draft.run + 1;
+  note_ = note;
+  for (const TableRef& ref : tables) ref.table->clear_dirty();
+  return draft.stats;
+}
+
+Status BlockStore::draft_table(TableId id, DirtyEntries& entries, Draft& draft) {
+  entries.sort();
+  const auto known = indexes_.find(id);
+  RunIndex& index = draft.indexes[id];
+  if (known != indexes_.end()) index = known->second;
+  BlockWriter writer;
+  for (size_t i = 0; i < entries.size();) {
+    const uint32_t group = group_of(entries.at(i).hash);
+    const size_t first = i;
+    for (; i < entries.size(); ++i) {
+      const Entry entry = entries.at(i);
+      if (group_of(entry.hash) != group) break;
+      writer.add(entry);
+    }
+    MR_TRY(draft_group(id, group, index.groups[group], writer.finish(), i - first, draft));
+  }
+  draft.stats.entries += entries.size();
+  return {};
+}
+
+Status BlockStore::draft_group(TableId id, uint32_t group, std::vector<Run>& runs, std::vector<std::string> blocks,
+                               uint64_t entries, Draft& draft) {
+  const size_t merged = runs_to_merge(runs, bytes_of(blocks), draft);
+  if (merged > 0) {
+    const size_t kept = runs.size() - merged;
+    MR_ASSIGN(blocks, merge(id, group, runs, kept, std::move(blocks), entries));
+    for (size_t i = kept; i < runs.size(); ++i) {
+      for (uint32_t block = 0; block < runs[i].blocks; ++block) {
+        draft.changes.erased.push_back(block_key(id, group, runs[i].number, block));
       }
     }
-    MR_ASSIGN(std::string_view note, reader.string());
-    manifest_.note = note;
-    return {};
+    runs.resize(kept);
+    draft.merged_bytes += bytes_of(blocks);
   }
-
-  /// Durable on return. Blocks of replaced runs go in the same write.
-  Status put_manifest(const Manifest& manifest, const std::vector<std::pair<TableId, uint64_t>>& replaced) {
-    std::string bytes;
-    append_varint(bytes, manifest.next_run);
-    append_varint(bytes, manifest.runs.size());
-    for (const auto& [id, runs] : manifest.runs) {
-      append_varint(bytes, id.op.value);
-      append_little(bytes, id.slot);
-      append_varint(bytes, runs.size());
-      for (uint64_t run : runs) append_varint(bytes, run);
-    }
-    append_string(bytes, manifest.note);
-    rocksdb::WriteBatch batch;
-    for (const auto& [id, run] : replaced) {
-      std::string first = run_prefix(id, run);
-      std::string end = run_prefix(id, run + 1);
-      batch.DeleteRange(first, end);
-    }
-    batch.Put(kManifestKey, bytes);
-    rocksdb::WriteOptions write;
-    write.sync = true;
-    rocksdb::Status status = db_->Write(write, &batch);
-    return status.ok() ? Status() : Status(rocks_error(status, "writing a checkpoint"));
+  if (blocks.empty()) return {};  // all that was left of the group has been deleted
+  const uint64_t bytes = bytes_of(blocks);
+  runs.push_back({draft.run, blocks.size(), entries, bytes});
+  draft.stats.blocks += blocks.size();
+  draft.stats.bytes += bytes;
+  for (uint32_t block = 0; block < runs.back().blocks; ++block) {
+    draft.changes.blocks.emplace_back(block_key(id, group, draft.run, block), std::move(blocks[block]));
   }
+  return {};
+}
 
-  /// Spreads the entries over one block builder a virtual node: no sorting, no copy in between. False when there are none.
-  static bool write_run(TableId id, uint64_t run, const std::vector<Table*>& parts, bool all, std::vector<Block>& blocks,
-                        CheckpointStats& stats) {
-    std::vector<BlockBuilder> nodes(kVirtualNodes);
-    std::vector<uint32_t> numbers(kVirtualNodes, 0);
-    uint64_t before = stats.entries;
-    auto finish = [&](uint16_t node) {
-      blocks.push_back({block_key(id, run, node, numbers[node]++), nodes[node].finish()});
-      stats.bytes += blocks.back().bytes.size();
-      ++stats.blocks;
-    };
-    auto add = [&](const Entry& entry) {
-      uint16_t node = virtual_node_of(entry.hash).value;
-      nodes[node].add(entry);
-      ++stats.entries;
-      if (nodes[node].entries() == kBlockEntries) finish(node);
-    };
-    for (Table* part : parts) all ? part->for_each(add) : part->for_each_dirty(add);
-    for (uint16_t node = 0; node < kVirtualNodes; ++node) {
-      if (nodes[node].entries() > 0) finish(node);
-    }
-    return stats.entries > before;
+/// How many of the newest runs go into the new one. As in a tiered LSM tree: when there are too many, the newest are
+/// merged, and an older one joins while it is not more than twice what is there already, so that an entry is written
+/// again a logarithmic number of times.
+size_t BlockStore::runs_to_merge(const std::vector<Run>& runs, uint64_t new_bytes, const Draft& draft) const {
+  if (runs.size() < options_.runs_max) return 0;
+  const bool pressing = runs.size() >= 2 * size_t{options_.runs_max};
+  if (draft.merged_bytes > kMergeBytes + draft.stats.bytes && !pressing) return 0;
+  size_t merged = runs.size() - options_.runs_max + 1;
+  uint64_t bytes = new_bytes;
+  for (size_t i = 1; i <= merged; ++i) bytes += runs[runs.size() - i].bytes;
+  while (merged < runs.size() && runs[runs.size() - merged - 1].bytes <= 2 * bytes) {
+    bytes += runs[runs.size() - ++merged].bytes;
   }
+  return merged;
+}
 
-  /// Many blocks go in as one sorted file, which RocksDB takes over without writing them again; few as a plain batch, which
-  /// the manifest's synced write makes durable with it.
-  Status put_blocks(std::vector<Block>& blocks, uint64_t bytes) {
-    if (blocks.empty()) return {};
-    if (bytes < kIngestBytes) {
-      rocksdb::WriteBatch batch;
-      for (const Block& block : blocks) batch.Put(block.key, block.bytes);
-      rocksdb::Status status = db_->Write({}, &batch);
-      return status.ok() ? Status() : Status(rocks_error(status, "writing a checkpoint"));
-    }
-    std::sort(blocks.begin(), blocks.end(), [](const Block& a, const Block& b) { return a.key < b.key; });
-    std::string path = directory_ + "/checkpoint.sst.tmp";
-    rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), rocks_);
-    rocksdb::Status status = writer.Open(path);
-    for (size_t i = 0; status.ok() && i < blocks.size(); ++i) status = writer.Put(blocks[i].key, blocks[i].bytes);
-    if (status.ok()) status = writer.Finish();
-    rocksdb::IngestExternalFileOptions ingest;
-    ingest.move_files = true;
-    if (status.ok()) status = db_->IngestExternalFile({path}, ingest);
-    return status.ok() ? Status() : Status(rocks_error(status, "writing a checkpoint"));
+RunMerge::Fetch BlockStore::fetch(TableId id, uint32_t group, uint64_t run) {
+  return [this, id, group, run](uint32_t block) { return key_values_->get(block_key(id, group, run, block)); };
+}
+
+Result<std::vector<std::string>> BlockStore::merge(TableId id, uint32_t group, const std::vector<Run>& runs,
+                                                   size_t kept, std::vector<std::string> newest, uint64_t& entries) {
+  RunMerge merge;
+  for (size_t i = kept; i < runs.size(); ++i) MR_TRY(merge.add_run(runs[i].blocks, fetch(id, group, runs[i].number)));
+  MR_TRY(merge.add_run(newest.size(), [&](uint32_t block) -> Result<std::string> { return std::move(newest[block]); }));
+  BlockWriter writer;
+  Entry entry;
+  entries = 0;
+  while (true) {
+    MR_ASSIGN(const bool more, merge.next(entry));
+    if (!more) return writer.finish();
+    if (entry.deleted && kept == 0) continue;  // nothing older that it must hide
+    writer.add(entry);
+    ++entries;
   }
+}
 
-  Status read_run(TableId id, uint64_t run, const std::function<Status(const Entry&)>& visit) {
-    std::string prefix = run_prefix(id, run);
-    std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
-    for (at->Seek(prefix); at->Valid() && at->key().starts_with(prefix); at->Next()) {
-      MR_TRY(read_block(at->value().ToStringView(), visit));
+Status BlockStore::restore(TableId id, const std::function<Status(const Entry&)>& put) {
+  const auto found = indexes_.find(id);
+  if (found == indexes_.end()) return {};
+  for (uint32_t group = 0; group < kGroups; ++group) {
+    RunMerge merge;
+    for (const Run& run : found->second.groups[group]) MR_TRY(merge.add_run(run.blocks, fetch(id, group, run.number)));
+    Entry entry;
+    while (true) {
+      MR_ASSIGN(const bool more, merge.next(entry));
+      if (!more) break;
+      if (!entry.deleted) MR_TRY(put(entry));
     }
-    return at->status().ok() ? Status() : Status(rocks_error(at->status(), "reading the state"));
   }
+  return {};
+}
 
-  StoreOptions options_;
-  std::unique_ptr<rocksdb::DB> db_;
-  std::string directory_;
-  rocksdb::Options rocks_;
-  Manifest manifest_;
-};
+Status BlockStore::drop_tables(const std::vector<TableId>& tables) {
+  WriteSet changes;
+  for (const TableId id : tables) {
+    if (!indexes_.contains(id)) continue;
+    changes.erased_prefixes.push_back(table_prefix(id));
+    changes.erased.push_back(index_key(id));
+  }
+  if (changes.erased.empty()) return {};
+  MR_TRY(write(changes));
+  for (const TableId id : tables) indexes_.erase(id);
+  return {};
+}
+
+Status BlockStore::drop(const std::vector<OperatorId>& operators) {
+  std::vector<TableId> tables;
+  for (const auto& [id, index] : indexes_) {
+    if (std::find(operators.begin(), operators.end(), id.op) != operators.end()) tables.push_back(id);
+  }
+  return drop_tables(tables);
+}
+
+uint64_t BlockStore::disk_bytes() {
+  uint64_t bytes = 0;
+  const auto files = env_.files().list(directory_);
+  if (!files.ok()) return 0;
+  for (const FileInfo& file : *files) bytes += file.size;
+  return bytes;
+}
 
 }  // namespace
 
 Result<std::unique_ptr<Store>> Store::open(Env& env, const std::string& directory, const StoreOptions& options) {
-  MR_TRY(env.files().create_directories(directory));
-  auto store = std::make_unique<RocksStore>(options);
-  MR_TRY(store->open(directory));
+  auto store = std::make_unique<BlockStore>(env, directory, options);
+  MR_TRY(store->open());
   return std::unique_ptr<Store>(std::move(store));
 }
 

@@ -1,0 +1,58 @@
+// KeyValues: a sorted map of byte strings on disk with an atomic, durable write. The store keeps its blocks in one. Two
+// kinds: RocksDB, and plain files through Env for simulated runs, where RocksDB would write to the machine's real disk.
+//
+// One thread at a time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/env.h"
+#include "base/result.h"
+
+namespace millrace::state {
+
+/// What one write does, in this order: erase, then put.
+struct WriteSet {
+  std::vector<std::string> erased;
+  std::vector<std::string> erased_prefixes;
+  /// New keys, ascending, that nothing refers to before the rest of the write is there. After a failed write, or a
+  /// crash within one, some of them may be there alone.
+  std::vector<std::pair<std::string, std::string>> blocks;
+  std::vector<std::pair<std::string, std::string>> put;
+};
+
+class KeyValues {
+ public:
+  virtual ~KeyValues() = default;
+  /// The value, which must be there: kDataCorrupted otherwise.
+  virtual Result<std::string> get(const std::string& key) = 0;
+  /// True when a write did not come to its end, so that blocks without meaning may be there. The next write forgets it.
+  virtual Result<bool> write_was_cut() = 0;
+  /// The first key that is `from` or after it and starts with `prefix`; empty when there is none.
+  virtual Result<std::string> first_key(const std::string& from, std::string_view prefix) = 0;
+  /// Visits all pairs whose key starts with `prefix`, in order. Views live during the call.
+  virtual Status scan(const std::string& prefix,
+                      const std::function<Status(std::string_view key, std::string_view value)>& visit) = 0;
+  /// All or nothing (but for blocks), and durable when it returns. After an error it is unknown which; open again to
+  /// see.
+  virtual Status write(const WriteSet& changes) = 0;
+};
+
+/// Creates the directory when it is missing. `cache_bytes` bounds the cache of blocks read.
+Result<std::unique_ptr<KeyValues>> open_rocksdb(Env& env, const std::string& directory, uint64_t cache_bytes);
+/// Holds everything in memory beside the files: for simulated runs.
+Result<std::unique_ptr<KeyValues>> open_file_key_values(Env& env, const std::string& directory);
+
+/// The smallest key after all keys with this prefix, whose bytes must not all be 0xff.
+inline std::string prefix_end(std::string prefix) {
+  while (prefix.back() == '\xff') prefix.pop_back();
+  prefix.back() = static_cast<char>(static_cast<uint8_t>(prefix.back()) + 1);
+  return prefix;
+}
+
+}  // namespace millrace::state

@@ -1,0 +1,153 @@
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/sst_file_writer.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include "state/key_values.h"
+
+namespace millrace::state {
+
+namespace {
+
+/// A write with more bytes of blocks than this hands them to RocksDB as one sorted file, which it takes over without
+/// writing them again. The file is durable before the rest of the write, so a key marks that it may be there alone.
+constexpr size_t kIngestBytes = 4 << 20;
+constexpr const char* kPendingKey = "pending";
+
+Error from_rocksdb(std::string_view what, const rocksdb::Status& status) {
+  std::string message = std::string(what) + ": " + status.ToString();
+  if (status.IsNoSpace()) {
+    return external_error(sqlstate::kDiskFull, std::move(message), Retry::kBackoff)
+        .with_hint("free some space on the disk");
+  }
+  if (status.IsCorruption()) {
+    return external_error(sqlstate::kDataCorrupted, std::move(message))
+        .with_hint("start with a copy of the data directory from before, or with a new one (--data)");
+  }
+  if (status.IsBusy() || message.find("lock ") != std::string::npos) {
+    return external_error(sqlstate::kObjectInUse, std::move(message))
+        .with_hint("another process uses this data directory: stop it, or choose another with --data");
+  }
+  return external_error(sqlstate::kIoError, std::move(message));
+}
+
+rocksdb::Options make_options(uint64_t cache_bytes) {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.compression = rocksdb::kLZ4Compression;
+  options.write_buffer_size = 32 << 20;
+  options.max_write_buffer_number = 3;
+  options.max_background_jobs = 2;
+  options.max_open_files = 256;
+  options.info_log_level = rocksdb::WARN_LEVEL;
+  options.keep_log_file_num = 2;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(cache_bytes);
+  table.cache_index_and_filter_blocks = true;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+class RocksKeyValues final : public KeyValues {
+ public:
+  RocksKeyValues(std::unique_ptr<rocksdb::DB> db, const rocksdb::Options& options, std::string directory)
+      : db_(std::move(db)), options_(options), file_path_(std::move(directory) + "/checkpoint.sst.tmp") {}
+
+  Result<std::string> get(const std::string& key) override {
+    rocksdb::ReadOptions options;
+    options.fill_cache = false;  // blocks are read once, by a restore or a merge
+    std::string value;
+    const rocksdb::Status status = db_->Get(options, key, &value);
+    if (status.IsNotFound()) return external_error(sqlstate::kDataCorrupted, "a block of operator state is missing");
+    if (!status.ok()) return from_rocksdb("read operator state", status);
+    return value;
+  }
+
+  Status scan(const std::string& prefix,
+              const std::function<Status(std::string_view, std::string_view)>& visit) override {
+    std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(rocksdb::ReadOptions()));
+    for (at->Seek(prefix); at->Valid() && at->key().starts_with(prefix); at->Next()) {
+      MR_TRY(visit(at->key().ToStringView(), at->value().ToStringView()));
+    }
+    if (!at->status().ok()) return from_rocksdb("read operator state", at->status());
+    return {};
+  }
+
+  Result<bool> write_was_cut() override {
+    std::string value;
+    const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), kPendingKey, &value);
+    if (!status.ok() && !status.IsNotFound()) return from_rocksdb("read operator state", status);
+    return status.ok();
+  }
+
+  Result<std::string> first_key(const std::string& from, std::string_view prefix) override {
+    std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(rocksdb::ReadOptions()));
+    at->Seek(from);
+    if (!at->status().ok()) return from_rocksdb("read operator state", at->status());
+    const bool found = at->Valid() && at->key().starts_with(rocksdb::Slice(prefix.data(), prefix.size()));
+    return found ? at->key().ToString() : std::string();
+  }
+
+  Status write(const WriteSet& changes) override {
+    size_t block_bytes = 0;
+    for (const auto& [key, value] : changes.blocks) block_bytes += key.size() + value.size();
+    const bool ingest = block_bytes > kIngestBytes;
+    rocksdb::WriteBatch batch;
+    if (ingest) {
+      MR_TRY(ingest_blocks(changes));
+    } else {
+      for (const auto& [key, value] : changes.blocks) batch.Put(key, value);
+    }
+    for (const std::string& prefix : changes.erased_prefixes) batch.DeleteRange(prefix, prefix_end(prefix));
+    for (const std::string& key : changes.erased) batch.Delete(key);
+    batch.Delete(kPendingKey);
+    for (const auto& [key, value] : changes.put) batch.Put(key, value);
+    return write_synced(batch);
+  }
+
+ private:
+  Status write_synced(rocksdb::WriteBatch& batch) {
+    rocksdb::WriteOptions options;
+    options.sync = true;
+    const rocksdb::Status status = db_->Write(options, &batch);
+    if (!status.ok()) return from_rocksdb("write operator state", status);
+    return {};
+  }
+
+  Status ingest_blocks(const WriteSet& changes) {
+    rocksdb::WriteBatch pending;
+    pending.Put(kPendingKey, "");
+    MR_TRY(write_synced(pending));
+    rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), options_);
+    rocksdb::Status status = writer.Open(file_path_);
+    for (const auto& [key, value] : changes.blocks) {
+      if (!status.ok()) break;
+      status = writer.Put(key, value);
+    }
+    if (status.ok()) status = writer.Finish();
+    rocksdb::IngestExternalFileOptions options;
+    options.move_files = true;
+    if (status.ok()) status = db_->IngestExternalFile({file_path_}, options);
+    if (!status.ok()) return from_rocksdb("write operator state", status);
+    return {};
+  }
+
+  std::unique_ptr<rocksdb::DB> db_;
+  const rocksdb::Options options_;
+  const std::string file_path_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<KeyValues>> open_rocksdb(Env& env, const std::string& directory, uint64_t cache_bytes) {
+  MR_TRY(env.files().create_directories(directory));
+  const rocksdb::Options options = make_options(cache_bytes);
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(options, directory, &db);
+  if (!status.ok()) return from_rocksdb("open operator state in " + directory, status);
+  return std::unique_ptr<KeyValues>(
+      std::make_unique<RocksKeyValues>(std::unique_ptr<rocksdb::DB>(db), options, directory));
+}
+
+}  // namespace millrace::state
