@@ -1,0 +1,87 @@
+// POST /v1/streams/{stream}: records into a stream or table. The answer goes out after fsync.
+#include "base/config.h"
+#include "base/text.h"
+#include "server/content_coding.h"
+#include "server/error_answer.h"
+#include "server/record_splitter.h"
+#include "server/routes.h"
+
+namespace millrace::server {
+namespace {
+
+constexpr size_t kIdempotencyKeyBytesMax = 255;
+
+Result<BodyShape> shape_of(std::string_view content_type) {
+  std::string type = media_type(content_type);
+  if (type == "application/x-ndjson" || type == "application/ndjson" || type == "application/jsonl") return BodyShape::kLines;
+  if (type == "application/json") return BodyShape::kJson;
+  if (type.empty() || type == "text/plain") return BodyShape::kLinesOrArray;
+  if (type == "text/csv") return BodyShape::kCsv;
+  Error error = user_error(sqlstate::kNotSupported, "Content-Type is not one of application/x-ndjson, application/json, text/plain "
+                                                    "and text/csv: " + shorten(type));
+  return std::move(error).with_hint("curl needs: -H 'Content-Type: application/x-ndjson'");
+}
+
+/// Reads ?validate and refuses what it does not know, so that a slip is not silently ignored.
+Result<engine::AppendRequest> read_options(const Request& request) {
+  engine::AppendRequest options;
+  for (const auto& [name, value] : request.query) {
+    if (name != "validate") {
+      return user_error(sqlstate::kInvalidParameter, "unknown parameter: " + shorten(name)).with_hint("there is: validate");
+    }
+    MR_ASSIGN(options.validate, parse_bool("validate", value.empty() ? "true" : value));
+  }
+  if (request.idempotency_key.size() > kIdempotencyKeyBytesMax) {
+    return user_error(sqlstate::kInvalidParameter, "the Idempotency-Key is longer than 255 bytes");
+  }
+  options.idempotency_key = request.idempotency_key;
+  return options;
+}
+
+std::string receipt_json(const engine::AppendReceipt& receipt, const Records& records) {
+  std::string out = "{\"accepted\":" + std::to_string(receipt.accepted) + ",\"rejected\":[";
+  for (size_t i = 0; i < receipt.rejected.size(); ++i) {
+    const engine::RejectedLine& rejected = receipt.rejected[i];
+    uint64_t line = rejected.line == 0 ? 0 : records.line_of(rejected.line - 1);
+    out += (i == 0 ? "{\"line\":" : ",{\"line\":") + std::to_string(line) + ",\"error\":";
+    append_json_string(out, rejected.error);
+    out += '}';
+  }
+  out += "],\"positions\":[";
+  for (size_t i = 0; i < receipt.positions.size(); ++i) {
+    const engine::AppendedRange& range = receipt.positions[i];
+    out += (i == 0 ? "{\"partition\":" : ",{\"partition\":") + std::to_string(range.partition.value);
+    out += ",\"first\":" + std::to_string(range.first.value) + ",\"last\":" + std::to_string(range.last.value) + "}";
+  }
+  out += "]}\n";
+  return out;
+}
+
+Result<std::string> append(Context& context, Request& request, BodyShape shape, ContentCoding coding) {
+  MR_ASSIGN(engine::AppendRequest options, read_options(request));
+  if (coding != ContentCoding::kIdentity) {
+    MR_ASSIGN(request.body, unpack(coding, request.body, context.options.body_bytes_max, request.claim));
+  }
+  MR_ASSIGN(Records records, split_records(request.body, shape, context.options.records_max));
+  if (records.records.empty()) {
+    return user_error(sqlstate::kInvalidParameter, "the body holds no records").with_hint("send one JSON object a line");
+  }
+  MR_ASSIGN(engine::AppendReceipt receipt, context.node.append(request.parameter, records.records, options));
+  return receipt_json(receipt, records);
+}
+
+}  // namespace
+
+Response append_records(Context& context, Request& request) {
+  auto shape = shape_of(request.content_type);
+  if (!shape.ok()) return error_answer(415, shape.error());
+  auto coding = parse_content_coding(request.content_encoding);
+  if (!coding.ok()) return error_answer(415, coding.error());
+  auto answer = append(context, request, *shape, *coding);
+  if (!answer.ok()) return error_answer(answer.error());
+  Response response;
+  response.body = std::move(answer).value();
+  return response;
+}
+
+}  // namespace millrace::server

@@ -1,0 +1,65 @@
+// The one list of endpoints: method, path, handler. Adding one is a handler and a line in routes.cpp.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/env.h"
+#include "base/metrics.h"
+#include "engine/node.h"
+#include "server/http_server.h"
+#include "server/message.h"
+
+namespace millrace::server {
+
+/// What handlers share. Lives as long as the server.
+struct Context {
+  Env& env;
+  Metrics& metrics;
+  engine::Node& node;
+  const HttpOptions& options;
+  std::atomic<bool> stopping{false};
+  std::atomic<uint32_t> subscriptions{0};
+};
+
+/// Which threads run the handler, so that SQL that takes long does not hold up ingest, nor either of them the status.
+enum class WorkerKind : uint8_t { kAppend, kQuery, kLook };
+
+using Handler = Response (*)(Context&, Request&);
+
+struct Route {
+  std::string_view method;
+  std::string_view path;  ///< may hold one {parameter}
+  Handler handler;
+  WorkerKind workers = WorkerKind::kLook;
+  bool needs_token = true;
+  uint64_t body_bytes_max = 0;  ///< kBodyBytesOption: HttpOptions::body_bytes_max
+};
+
+inline constexpr uint64_t kBodyBytesOption = UINT64_MAX;
+
+std::span<const Route> routes();
+
+struct RouteMatch {
+  const Route* route = nullptr;  ///< none: `allowed` says which methods the path has; empty: there is no such path
+  std::string allowed;
+};
+
+/// Also sets the request's `parameter`. HEAD is answered by GET's route.
+RouteMatch find_route(Request& request);
+/// 404 or 405 for a match without a route.
+Response no_route_answer(const Request& request, const RouteMatch& match);
+
+// Handlers. Each is in the file of its area.
+Response append_records(Context& context, Request& request);   // append_handler.cpp
+Response run_sql(Context& context, Request& request);          // sql_handler.cpp
+Response show_status(Context& context, Request& request);      // status_handlers.cpp
+Response show_ledger(Context& context, Request& request);
+Response show_metrics(Context& context, Request& request);
+Response show_health(Context& context, Request& request);
+Response show_readiness(Context& context, Request& request);
+Response show_page(Context& context, Request& request);        // page/page.cpp
+
+}  // namespace millrace::server
