@@ -7,13 +7,13 @@
 
 namespace millrace::app {
 
-Status ChangePrinter::print(std::string_view json_object) {
+Status ChangePrinter::print(std::string_view line) {
   streamed_ = true;
-  MR_ASSIGN(auto members, json_members(json_object));
-  if (members.empty()) return {};
+  if (line.empty()) return {};
+  MR_ASSIGN(auto members, json_members(line));
   if (members.size() == 1 && members[0].first == "error") {
     HttpResponse failed;
-    failed.body = json_object;
+    failed.body = line;
     return error_of(failed);
   }
   Answer change;
@@ -23,7 +23,7 @@ Status ChangePrinter::print(std::string_view json_object) {
   }
   std::string text;
   if (format_ == Format::kJson) {
-    text = std::string(json_object) + "\n";
+    text = std::string(line) + "\n";
   } else if (format_ == Format::kCsv) {
     text = format_answer(change, Format::kCsv, 0);
     if (lines_ > 0) text.erase(0, text.find('\n') + 1);

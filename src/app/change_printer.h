@@ -12,12 +12,10 @@ class ChangePrinter {
  public:
   explicit ChangePrinter(Format format) : format_(format) {}
 
-  /// Prints one change. An object without members keeps the connection alive and prints nothing; {"error":…} is an error.
-  Status print(std::string_view json_object);
+  /// Prints one change. An empty line tells that the stream began; {"error":…} is returned as an error.
+  Status print(std::string_view line);
 
-  /// Changes printed so far.
-  uint64_t lines() const { return lines_; }
-  /// Whether anything came, even if it was nothing to print.
+  /// Whether the answer is a stream.
   bool streamed() const { return streamed_; }
 
  private:

@@ -93,7 +93,7 @@ Status run_and_print(Executor& executor, std::string_view sql, Format format, si
   }();
   if (!answer.ok()) {
     // A stream that the reader ended is a good end.
-    if (answer.error().code == sqlstate::kCancelled && printer.lines() > 0) return {};
+    if (answer.error().code == sqlstate::kCancelled && printer.streamed()) return {};
     return std::move(answer).error();
   }
   if (printer.streamed()) return {};

@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "base/paths.h"
 #include "base/text.h"
+#include "server/http_server.h"
 
 namespace millrace::app {
 namespace {
@@ -27,27 +28,46 @@ int check_flags(const NodeFlags& flags) {
   if (!flags.postgres_listen.empty()) {
     return report_usage("--pg-listen: the PostgreSQL listener is not part of this version", "use `millrace sql`");
   }
-  auto endpoint = parse_endpoint("--listen", flags.listen);
-  if (!endpoint.ok()) return report_usage(endpoint.error().message, endpoint.error().hint);
-  if (!endpoint->is_loopback() && flags.auth_token_file.empty() && !flags.insecure) {
-    return report_usage("--listen " + endpoint->text() + " is reachable from outside, and nobody would have to show who they are",
-                        "name a file that holds a token with --auth-token-file, listen on 127.0.0.1, or say --insecure");
-  }
   return 0;
 }
 
+Result<server::HttpOptions> http_options(Env& env, const NodeFlags& flags) {
+  MR_ASSIGN(Endpoint endpoint, parse_endpoint("--listen", flags.listen));
+  server::HttpOptions options;
+  options.host = endpoint.host;
+  options.port = endpoint.port;
+  options.insecure = flags.insecure;
+  if (!flags.auth_token_file.empty()) {
+    MR_ASSIGN(options.auth_token_hash, server::read_auth_token(env, flags.auth_token_file));
+  }
+  MR_TRY(server::check_listen_allowed(options));
+  return options;
+}
+
+/// One process's node with its server, in the order in which they must go.
+struct Running {
+  Metrics metrics;
+  std::unique_ptr<engine::Node> node;
+  std::unique_ptr<server::HttpServer> server;
+
+  Status stop() {
+    if (server) server->stop();
+    return node->stop();
+  }
+};
+
 /// Reads everything to its end, on a thread of its own so that a stop signal is heard meanwhile.
-Status finish_unless_stopped(engine::Node& node) {
+Status finish_unless_stopped(Running& running) {
   Status finished;
   std::atomic<bool> done = false;
   std::thread worker([&] {
-    finished = node.finish_bounded();
+    finished = running.node->finish_bounded();
     done = true;
   });
   bool stopped = false;
   while (!done && !stopped) stopped = take_stop_signal(kSignalCheck);
   Status status;
-  if (stopped) status = node.stop();
+  if (stopped) status = running.stop();
   worker.join();
   if (stopped) {
     MR_TRY(std::move(status));
@@ -57,15 +77,15 @@ Status finish_unless_stopped(engine::Node& node) {
   return finished;
 }
 
-int run_once(Env& env, engine::Node& node) {
+int run_once(Env& env, Running& running) {
   Duration begin = env.clock().monotonic();
   Status status;
   {
-    Progress progress(node);
-    status = finish_unless_stopped(node);
+    Progress progress(*running.node);
+    status = finish_unless_stopped(running);
   }
-  engine::NodeStatus reached = node.status();
-  Status stopped = node.stop();
+  engine::NodeStatus reached = running.node->status();
+  Status stopped = running.stop();
   if (!status.ok()) return report_failure(status.error());
   if (!stopped.ok()) return report_failure(stopped.error());
   double seconds = static_cast<double>(env.clock().monotonic().micros - begin.micros) / 1e6;
@@ -77,17 +97,30 @@ int run_once(Env& env, engine::Node& node) {
   return kExitDone;
 }
 
-int serve(engine::Node& node) {
-  write_message("ready: " + node.status().data_directory);
+int serve(Running& running) {
+  write_message("ready: " + running.server->url() + " serves " + running.node->status().data_directory);
   std::string failure;
   {
-    Progress progress(node);
-    while (!take_stop_signal(kSignalCheck) && failure.empty()) failure = node.status().failure;
+    Progress progress(*running.node);
+    while (!take_stop_signal(kSignalCheck) && failure.empty()) failure = running.node->status().failure;
   }
-  Status stopped = node.stop();
+  Status stopped = running.stop();
   if (!failure.empty()) return report_failure(internal_error(failure));
   if (!stopped.ok()) return report_failure(stopped.error());
+  write_message("stopped");
   return kExitDone;
+}
+
+/// Opens the data directory. The port is taken once the node can answer.
+Status open_node(Env& env, engine::NodeOptions options, Running& running) {
+  MR_ASSIGN(running.node, engine::Node::open(env, running.metrics, std::move(options)));
+  return {};
+}
+
+Status start_serving(Env& env, server::HttpOptions options, Running& running) {
+  MR_TRY(running.node->start());
+  MR_ASSIGN(running.server, server::HttpServer::start(env, running.metrics, *running.node, std::move(options)));
+  return {};
 }
 
 }  // namespace
@@ -125,29 +158,32 @@ int run_pipeline(Env& env, const RunFlags& flags) {
   auto options = node_options(flags.node);
   if (!options.ok()) return report_usage(options.error().message, options.error().hint);
   options->bounded = flags.once;
+  auto http = http_options(env, flags.node);
+  if (!http.ok()) return report_usage(http.error().message, http.error().hint);
 
   auto text = env.files().read_all(flags.pipeline);
   if (!text.ok()) return report_failure(text.error());
-  Metrics metrics;
-  auto node = engine::Node::open(env, metrics, *options);
-  if (!node.ok()) return report_failure(node.error());
-  Status applied = (*node)->apply_pipeline(*text, parent_path(absolute_path(flags.pipeline)), *settings);
-  if (!applied.ok()) return report_failure(applied.error(), *text);
-  Status started = (*node)->start();
-  if (!started.ok()) return report_failure(started.error());
-  return flags.once ? run_once(env, **node) : serve(**node);
+  Running running;
+  Status status = open_node(env, *options, running);
+  if (!status.ok()) return report_failure(status.error());
+  status = running.node->apply_pipeline(*text, parent_path(absolute_path(flags.pipeline)), *settings);
+  if (!status.ok()) return report_failure(status.error(), *text);
+  bool serves = !flags.once || flags.node.listen_given;
+  status = serves ? start_serving(env, *http, running) : running.node->start();
+  if (!status.ok()) return report_failure(status.error());
+  return flags.once ? run_once(env, running) : serve(running);
 }
 
 int start_node(Env& env, const NodeFlags& flags) {
   if (int refused = check_flags(flags)) return refused;
   auto options = node_options(flags);
   if (!options.ok()) return report_usage(options.error().message, options.error().hint);
-  Metrics metrics;
-  auto node = engine::Node::open(env, metrics, *options);
-  if (!node.ok()) return report_failure(node.error());
-  Status started = (*node)->start();
-  if (!started.ok()) return report_failure(started.error());
-  return serve(**node);
+  auto http = http_options(env, flags);
+  if (!http.ok()) return report_usage(http.error().message, http.error().hint);
+  Running running;
+  Status status = open_node(env, *options, running);
+  if (status.ok()) status = start_serving(env, *http, running);
+  return status.ok() ? serve(running) : report_failure(status.error());
 }
 
 }  // namespace millrace::app

@@ -15,6 +15,7 @@ namespace millrace::app {
 struct NodeFlags {
   std::string data;
   std::string listen = "127.0.0.1:8780";
+  bool listen_given = false;  ///< on the command line: --once serves only then
   std::string kafka_listen;
   std::string postgres_listen;
   std::string auth_token_file;

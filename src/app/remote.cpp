@@ -74,12 +74,15 @@ Result<Answer> Remote::execute(std::string_view sql, const OnLine& on_line) {
   HttpRequest request{"POST", "/v1/sql", {{"Content-Type", "application/json"}}, "{\"sql\":" + json_string(sql) + "}", false};
   Lines lines(on_line);
   bool streamed = false;
+  Status begun;
   MR_ASSIGN(HttpResponse response, client_.send(request, [&](const HttpResponse& head) -> BodyConsumer {
     streamed = on_line && head.status == 200 && head.header("content-type").find("ndjson") != std::string_view::npos;
     if (!streamed) return {};
+    begun = on_line({});
     return [&lines](std::string_view bytes) { return lines.take(bytes); };
   }));
   if (response.status != 200) return error_of(response);
+  MR_TRY(std::move(begun));
   if (streamed) return Answer();
   return parse_answer(response.body);
 }

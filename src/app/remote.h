@@ -22,7 +22,7 @@ class Remote {
   static Result<std::unique_ptr<Remote>> open(Env& env, const RemoteFlags& flags);
   Remote(Env& env, Endpoint server, std::string token) : client_(env, std::move(server), std::move(token)) {}
 
-  /// Gets one line of a streamed answer, without its line end.
+  /// Gets the lines of a streamed answer, without their line ends; first an empty one, when the stream begins.
   using OnLine = std::function<Status(std::string_view line)>;
 
   /// Runs SQL. An answer that streams (SUBSCRIBE) goes to `on_line` until it ends or interrupt() is called, and the Answer is

@@ -1,0 +1,70 @@
+#include <CLI/CLI.hpp>
+
+#include <memory>
+
+#include "app/command_line_parts.h"
+#include "app/node_command.h"
+#include "app/test_command.h"
+#include "base/real_env.h"
+
+namespace millrace::app {
+namespace {
+
+constexpr const char* kDefaultData = "./millrace-data";
+
+void add_node_flags(CLI::App& command, NodeFlags& flags) {
+  flags.data = environment_variable("MILLRACE_DATA").value_or(kDefaultData);
+  flags.listen = environment_variable("MILLRACE_LISTEN").value_or(flags.listen);
+  command.add_option("--data", flags.data, "data directory; made when missing (environment: MILLRACE_DATA)")->capture_default_str();
+  command.add_option("--listen", flags.listen, "HTTP: HOST:PORT (environment: MILLRACE_LISTEN)")
+      ->capture_default_str()
+      ->each([&flags](const std::string&) { flags.listen_given = true; });
+  command.add_option("--kafka-listen", flags.kafka_listen, "Kafka protocol: HOST:PORT; not part of this version");
+  command.add_option("--pg-listen", flags.postgres_listen, "PostgreSQL protocol: HOST:PORT; not part of this version");
+  command.add_option("--auth-token-file", flags.auth_token_file, "file with the token that clients must show");
+  command.add_flag("--insecure", flags.insecure, "listen beyond loopback without a token");
+  command.add_option("--workers", flags.workers, "threads that run the pipeline")->capture_default_str()->check(CLI::Range(1, 256));
+  command.add_option("--memory", flags.memory, "memory limit, such as 512MiB or 4GiB")->capture_default_str();
+}
+
+void add_run(CLI::App& program, Action& action) {
+  auto flags = std::make_shared<RunFlags>();
+  CLI::App* command = program.add_subcommand("run", "run a pipeline file");
+  command->add_option("PIPELINE", flags->pipeline, "SQL file; paths in it are relative to it")->required();
+  add_node_flags(*command, flags->node);
+  command->add_option("--set", flags->settings, "name=value for ${name} in the file; may be repeated")->allow_extra_args(false);
+  command->add_flag("--once", flags->once, "read bounded input to its end, deliver to every sink, exit; serves HTTP only with --listen");
+  command->footer(
+      "Examples:\n"
+      "  millrace run shop.sql\n"
+      "  millrace run report.sql --set events=events.ndjson --set out=. --once\n");
+  command->callback([flags, &action] { action = [flags](Env& env) { return run_pipeline(env, *flags); }; });
+}
+
+void add_start(CLI::App& program, Action& action) {
+  auto flags = std::make_shared<NodeFlags>();
+  CLI::App* command = program.add_subcommand("start", "continue what a data directory holds");
+  add_node_flags(*command, *flags);
+  command->footer("Example:\n  millrace start --data build/demo\n");
+  command->callback([flags, &action] { action = [flags](Env& env) { return start_node(env, *flags); }; });
+}
+
+void add_test(CLI::App& program, Action& action) {
+  auto flags = std::make_shared<TestFlags>();
+  CLI::App* command = program.add_subcommand("test", "run *.test files: inputs, SQL and the rows it must give");
+  command->add_option("PATH", flags->path, "a file, or a folder that is searched for *.test")->required();
+  command->add_option("--seed", flags->seed, "for the random cuts of the input")->capture_default_str();
+  command->add_flag("-v,--verbose", flags->verbose, "name every way in which a case runs");
+  command->footer("Examples:\n  millrace test examples\n  millrace test examples/shop/shop.test -v\n");
+  command->callback([flags, &action] { action = [flags](Env& env) { return run_tests(env, *flags); }; });
+}
+
+}  // namespace
+
+void add_node_commands(CLI::App& program, Action& action) {
+  add_run(program, action);
+  add_start(program, action);
+  add_test(program, action);
+}
+
+}  // namespace millrace::app

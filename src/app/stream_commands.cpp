@@ -1,0 +1,136 @@
+#include "app/stream_commands.h"
+
+#include <memory>
+
+#include "app/command_line.h"
+#include "app/console.h"
+#include "app/executor.h"
+#include "app/producer.h"
+#include "base/paths.h"
+#include "base/text.h"
+#include "connectors/playback/generator.h"
+#include "formats/infer.h"
+#include "sql/lexer.h"
+
+namespace millrace::app {
+namespace {
+
+constexpr size_t kReadBytes = 256 << 10;
+constexpr size_t kSampleBytes = 4 << 20;
+
+/// The file, or standard input, piece by piece.
+template <typename Take>
+Status read_pieces(Env& env, const std::string& path, Take take) {
+  std::string piece(kReadBytes, '\0');
+  std::unique_ptr<RandomAccessFile> file;
+  if (!path.empty() && path != "-") {
+    MR_ASSIGN(file, env.files().open_read(path));
+  }
+  for (uint64_t at = 0;;) {
+    size_t count = 0;
+    if (file) {
+      MR_ASSIGN(count, file->read_at(at, piece.data(), piece.size()));
+    } else {
+      MR_ASSIGN(count, read_input(piece.data(), piece.size()));
+    }
+    if (count == 0) return {};
+    at += count;
+    MR_TRY(take(std::string_view(piece.data(), count)));
+  }
+}
+
+int report_totals(const Producer& producer, Duration took) {
+  const ProduceTotals& totals = producer.totals();
+  double seconds = static_cast<double>(took.micros) / 1e6;
+  double rate = static_cast<double>(totals.accepted) / (seconds > 0 ? seconds : 1e-6);
+  write_message("accepted " + format_count(static_cast<int64_t>(totals.accepted)) + " of " +
+                format_count(static_cast<int64_t>(totals.lines)) + " lines, " + format_bytes(totals.bytes) + ", " +
+                format_count(static_cast<int64_t>(rate)) + " lines/s" +
+                (totals.retries > 0 ? ", retried " + std::to_string(totals.retries) + " times" : std::string()));
+  if (totals.rejected == 0) return kExitDone;
+  write_message("rejected " + format_count(static_cast<int64_t>(totals.rejected)) + " lines:");
+  for (const std::string& reason : totals.reasons) write_message("  " + reason);
+  return kExitFailed;
+}
+
+std::string stream_name_of(const std::string& path) {
+  std::string_view name = file_name(path);
+  name = name.substr(0, name.find('.'));
+  std::string out;
+  for (char c : to_lower_ascii(name)) {
+    bool plain = (c >= 'a' && c <= 'z') || is_digit(c);
+    out += plain ? c : '_';
+  }
+  if (out.empty() || is_digit(out.front())) out.insert(0, "events_");
+  return out;
+}
+
+}  // namespace
+
+int run_produce(Env& env, const ProduceFlags& flags) {
+  auto remote = Remote::open(env, flags.remote);
+  if (!remote.ok()) return report_failure(remote.error());
+  ProducerOptions options;
+  options.validate = flags.validate;
+  Producer producer(env, **remote, flags.stream, options);
+  Duration begin = env.clock().monotonic();
+  Status done = read_pieces(env, flags.file, [&](std::string_view bytes) { return producer.take(bytes); });
+  if (done.ok()) done = producer.finish();
+  int totals = report_totals(producer, Duration{env.clock().monotonic().micros - begin.micros});
+  return done.ok() ? totals : report_failure(done.error());
+}
+
+int run_tail(Env& env, const TailFlags& flags) {
+  auto format = parse_format(flags.format);
+  if (!format.ok()) return report_usage(format.error().message, format.error().hint);
+  auto remote = Remote::open(env, flags.remote);
+  if (!remote.ok()) return report_failure(remote.error());
+  std::unique_ptr<Executor> executor = make_remote_executor(std::move(remote).value());
+  std::string statement = "SUBSCRIBE TO " + sql::quote_name(flags.name);
+  Status done = run_and_print(*executor, statement, *format, 0);
+  return done.ok() ? kExitDone : report_failure(done.error(), statement);
+}
+
+int run_generate_playback(Env& env, const GenerateFlags& flags) {
+  connectors::GeneratePlayback command = flags.playback;
+  std::unique_ptr<Remote> remote;
+  std::unique_ptr<Producer> producer;
+  Duration begin = env.clock().monotonic();
+  if (!flags.remote.url.empty()) {
+    auto opened = Remote::open(env, flags.remote);
+    if (!opened.ok()) return report_failure(opened.error());
+    remote = std::move(opened).value();
+    producer = std::make_unique<Producer>(env, *remote, flags.stream, ProducerOptions());
+    command.events_sink = [&](std::string_view chunk) { return producer->take(chunk); };
+  } else if (command.out_dir.empty()) {
+    command.events_sink = [](std::string_view chunk) { return write_output(chunk); };
+  }
+  auto manifest = connectors::generate_playback(env, std::move(command));
+  Status done = manifest.ok() ? Status() : Status(manifest.error());
+  if (done.ok() && producer) done = producer->finish();
+  if (!done.ok()) return report_failure(done.error());
+  write_message("generated " + format_count(static_cast<int64_t>(manifest->lines)) + " lines, " + format_bytes(manifest->bytes) +
+                ", " + format_count(static_cast<int64_t>(manifest->sessions)) + " sessions; sha256 " + manifest->sha256_events);
+  return producer ? report_totals(*producer, Duration{env.clock().monotonic().micros - begin.micros}) : kExitDone;
+}
+
+int run_infer(Env& env, const InferFlags& flags) {
+  auto file = env.files().open_read(flags.file);
+  if (!file.ok()) return report_failure(file.error());
+  std::string sample(kSampleBytes, '\0');
+  auto count = (*file)->read_at(0, sample.data(), sample.size());
+  if (!count.ok()) return report_failure(count.error());
+  sample.resize(*count);
+  formats::InferOptions options;
+  options.stream = flags.name.empty() ? stream_name_of(flags.file) : flags.name;
+  options.format = flags.format;
+  options.load_path = flags.file;
+  options.quote_name = sql::quote_name;
+  options.whole = *count < kSampleBytes;
+  auto text = formats::infer_stream(sample, options);
+  if (!text.ok()) return report_failure(Error(text.error()).within(flags.file));
+  Status written = write_output(*text);
+  return written.ok() ? kExitDone : report_failure(written.error());
+}
+
+}  // namespace millrace::app
