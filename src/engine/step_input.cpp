@@ -3,6 +3,12 @@
 #include <algorithm>
 
 namespace millrace::engine {
+namespace {
+
+/// A recorded step is read in pieces of this size: about what one step takes of a partition.
+constexpr size_t kRecordedReadBytes = 2 << 20;
+
+}  // namespace
 
 StepInput::StepInput(std::vector<RunningSource>& sources, const std::vector<ViewTap>& taps, uint32_t workers,
                      Failpoints& failpoints)
@@ -54,12 +60,12 @@ Status StepInput::take_recorded(const StepRecord& step) {
     auto source = static_cast<size_t>(found - sources_.begin());
     Offset from = found->positions[end.partition.value];
     if (end.end <= from) continue;
-    MR_ASSIGN(Slice slice, read_slice(source, end.partition, from, end.end, 64 << 20));
+    MR_ASSIGN(Slice slice, read_slice(source, end.partition, from, end.end, kRecordedReadBytes));
     while (slice.read.next_offset() < end.end) {
       slice.more.push_back(std::move(slice.read));
       slice.read = log::ReadBatches();
       log::Partition& partition = found->source.stream->partition(end.partition);
-      MR_TRY(partition.read(slice.more.back().next_offset(), 64 << 20, slice.read));
+      MR_TRY(partition.read(slice.more.back().next_offset(), kRecordedReadBytes, slice.read));
       if (slice.read.empty()) return external_error(sqlstate::kDataCorrupted, "the log of " + found->source.name + " ends before its last commit");
     }
     slices_.push_back(std::move(slice));

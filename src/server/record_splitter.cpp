@@ -69,13 +69,6 @@ Result<Records> split_array(std::string_view body, size_t at, uint64_t records_m
   return out;
 }
 
-bool is_blank(std::string_view line) {
-  for (char c : line) {
-    if (!is_space(c)) return false;
-  }
-  return true;
-}
-
 size_t line_end(std::string_view body, size_t at) {
   const void* found = std::memchr(body.data() + at, '\n', body.size() - at);
   return found == nullptr ? body.size() : static_cast<size_t>(static_cast<const char*>(found) - body.data());
@@ -99,7 +92,8 @@ Result<Records> split_lines(std::string_view body, bool csv, uint64_t records_ma
     at = end + 1;
     ++line;
     if (record.ends_with('\r')) record.remove_suffix(1);
-    if (record.empty() || (is_space(record[0]) && is_blank(record))) {
+    // Only an empty line is no record: one of spaces is a record that does not decode, and is kept as that.
+    if (record.empty()) {
       if (out.lines.empty()) {
         out.lines.reserve(out.records.size() + 64);
         for (size_t i = 0; i < out.records.size(); ++i) out.lines.push_back(i + 1);
