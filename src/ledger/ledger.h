@@ -2,8 +2,8 @@
 // append time; comparing two hops names what was lost, repeated or swapped between them, exactly.
 //
 // A row's identity is (stream, partition, offset). A cell is one hop × stream × minute: a count, the sum modulo 2^64 of
-// mix64-based fingerprints, and a small invertible sketch from which the differing identities themselves can be read
-// (Goodrich & Mitzenmacher 2011, "Invertible Bloom Lookup Tables"), so that a verdict has exact numbers and a place to look.
+// mix64-based fingerprints, and, while hops differ, a small invertible sketch from which the differing identities themselves
+// can be read (sketch.h), so that a verdict has exact numbers and a place to look. docs/ledger.md.
 #pragma once
 
 #include <cstdint>

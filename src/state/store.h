@@ -1,8 +1,9 @@
 // Store: the durable side of operator state. A checkpoint writes the changed entries of every table as sorted blocks of up
-// to 2,048 rows, one run for each operator and virtual node, into RocksDB, in one atomic, synced batch together with a
-// small note of the caller's (the epoch and cuts it stands at). docs/formats/state.md.
+// to 2,048 entries, one run for each table and group of 16 virtual nodes, atomically and synced, together with a small note
+// of the caller's (the epoch and cuts it stands at). RocksDB holds them; under a single-threaded (simulated) Env, files.
+// docs/formats/state.md.
 //
-// Owned by the engine; one thread at a time.
+// Owned by the engine; one thread at a time. After a failed write it must be opened again.
 #pragma once
 
 #include <cstdint>
