@@ -34,7 +34,12 @@ SHORTCUTS = {"no_dedup": "second copies kept", "arrival_order": "order of arriva
 BOLD, DIM, OFF = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
 
 
+RUNNING = []  # nodes, so that a failure leaves none behind
+
+
 def fail(reason):
+    for process in RUNNING:
+        process.kill()
     print(f"\nThe demo failed: {reason}", file=sys.stderr)
     sys.exit(1)
 
@@ -73,6 +78,7 @@ class Node:
             [str(BINARY), "run", str(EXAMPLE / "report.sql"), "--data", str(DEMO / "data"), "--listen", f"127.0.0.1:{self.port}",
              "--workers", str(WORKERS), *settings(), "--set", f"out={DEMO / 'out'}"],
             stdout=self.log, stderr=self.log)
+        RUNNING.append(self.process)
 
     def get(self, path):
         with urllib.request.urlopen(self.url + path, timeout=60) as answer:
@@ -188,24 +194,15 @@ def run_shortcuts(published):
     return results
 
 
-def main():
-    if not BINARY.exists():
-        fail("build/millrace is not there; run make build")
-    DEMO.mkdir(parents=True, exist_ok=True)
-    for leftover in ("data", "out", "shortcuts"):
-        shutil.rmtree(DEMO / leftover, ignore_errors=True)
-    (DEMO / "node.log").write_text("")
-    print(f"{DIM}making the events …{OFF}", flush=True)
-    manifest = generate()
-    lines = manifest["lines"]
-    published = engagement_check.read_rows(EXAMPLE / "titles.csv")
-
-    screen(1, "what goes in")
-    print(f"   {lines:,} events of players: start, heartbeat, pause, resume, stop, for {manifest['sessions']:,} plays of 200 films and seasons.\n"
+def show_input(manifest):
+    print(f"   {manifest['lines']:,} events of players: start, heartbeat, pause, resume, stop, for {manifest['sessions']:,} plays of 200 films and seasons.\n"
           f"   {manifest['duplicates']:,} are sent twice, {manifest['offline_sessions']:,} plays arrive up to 13 days late and out of order, "
           f"{manifest['bad_clock_sessions']:,} devices have wrong clocks, {manifest['malformed']} lines are garbage.\n"
           "   They are generated from Netflix's published figures, so a correct pipeline must return them and a sloppy one cannot.")
 
+
+def run_job(lines):
+    """Screens 2 and 3. Returns the node, the events done over time, when it was killed, and how long all took."""
     screen(2, "the SQL, and the job at work")
     print("\n".join(f"   {DIM}{line}{OFF}" for line in heart_of_the_sql().splitlines()) + "\n", flush=True)
     rates = []
@@ -223,8 +220,11 @@ def main():
     print(f"   killed after {killed:.1f} s; the node was back {back:.2f} s after its new start, where its last commit was\n", flush=True)
     watch(node, lines, lines, rates, started)
     node.sql("SYNC")
-    seconds = time.monotonic() - started
+    return node, rates, killed, time.monotonic() - started
 
+
+def show_report(node, published):
+    """Screen 4. Returns the report, how it differs from what was published, and what the shortcuts gave."""
     screen(4, "what comes out, beside what was published")
     report = node.sql("SELECT * FROM report ORDER BY kind, rank, title")
     top_table(report, published)
@@ -236,31 +236,53 @@ def main():
     for shortcut in shortcuts:
         print(f"   with a usual shortcut, {shortcut['label']:22} titles wrong: {shortcut['wrong']:>3} of {len(published)}   "
               f"hours off by {shortcut['hours']:+,}")
+    return report, differences, shortcuts
 
+
+def show_books(node, manifest):
+    """Screen 5. Returns what does not balance, as lines."""
     screen(5, "the books")
     ledger = node.get("/v1/ledger")
     totals = {total["hop"]: total["count"] for total in ledger["totals"] if total["stream"] == "playback"}
     distinct = node.sql("SELECT count(*) AS n FROM (SELECT DISTINCT session_id, seq FROM playback)")[0]["n"]
     dead, late = totals.get("dead", 0), sum(view["late"] for view in node.get("/v1/status")["views"])
     duplicates = totals["decoded"] - distinct
-    for name, value in (("sent", lines), ("stored", totals["stored"]), ("counted", distinct), ("duplicate", duplicates), ("late", late),
-                        ("dead letters", dead)):
+    for name, value in (("sent", manifest["lines"]), ("stored", totals["stored"]), ("counted", distinct), ("duplicate", duplicates),
+                        ("late", late), ("dead letters", dead)):
         print(f"   {name:14} {value:>10,}")
-    balanced = lines == totals["stored"] == distinct + duplicates + late + dead
-    print(f"\n   sent = stored = counted + duplicate + late + dead: {BOLD}{'the books are closed' if balanced and ledger['closed'] else 'NOT CLOSED'}{OFF}")
-    node.stop()
+    balanced = manifest["lines"] == totals["stored"] == distinct + duplicates + late + dead
+    closed = balanced and ledger["closed"]
+    print(f"\n   sent = stored = counted + duplicate + late + dead: {BOLD}{'the books are closed' if closed else 'NOT CLOSED'}{OFF}")
+    counted = {"duplicates": duplicates, "malformed": dead, "unique_events": distinct}
+    wrong = [f"{name}: {value:,} counted, {manifest[name]:,} generated" for name, value in counted.items() if manifest[name] != value]
+    return wrong if closed else wrong + [f"the books are open: {ledger['open'][:3]}"]
 
+
+def main():
+    if not BINARY.exists():
+        fail(f"{BINARY} is not there; run make build")
+    DEMO.mkdir(parents=True, exist_ok=True)
+    for leftover in ("data", "out", "shortcuts"):
+        shutil.rmtree(DEMO / leftover, ignore_errors=True)
+    (DEMO / "node.log").write_text("")
+    print(f"{DIM}making the events …{OFF}", flush=True)
+    manifest = generate()
+    published = engagement_check.read_rows(EXAMPLE / "titles.csv")
+    screen(1, "what goes in")
+    show_input(manifest)
+    node, rates, killed, seconds = run_job(manifest["lines"])
+    report, differences, shortcuts = show_report(node, published)
+    wrong = show_books(node, manifest)
+    node.stop()
     demo_page.write(DEMO / "report.html", manifest, published, report, shortcuts, rates, killed, seconds)
     print(f"""
-   {lines:,} events in {seconds:.1f} s, a crash and a new start included.
+   {manifest['lines']:,} events in {seconds:.1f} s, a crash and a new start included.
    build/demo/report.html                        the report with pictures
    build/millrace start --data build/demo/data   the node again; the page is at http://127.0.0.1:8780/
    build/millrace sql --data build/demo/data     ask it yourself
 """)
-    expected = {"duplicates": duplicates, "malformed": dead, "unique_events": distinct}
-    wrong = [f"{name}: {value:,} counted, {manifest[name]:,} generated" for name, value in expected.items() if manifest[name] != value]
-    if differences or wrong or not balanced or not ledger["closed"]:
-        fail("; ".join(wrong) or f"{len(differences)} titles differ, or the books are open: {ledger['open'][:3]}")
+    if differences or wrong:
+        fail("; ".join(wrong) or f"{len(differences)} titles differ")
     if not all(shortcut["wrong"] for shortcut in shortcuts):
         fail("a shortcut that is wrong was not noticed")
 
