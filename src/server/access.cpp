@@ -30,7 +30,8 @@ Result<TokenHash> parse_hash(std::string_view hex) {
     good = high >= 0 && low >= 0;
     hash[i] = static_cast<uint8_t>(high * 16 + low);
   }
-  if (!good) return user_error(sqlstate::kInvalidParameter, "--auth-token-file: sha256: is not followed by 64 hex digits");
+  if (!good)
+    return user_error(sqlstate::kInvalidParameter, "--auth-token-file: sha256: is not followed by 64 hex digits");
   return hash;
 }
 
@@ -42,7 +43,8 @@ bool has_token(const TokenHash& wanted, std::string_view authorization) {
 }
 
 Response unauthorized(bool presented) {
-  Error error = user_error(kInvalidPassword, presented ? "the bearer token is not the right one" : "a bearer token is needed");
+  Error error =
+      user_error(kInvalidPassword, presented ? "the bearer token is not the right one" : "a bearer token is needed");
   Response response = error_answer(401, std::move(error).with_hint("send the header Authorization: Bearer <token>"));
   response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"millrace\"");
   return response;
@@ -77,9 +79,11 @@ std::optional<Response> refuse_access(const HttpOptions& options, const Request&
     if (!needs_token || has_token(*options.auth_token_hash, request.authorization)) return std::nullopt;
     return unauthorized(!request.authorization.empty());
   }
-  if (is_loopback(options.host) && !request.host.empty() && !is_loopback(to_lower_ascii(host_without_port(request.host)))) {
-    return error_answer(403, user_error(kInsufficientPrivilege, "the request asks for another host: " + shorten(request.host))
-                                 .with_hint("use localhost; for other names start the node with --auth-token-file"));
+  if (is_loopback(options.host) && !request.host.empty() &&
+      !is_loopback(to_lower_ascii(host_without_port(request.host)))) {
+    return error_answer(
+        403, user_error(kInsufficientPrivilege, "the request asks for another host: " + shorten(request.host))
+                 .with_hint("use localhost; for other names start the node with --auth-token-file"));
   }
   return std::nullopt;
 }
@@ -101,7 +105,8 @@ Result<TokenHash> read_auth_token(Env& env, const std::string& path) {
     return user_error(sqlstate::kInvalidParameter, "--auth-token-file holds more than one word: " + path);
   }
   if (line.size() < kTokenBytesMin) {
-    return user_error(sqlstate::kInvalidParameter, "--auth-token-file holds a token of less than 16 characters: " + path)
+    return user_error(sqlstate::kInvalidParameter,
+                      "--auth-token-file holds a token of less than 16 characters: " + path)
         .with_hint("make one: openssl rand -hex 32");
   }
   return hash_token(line);

@@ -12,8 +12,8 @@ namespace millrace::server {
 /// SHA-256 of the token.
 TokenHash hash_token(std::string_view token);
 
-/// The answer that refuses the request: 401 without the right token (`needs_token` says whether the route asks for one), 403
-/// for a request that a foreign web page makes a browser send. Nothing when the request may pass.
+/// The answer that refuses the request: 401 without the right token (`needs_token` says whether the route asks for
+/// one), 403 for a request that a foreign web page makes a browser send. Nothing when the request may pass.
 ///
 /// A browser names the page behind a request in Origin; it must be ours. And a page whose host name was pointed at this
 /// machine (DNS rebinding) gives itself away in Host, which matters where no token is asked for: on loopback.

@@ -13,12 +13,15 @@ constexpr size_t kIdempotencyKeyBytesMax = 255;
 
 Result<BodyShape> shape_of(std::string_view content_type) {
   std::string type = media_type(content_type);
-  if (type == "application/x-ndjson" || type == "application/ndjson" || type == "application/jsonl") return BodyShape::kLines;
+  if (type == "application/x-ndjson" || type == "application/ndjson" || type == "application/jsonl")
+    return BodyShape::kLines;
   if (type == "application/json") return BodyShape::kJson;
   if (type.empty() || type == "text/plain") return BodyShape::kLinesOrArray;
   if (type == "text/csv") return BodyShape::kCsv;
-  Error error = user_error(sqlstate::kNotSupported, "Content-Type is not one of application/x-ndjson, application/json, text/plain "
-                                                    "and text/csv: " + shorten(type));
+  Error error = user_error(sqlstate::kNotSupported,
+                           "Content-Type is not one of application/x-ndjson, application/json, text/plain "
+                           "and text/csv: " +
+                               shorten(type));
   return std::move(error).with_hint("curl needs: -H 'Content-Type: application/x-ndjson'");
 }
 
@@ -27,7 +30,8 @@ Result<engine::AppendRequest> read_options(const Request& request) {
   engine::AppendRequest options;
   for (const auto& [name, value] : request.query) {
     if (name != "validate") {
-      return user_error(sqlstate::kInvalidParameter, "unknown parameter: " + shorten(name)).with_hint("there is: validate");
+      return user_error(sqlstate::kInvalidParameter, "unknown parameter: " + shorten(name))
+          .with_hint("there is: validate");
     }
     MR_ASSIGN(options.validate, parse_bool("validate", value.empty() ? "true" : value));
   }
@@ -64,7 +68,8 @@ Result<std::string> append(Context& context, Request& request, BodyShape shape, 
   }
   MR_ASSIGN(Records records, split_records(request.body, shape, context.options.records_max));
   if (records.records.empty()) {
-    return user_error(sqlstate::kInvalidParameter, "the body holds no records").with_hint("send one JSON object a line");
+    return user_error(sqlstate::kInvalidParameter, "the body holds no records")
+        .with_hint("send one JSON object a line");
   }
   MR_ASSIGN(engine::AppendReceipt receipt, context.node.append(request.parameter, records.records, options));
   return receipt_json(receipt, records);

@@ -28,7 +28,8 @@ class ByteBudget {
     }
     ~Claim() { release(); }
 
-    /// Takes `bytes` more; false, and nothing taken, when the budget does not have them. A claim without a budget takes all.
+    /// Takes `bytes` more; false, and nothing taken, when the budget does not have them. A claim without a budget takes
+    /// all.
     bool add(uint64_t bytes) {
       if (budget_ != nullptr && !budget_->take(bytes)) return false;
       bytes_ += bytes;

@@ -110,14 +110,18 @@ Result<ContentCoding> parse_content_coding(std::string_view text) {
   if (name.empty() || name == "identity") return ContentCoding::kIdentity;
   if (name == "gzip" || name == "x-gzip") return ContentCoding::kGzip;
   if (name == "zstd") return ContentCoding::kZstd;
-  return user_error(sqlstate::kNotSupported, "Content-Encoding is not one of gzip, zstd and identity: " + shorten(name));
+  return user_error(sqlstate::kNotSupported,
+                    "Content-Encoding is not one of gzip, zstd and identity: " + shorten(name));
 }
 
 Result<std::string> unpack(ContentCoding coding, std::string_view body, uint64_t bytes_max, ByteBudget::Claim& claim) {
   switch (coding) {
-    case ContentCoding::kGzip: return unpack_gzip(body, Output(bytes_max, claim));
-    case ContentCoding::kZstd: return unpack_zstd(body, Output(bytes_max, claim));
-    case ContentCoding::kIdentity: break;
+    case ContentCoding::kGzip:
+      return unpack_gzip(body, Output(bytes_max, claim));
+    case ContentCoding::kZstd:
+      return unpack_zstd(body, Output(bytes_max, claim));
+    case ContentCoding::kIdentity:
+      break;
   }
   return std::string(body);
 }

@@ -37,7 +37,8 @@ Error listen_error(const HttpOptions& options, const boost::system::error_code& 
     return external_error(sqlstate::kObjectInUse, where + ": another program listens there")
         .with_hint("choose another place with --listen HOST:PORT; port 0 takes a free one");
   }
-  return external_error(sqlstate::kIoError, where + ": " + failed.message()).with_hint("--listen takes an address of this machine");
+  return external_error(sqlstate::kIoError, where + ": " + failed.message())
+      .with_hint("--listen takes an address of this machine");
 }
 
 Result<tcp::endpoint> resolve(asio::io_context& io, const HttpOptions& options) {
@@ -75,7 +76,9 @@ Result<tcp::acceptor> listen(asio::io_context& io, const HttpOptions& options) {
 
 struct HttpServer::Rep : SessionHost {
   Rep(Env& env, Metrics& metrics, engine::Node& node, HttpOptions options)
-      : SessionHost(env, metrics, node, std::move(options)), io(static_cast<int>(this->options().io_threads)), acceptor(io) {}
+      : SessionHost(env, metrics, node, std::move(options)),
+        io(static_cast<int>(this->options().io_threads)),
+        acceptor(io) {}
 
   asio::awaitable<void> accept_connections();
   void add(tcp::socket socket);
@@ -142,7 +145,8 @@ bool HttpServer::Rep::wait_for_sessions(Duration timeout) {
   return session_ended.wait_for(lock, std::chrono::microseconds(timeout.micros), [&] { return sessions.empty(); });
 }
 
-Result<std::unique_ptr<HttpServer>> HttpServer::start(Env& env, Metrics& metrics, engine::Node& node, HttpOptions options) {
+Result<std::unique_ptr<HttpServer>> HttpServer::start(Env& env, Metrics& metrics, engine::Node& node,
+                                                      HttpOptions options) {
   MR_TRY(check_listen_allowed(options));
   MR_CHECK(options.body_bytes_max <= kBodyBytesMax, "a request's body must fit into memory");
   auto rep = std::make_unique<Rep>(env, metrics, node, std::move(options));

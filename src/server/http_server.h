@@ -1,8 +1,8 @@
 // HttpServer: the HTTP API and the built-in page of a node, over HTTP/1.1. docs/http.md is its contract with clients.
 //
-// A few threads read and write sockets; handlers that wait (fsync, SQL) run on worker threads behind bounded queues, so that
-// many requests share one group commit and a full queue answers 503 instead of growing. Memory is bounded too: the bodies in
-// hand share one budget.
+// A few threads read and write sockets; handlers that wait (fsync, SQL) run on worker threads behind bounded queues, so
+// that many requests share one group commit and a full queue answers 503 instead of growing. Memory is bounded too: the
+// bodies in hand share one budget.
 //
 // start, stop and the destructor are for one thread; the node must outlive the server.
 #pragma once
@@ -36,11 +36,12 @@ struct HttpOptions {
   uint32_t queued_requests_max = 256;  ///< for each kind of worker; more: 503
   uint32_t connections_max = 4096;
   uint64_t header_bytes_max = 16ULL << 10;
-  uint64_t body_bytes_max = 64ULL << 20;            ///< of one request, before and after unpacking; more: 413
-  uint64_t body_bytes_in_hand_max = 512ULL << 20;   ///< of all requests; more: 503
-  uint64_t records_max = 1000000;                   ///< of one request; more: 413
-  Duration idle_timeout = Duration::from_seconds(60);       ///< between requests
-  Duration read_timeout = Duration::from_seconds(30);       ///< the longest pause inside a request, and for its answer to be taken
+  uint64_t body_bytes_max = 64ULL << 20;               ///< of one request, before and after unpacking; more: 413
+  uint64_t body_bytes_in_hand_max = 512ULL << 20;      ///< of all requests; more: 503
+  uint64_t records_max = 1000000;                      ///< of one request; more: 413
+  Duration idle_timeout = Duration::from_seconds(60);  ///< between requests
+  Duration read_timeout =
+      Duration::from_seconds(30);  ///< the longest pause inside a request, and for its answer to be taken
   Duration heartbeat_interval = Duration::from_seconds(2);  ///< of a subscription without changes
   Duration stop_timeout = Duration::from_seconds(5);        ///< for requests in hand when the server stops
 };
@@ -53,15 +54,16 @@ Result<TokenHash> read_auth_token(Env& env, const std::string& path);
 
 class HttpServer {
  public:
-  /// Listens and serves from now on. A taken port is a kObjectInUse error that names --listen; check_listen_allowed is asked too.
+  /// Listens and serves from now on. A taken port is a kObjectInUse error that names --listen; check_listen_allowed is
+  /// asked too.
   static Result<std::unique_ptr<HttpServer>> start(Env& env, Metrics& metrics, engine::Node& node, HttpOptions options);
   /// Stops.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  /// Takes no more connections and requests, lets those in hand finish for up to stop_timeout, then closes them. A second call
-  /// does nothing. Call it before Node::stop, whose end would fail the requests in hand.
+  /// Takes no more connections and requests, lets those in hand finish for up to stop_timeout, then closes them. A
+  /// second call does nothing. Call it before Node::stop, whose end would fail the requests in hand.
   void stop();
 
   uint16_t port() const;

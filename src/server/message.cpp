@@ -24,7 +24,8 @@ Result<std::string> percent_decode(std::string_view text, bool plus_is_space) {
       int high = whole ? hex_value(text[i + 1]) : -1;
       int low = whole ? hex_value(text[i + 2]) : -1;
       if (high < 0 || low < 0) {
-        return user_error(sqlstate::kInvalidText, "the address has a % that two hex digits do not follow: " + shorten(text));
+        return user_error(sqlstate::kInvalidText,
+                          "the address has a % that two hex digits do not follow: " + shorten(text));
       }
       out += static_cast<char>(high * 16 + low);
       i += 2;

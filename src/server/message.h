@@ -1,4 +1,5 @@
-// Request and Response as handlers see them: plain data, without sockets. A handler runs on a worker thread and may wait.
+// Request and Response as handlers see them: plain data, without sockets. A handler runs on a worker thread and may
+// wait.
 #pragma once
 
 #include <cstdint>

@@ -11,7 +11,8 @@ namespace {
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 Error too_many(uint64_t records_max) {
-  return user_error(sqlstate::kTooLarge, "the body holds more records than one request may: " + std::to_string(records_max))
+  return user_error(sqlstate::kTooLarge,
+                    "the body holds more records than one request may: " + std::to_string(records_max))
       .with_hint("send them in several requests");
 }
 
@@ -20,8 +21,8 @@ Error bad_array(std::string_view what, size_t at) {
       .with_hint("nothing was stored; send a whole array, or one JSON object a line");
 }
 
-/// The byte behind the JSON value that starts at `at`, by brackets and quotes alone; npos when the body ends before it. A value
-/// without brackets ends before a comma, a bracket or white space.
+/// The byte behind the JSON value that starts at `at`, by brackets and quotes alone; npos when the body ends before it.
+/// A value without brackets ends before a comma, a bracket or white space.
 size_t value_end(std::string_view body, size_t at) {
   size_t depth = 0;
   for (size_t i = at; i < body.size(); ++i) {
@@ -116,7 +117,8 @@ Result<Records> split_records(std::string_view body, BodyShape shape, uint64_t r
   if (start < body.size() && body[start] == '[') return split_array(body, start + 1, records_max);
   if (shape == BodyShape::kJson && start < body.size() && body[start] == '{') {
     size_t end = value_end(body, start);
-    if (end != std::string_view::npos && skip_space(body, end) == body.size()) return Records{{body.substr(start, end - start)}, {}};
+    if (end != std::string_view::npos && skip_space(body, end) == body.size())
+      return Records{{body.substr(start, end - start)}, {}};
   }
   return split_lines(body, shape == BodyShape::kCsv, records_max);
 }

@@ -51,7 +51,8 @@ RouteMatch find_route(Request& request) {
 
 Response no_route_answer(const Request& request, const RouteMatch& match) {
   if (!match.allowed.empty()) {
-    Error error = user_error(sqlstate::kNotSupported, "this address takes " + match.allowed + ", not " + shorten(request.method));
+    Error error =
+        user_error(sqlstate::kNotSupported, "this address takes " + match.allowed + ", not " + shorten(request.method));
     Response response = error_answer(405, error);
     response.headers.emplace_back("Allow", match.allowed);
     return response;
@@ -61,7 +62,8 @@ Response no_route_answer(const Request& request, const RouteMatch& match) {
     hint += &route == &kRoutes[0] ? " " : ", ";
     hint += std::string(route.method) + " " + std::string(route.path);
   }
-  return error_answer(404, user_error(sqlstate::kUndefinedTable, "there is nothing at " + shorten(request.path)).with_hint(hint));
+  return error_answer(
+      404, user_error(sqlstate::kUndefinedTable, "there is nothing at " + shorten(request.path)).with_hint(hint));
 }
 
 }  // namespace millrace::server

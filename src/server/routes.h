@@ -53,13 +53,13 @@ RouteMatch find_route(Request& request);
 Response no_route_answer(const Request& request, const RouteMatch& match);
 
 // Handlers. Each is in the file of its area.
-Response append_records(Context& context, Request& request);   // append_handler.cpp
-Response run_sql(Context& context, Request& request);          // sql_handler.cpp
-Response show_status(Context& context, Request& request);      // status_handlers.cpp
+Response append_records(Context& context, Request& request);  // append_handler.cpp
+Response run_sql(Context& context, Request& request);         // sql_handler.cpp
+Response show_status(Context& context, Request& request);     // status_handlers.cpp
 Response show_ledger(Context& context, Request& request);
 Response show_metrics(Context& context, Request& request);
 Response show_health(Context& context, Request& request);
 Response show_readiness(Context& context, Request& request);
-Response show_page(Context& context, Request& request);        // page/page.cpp
+Response show_page(Context& context, Request& request);  // page/page.cpp
 
 }  // namespace millrace::server

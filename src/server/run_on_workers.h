@@ -30,8 +30,8 @@ boost::asio::awaitable<std::shared_ptr<T>> run_on_workers(Workers& workers, std:
     bool taken = workers.try_post([finish, job, keep_running] { finish(job()); });
     if (!taken) finish(nullptr);
   };
-  co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::shared_ptr<T>)>(begin, asio::use_awaitable,
-                                                                                                   std::move(work));
+  co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::shared_ptr<T>)>(
+      begin, asio::use_awaitable, std::move(work));
 }
 
 }  // namespace millrace::server

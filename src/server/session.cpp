@@ -133,7 +133,8 @@ asio::awaitable<bool> Session::read_head(Parser& parser) {
   bool is_http = failed.category() == http::make_error_code(http::error::bad_method).category();
   if (!is_http || failed == http::error::end_of_stream || failed == http::error::partial_message) co_return false;
   if (failed == http::error::header_limit) {
-    refusal_ = bad_request(431, "the head of the request is over the limit of " + format_bytes(host_.options().header_bytes_max));
+    refusal_ = bad_request(
+        431, "the head of the request is over the limit of " + format_bytes(host_.options().header_bytes_max));
   } else {
     refusal_ = bad_request(400, "this is no HTTP request: " + failed.message());
   }
@@ -206,7 +207,8 @@ asio::awaitable<Response> Session::answer(Request request, const Route& route) {
     try {
       return std::make_shared<Response>(handler(context, *shared));
     } catch (const std::exception& error) {  // of a library, or out of memory
-      return std::make_shared<Response>(error_answer(internal_error(std::string("the request failed: ") + error.what())));
+      return std::make_shared<Response>(
+          error_answer(internal_error(std::string("the request failed: ") + error.what())));
     }
   };
   std::shared_ptr<Response> response = co_await run_on_workers(host_.workers(route.workers), std::move(work));

@@ -1,5 +1,6 @@
-// Session: one client's connection. Reads a request, has a worker answer it, writes the answer, and again; so requests that
-// are sent without waiting (pipelining) are answered in order. Runs as a coroutine on a strand: its fields need no lock.
+// Session: one client's connection. Reads a request, has a worker answer it, writes the answer, and again; so requests
+// that are sent without waiting (pipelining) are answered in order. Runs as a coroutine on a strand: its fields need no
+// lock.
 //
 // Private to server/: includes Boost.
 #pragma once

@@ -39,9 +39,12 @@ SessionHost::SessionHost(Env& env, Metrics& metrics, engine::Node& node, HttpOpt
 
 Workers& SessionHost::workers(WorkerKind kind) {
   switch (kind) {
-    case WorkerKind::kAppend: return appends_;
-    case WorkerKind::kQuery: return queries_;
-    case WorkerKind::kLook: break;
+    case WorkerKind::kAppend:
+      return appends_;
+    case WorkerKind::kQuery:
+      return queries_;
+    case WorkerKind::kLook:
+      break;
   }
   return looks_;
 }
@@ -55,7 +58,8 @@ void SessionHost::stop_workers() {
 }
 
 void SessionHost::count(const Route* route, unsigned status, Duration took) {
-  RouteMetrics& metrics = metrics_[route == nullptr ? metrics_.size() - 1 : static_cast<size_t>(route - routes().data())];
+  RouteMetrics& metrics =
+      metrics_[route == nullptr ? metrics_.size() - 1 : static_cast<size_t>(route - routes().data())];
   if (status >= 100 && status < 600) metrics.answers[status / 100]->add();
   metrics.seconds->record(static_cast<uint64_t>(std::max<int64_t>(took.micros, 0)));
 }

@@ -1,5 +1,5 @@
-// POST /v1/sql: {"sql": "…"} → {"columns","types","rows","message"} of the last statement; SUBSCRIBE and EMIT CHANGES stream
-// their changes, one JSON object a line.
+// POST /v1/sql: {"sql": "…"} → {"columns","types","rows","message"} of the last statement; SUBSCRIBE and EMIT CHANGES
+// stream their changes, one JSON object a line.
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -15,7 +15,8 @@ constexpr Duration kStreamTurn = Duration::from_millis(500);  // how long a stop
 Result<std::string> read_sql(const Request& request) {
   auto json = nlohmann::json::parse(request.body, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded() || !json.is_object()) {
-    return user_error(sqlstate::kInvalidText, "the body is not a JSON object").with_hint("send {\"sql\": \"SELECT …\"}");
+    return user_error(sqlstate::kInvalidText, "the body is not a JSON object")
+        .with_hint("send {\"sql\": \"SELECT …\"}");
   }
   std::string sql;
   bool found = false;
@@ -26,7 +27,8 @@ Result<std::string> read_sql(const Request& request) {
     sql = value.get<std::string>();
     found = true;
   }
-  if (!found) return user_error(sqlstate::kInvalidParameter, "the body has no \"sql\"").with_hint("send {\"sql\": \"SELECT …\"}");
+  if (!found)
+    return user_error(sqlstate::kInvalidParameter, "the body has no \"sql\"").with_hint("send {\"sql\": \"SELECT …\"}");
   return sql;
 }
 
@@ -56,7 +58,8 @@ std::string result_json(const engine::StatementResult& result) {
 /// One of the places for subscriptions, given back when it goes.
 class Place {
  public:
-  explicit Place(Context& context) : context_(context), taken_(context.subscriptions.fetch_add(1) < context.options.subscriptions_max) {}
+  explicit Place(Context& context)
+      : context_(context), taken_(context.subscriptions.fetch_add(1) < context.options.subscriptions_max) {}
   ~Place() { context_.subscriptions.fetch_sub(1); }
   Place(const Place&) = delete;
   Place& operator=(const Place&) = delete;
@@ -71,7 +74,10 @@ class Place {
 class ChangeStream : public BodyStream {
  public:
   ChangeStream(Context& context, std::unique_ptr<Place> place, std::unique_ptr<engine::Subscription> subscription)
-      : context_(context), place_(std::move(place)), subscription_(std::move(subscription)), last_(context.env.clock().monotonic()) {}
+      : context_(context),
+        place_(std::move(place)),
+        subscription_(std::move(subscription)),
+        last_(context.env.clock().monotonic()) {}
 
   std::optional<std::string> next() override {
     if (ended_) return std::nullopt;

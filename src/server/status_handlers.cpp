@@ -38,6 +38,7 @@ Json views_json(const engine::NodeStatus& status) {
                    {"kind", view.kind},
                    {"reads", view.reads},
                    {"rows", view.rows},
+                   {"kept", view.kept},
                    {"changes", view.changes},
                    {"errors", view.errors},
                    {"late", view.late}});
@@ -56,12 +57,18 @@ Json sinks_json(const engine::NodeStatus& status) {
 
 std::string_view kind_name(ledger::VerdictKind kind) {
   switch (kind) {
-    case ledger::VerdictKind::kClosed: return "closed";
-    case ledger::VerdictKind::kInFlight: return "in flight";
-    case ledger::VerdictKind::kLost: return "lost";
-    case ledger::VerdictKind::kRepeated: return "repeated";
-    case ledger::VerdictKind::kSwapped: return "swapped";
-    case ledger::VerdictKind::kMixed: return "mixed";
+    case ledger::VerdictKind::kClosed:
+      return "closed";
+    case ledger::VerdictKind::kInFlight:
+      return "in flight";
+    case ledger::VerdictKind::kLost:
+      return "lost";
+    case ledger::VerdictKind::kRepeated:
+      return "repeated";
+    case ledger::VerdictKind::kSwapped:
+      return "swapped";
+    case ledger::VerdictKind::kMixed:
+      return "mixed";
   }
   return "unknown";
 }

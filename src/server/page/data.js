@@ -76,8 +76,13 @@ function element(name, attributes, ...children) {
 
 const isFigure = (type) => /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\([^)]*\))$/.test(type);
 
-function valueText(value) {
+/** A BLOB as the node writes it has \\xHH for quotes and what is not ASCII; the printable ones can be read plainly. */
+const blobText = (text) => text.replace(/\\x([2-7][0-9A-F])/gi, (whole, hex) => String.fromCharCode(parseInt(hex, 16)));
+
+function valueText(value, type) {
   if (value === null) return "NULL";
+  if (type === "BLOB") return blobText(value);
+  if (typeof value === "number" && !Number.isInteger(value)) return String(Number(value.toPrecision(12)));
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
@@ -92,7 +97,7 @@ function answerTable(answer, raw = []) {
     const line = element("tr");
     row.forEach((value, i) => {
       const kind = value === null ? "null" : figures[i] ? "figure" : raw.includes(answer.columns[i]) ? "raw" : "";
-      const text = valueText(value);
+      const text = valueText(value, answer.types[i]);
       line.append(element("td", kind ? { class: kind, title: text } : { title: text }, text));
     });
     body.append(line);

@@ -28,7 +28,7 @@ function pipelineOf(status, rateOf) {
     }
     boxes.set(key, {
       kind: "view", label: view.kind, name: view.name, speed, reads: view.reads, selectable: true,
-      lines: [count(view.rows) + " rows", count(view.changes) + " changes · " + rate(speed) + "/s"],
+      lines: view.kept === false ? ["feeds views; no rows kept", ""] : [count(view.rows) + " rows", view.changes > 0 ? count(view.changes) + " changes · " + rate(speed) + "/s" : ""],
       trouble: problems.join(", "),
     });
   }
@@ -43,11 +43,24 @@ function pipelineOf(status, rateOf) {
   for (const [id, box] of boxes) {
     for (const source of box.reads) if (boxes.has(source.toLowerCase())) edges.push([source.toLowerCase(), id]);
   }
+  markActive(boxes, edges);
   return { boxes, edges };
 }
 
-/** Sets column and row of each box: the column is the longest way from a source; rows follow the middle of what is read. */
-function layOut({ boxes, edges }) {
+/** Where rows move: a box whose counter rises, and every view behind it (it is computed anew, even when nothing comes out). */
+function markActive(boxes, edges) {
+  for (const box of boxes.values()) box.active = box.speed > 0;
+  for (let changed = true; changed;) {
+    changed = false;
+    for (const [from, to] of edges) {
+      if (!boxes.get(from).active || boxes.get(to).active || boxes.get(to).kind === "sink") continue;
+      boxes.get(to).active = changed = true;
+    }
+  }
+}
+
+/** Sets `column` of each box: the longest way from a source; sinks stand at the right end. */
+function setColumns({ boxes, edges }) {
   const column = new Map();
   const depth = (id, seen) => {
     if (column.has(id)) return column.get(id);
@@ -58,29 +71,52 @@ function layOut({ boxes, edges }) {
     return found;
   };
   for (const id of boxes.keys()) depth(id, new Set());
-  const last = Math.max(0, ...[...boxes].filter(([, box]) => box.kind !== "sink").map(([id]) => column.get(id))) + 1;
+  const views = [...boxes].filter(([, box]) => box.kind !== "sink").map(([id]) => column.get(id));
+  const last = Math.max(0, ...views) + 1;
   for (const [id, box] of boxes) box.column = box.kind === "sink" ? last : column.get(id);
+}
+
+/** What stands in each column: boxes, and a low gap for each edge that passes through to a column behind. Sets each edge's `stops`. */
+function fillColumns({ boxes, edges }) {
   const columns = [];
-  for (const [id, box] of boxes) (columns[box.column] ||= []).push(id);
-  const place = new Map();
-  for (const ids of columns.filter(Boolean)) {
-    const wanted = (id) => {
-      const from = edges.filter((edge) => edge[1] === id && place.has(edge[0])).map((edge) => place.get(edge[0]));
-      return from.length ? from.reduce((sum, at) => sum + at, 0) / from.length : Infinity;
-    };
-    const order = ids.map((id, at) => ({ id, at, wanted: wanted(id) }));
-    order.sort((a, b) => (a.wanted === b.wanted ? a.at - b.at : a.wanted - b.wanted));
-    order.forEach(({ id }, at) => place.set(id, at - (ids.length - 1) / 2));
+  const put = (at, slot) => { (columns[at] ||= []).push(slot); return slot; };
+  const slots = new Map();
+  for (const [id, box] of boxes) slots.set(id, put(box.column, { box, height: kBox.height, from: [] }));
+  for (const edge of edges) {
+    const [from, to] = edge;
+    let before = slots.get(from);
+    edge.stops = [];
+    for (let at = boxes.get(from).column + 1; at < boxes.get(to).column; at += 1) {
+      const gap = put(at, { height: 8, from: [before] });
+      edge.stops.push(gap);
+      before = gap;
+    }
+    slots.get(to).from.push(before);
   }
-  const used = columns.map((ids, at) => (ids ? at : -1)).filter((at) => at >= 0);
-  const tallest = Math.max(1, ...columns.filter(Boolean).map((ids) => ids.length));
-  for (const [id, box] of boxes) {
-    box.x = kBox.margin + used.indexOf(box.column) * (kBox.width + kBox.gapX);
-    box.y = kBox.margin + (place.get(id) + (tallest - 1) / 2) * (kBox.height + kBox.gapY);
-  }
+  return columns;
+}
+
+/** Sets x and y of every box and gap; returns the size of the whole. A column's slots follow the middle of what they read. */
+function layOut(pipeline) {
+  setColumns(pipeline);
+  const columns = fillColumns(pipeline).filter(Boolean);
+  const heightOf = (slots) => slots.reduce((sum, slot) => sum + slot.height + kBox.gapY, -kBox.gapY);
+  const height = Math.max(...columns.map(heightOf));
+  columns.forEach((slots, at) => {
+    const middle = (slot) => slot.from.reduce((sum, one) => sum + one.y + one.height / 2, 0) / slot.from.length;
+    const order = slots.map((slot, place) => ({ slot, place, wanted: slot.from.length ? middle(slot) : Infinity }));
+    order.sort((a, b) => (a.wanted === b.wanted ? a.place - b.place : a.wanted - b.wanted));
+    let y = kBox.margin + (height - heightOf(slots)) / 2;
+    for (const { slot } of order) {
+      slot.x = kBox.margin + at * (kBox.width + kBox.gapX);
+      slot.y = y;
+      y += slot.height + kBox.gapY;
+      if (slot.box) Object.assign(slot.box, { x: slot.x, y: slot.y });
+    }
+  });
   return {
-    width: used.length * (kBox.width + kBox.gapX) - kBox.gapX + 2 * kBox.margin,
-    height: tallest * (kBox.height + kBox.gapY) - kBox.gapY + 2 * kBox.margin,
+    width: columns.length * (kBox.width + kBox.gapX) - kBox.gapX + 2 * kBox.margin,
+    height: height + 2 * kBox.margin,
   };
 }
 
@@ -110,12 +146,17 @@ function drawBox(id, box) {
   return group;
 }
 
-function drawEdge(from, to) {
-  const x1 = from.x + kBox.width, y1 = from.y + kBox.height / 2, x2 = to.x, y2 = to.y + kBox.height / 2;
-  // Past the columns between, an edge leaves and arrives level.
-  const bend = Math.min(kBox.gapX * 0.6, Math.abs(x2 - x1) / 2 + 10);
-  const moving = to.speed > 0 ? " moving" : "";
-  return svg("path", { class: "edge" + moving, d: `M${x1},${y1} C${x1 + bend},${y1} ${x2 - bend},${y2} ${x2},${y2}` });
+function drawEdge(from, to, stops) {
+  let [x, y] = [from.x + kBox.width, from.y + kBox.height / 2];
+  let path = `M${x},${y}`;
+  const bend = kBox.gapX * 0.55;
+  for (const stop of [...stops, { x: to.x, y: to.y, height: kBox.height }]) {
+    const level = stop.y + stop.height / 2;
+    path += ` C${x + bend},${y} ${stop.x - bend},${level} ${stop.x},${level}`;
+    if (stops.includes(stop)) path += ` H${stop.x + kBox.width}`;
+    [x, y] = [stop.x + kBox.width, level];
+  }
+  return svg("path", { class: from.active && to.kind !== "sink" || to.active ? "edge moving" : "edge", d: path });
 }
 
 /** Draws into `place`; the box of the view `selected` is marked. */
@@ -126,7 +167,7 @@ function drawPipeline(place, pipeline, selected) {
   }
   const size = layOut(pipeline);
   const canvas = svg("svg", { width: size.width, height: size.height, viewBox: `0 0 ${size.width} ${size.height}`, role: "img", "aria-label": "pipeline", preserveAspectRatio: "xMinYMid meet" });
-  for (const [from, to] of pipeline.edges) canvas.append(drawEdge(pipeline.boxes.get(from), pipeline.boxes.get(to)));
+  for (const edge of pipeline.edges) canvas.append(drawEdge(pipeline.boxes.get(edge[0]), pipeline.boxes.get(edge[1]), edge.stops));
   for (const [id, box] of pipeline.boxes) {
     const drawn = drawBox(id, box);
     if (box.name === selected && box.selectable) drawn.classList.add("selected");

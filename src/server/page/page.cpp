@@ -1,5 +1,5 @@
-// GET /: the built-in page. One answer holds all of it: page.html with the style and the scripts put in (cmake/page.cmake makes
-// strings of the files), so a browser asks for nothing else.
+// GET /: the built-in page. One answer holds all of it: page.html with the style and the scripts put in
+// (cmake/page.cmake makes strings of the files), so a browser asks for nothing else.
 #include <string>
 #include <string_view>
 

@@ -81,7 +81,8 @@ async function showRows(status) {
     const answer = await runSql(`SELECT * FROM ${quoted(wanted)} LIMIT ${kRowsShown}`);
     if (wanted !== page.selected) return;
     const view = status.views.find((one) => one.name === wanted);
-    setText("rows-note", answer.rows.length + " of " + plural(Math.max(view ? view.rows : 0, answer.rows.length), "row"));
+    const all = view && view.kept !== false ? Math.max(view.rows, answer.rows.length) : answer.rows.length;
+    setText("rows-note", answer.rows.length < all ? "the first " + answer.rows.length + " of " + count(all) : plural(all, "row"));
     byId("rows").replaceChildren(answer.rows.length ? answerTable(answer) : element("p", { class: "empty" }, "No rows yet."));
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
@@ -115,6 +116,10 @@ function verdictText(verdict) {
   return (parts.join(", ") || verdict.kind) + (verdict.detail ? " · " + verdict.detail : "");
 }
 
+// The order in which a record meets the hops; views, what left the way, and sinks follow.
+const kHops = ["received", "stored", "decoded", "dead", "view", "filtered", "late", "error", "changelog", "sink"];
+const hopPlace = (hop) => (kHops.indexOf(hop.split(":")[0]) + kHops.length + 1) % (kHops.length + 1);
+
 function showLedger(report) {
   const troubles = report.open.filter((verdict) => verdict.kind !== "in flight");
   const books = byId("books");
@@ -133,7 +138,9 @@ function showLedger(report) {
   const streams = [...new Set(report.totals.map((total) => total.stream))];
   for (const stream of streams) {
     body.append(element("tr", { class: "group" }, element("td", { colspan: "2" }, stream)));
-    for (const total of report.totals.filter((one) => one.stream === stream)) {
+    const totals = report.totals.filter((one) => one.stream === stream);
+    totals.sort((a, b) => hopPlace(a.hop) - hopPlace(b.hop));
+    for (const total of totals) {
       body.append(element("tr", { title: "fingerprint " + total.fingerprint }, element("td", {}, total.hop),
         element("td", { class: "figure" }, count(total.count))));
     }

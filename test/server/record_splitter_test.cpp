@@ -1,0 +1,86 @@
+#include "server/record_splitter.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace millrace::server {
+namespace {
+
+constexpr uint64_t kMany = 1000;
+
+/// The records with | between them and, where they differ from 1, 2, 3 …, their lines; or the error's code.
+std::string split(std::string_view body, BodyShape shape = BodyShape::kLines, uint64_t records_max = kMany) {
+  auto split = split_records(body, shape, records_max);
+  if (!split.ok()) return split.error().code;
+  std::string out;
+  for (size_t i = 0; i < split->records.size(); ++i) {
+    if (i > 0) out += '|';
+    if (!split->lines.empty()) out += std::to_string(split->line_of(i)) + ":";
+    out += split->records[i];
+  }
+  return out;
+}
+
+TEST(RecordSplitter, Lines) {
+  EXPECT_EQ(split("a\nb\n"), "a|b");
+  EXPECT_EQ(split("a\r\nb"), "a|b");
+  EXPECT_EQ(split(""), "");
+  EXPECT_EQ(split("\n\r\n"), "");
+  EXPECT_EQ(split(" \t\r\n"), " \t") << "a record that does not decode";
+  EXPECT_EQ(split("\xEF\xBB\xBF{}\n"), "{}");
+  EXPECT_EQ(split(" {}\n"), " {}") << "stored as it came";
+  EXPECT_EQ(split("\xff\xfe\n{}"), "\xff\xfe|{}") << "what is not UTF-8 is a record too";
+  EXPECT_EQ(split("[1,2]\n"), "[1,2]");
+}
+
+TEST(RecordSplitter, EmptyLinesKeepTheNumbers) {
+  EXPECT_EQ(split("a\n\nb\nc"), "1:a|3:b|4:c");
+  EXPECT_EQ(split("\n\na\n\nb"), "3:a|5:b");
+  EXPECT_EQ(split("\na"), "2:a");
+}
+
+TEST(RecordSplitter, Arrays) {
+  for (BodyShape shape : {BodyShape::kJson, BodyShape::kLinesOrArray}) {
+    EXPECT_EQ(split(" [ {\"a\":[1,{}]} ,\n{\"b\":\"]},\\\"\"} ] \n", shape), "{\"a\":[1,{}]}|{\"b\":\"]},\\\"\"}");
+    EXPECT_EQ(split("[]", shape), "");
+    EXPECT_EQ(split("[1,\"x\",null]", shape), "1|\"x\"|null");
+    EXPECT_EQ(split("[{\"a\":tru}]", shape), "{\"a\":tru}") << "the decoder finds it";
+  }
+}
+
+TEST(RecordSplitter, BrokenArrays) {
+  for (const char* body : {"[", "[1", "[1,", "[1,]", "[,1]", "[{\"a\":1}", "[{\"a\":\"x]", "[1] 2", "[1][2]", "[1 2]",
+                           "[1}", "[\"a\"b]", "[{\"a\":\"\\"}) {
+    EXPECT_EQ(split(body, BodyShape::kJson), sqlstate::kInvalidText) << body;
+  }
+}
+
+TEST(RecordSplitter, JsonThatIsNoArray) {
+  EXPECT_EQ(split("{\n \"a\": 1\n}\n", BodyShape::kJson), "{\n \"a\": 1\n}") << "one object over several lines";
+  EXPECT_EQ(split("{\"a\":1}\n{\"a\":2}\n", BodyShape::kJson), "{\"a\":1}|{\"a\":2}");
+  EXPECT_EQ(split("{\"a\":1\n{\"a\":2}\n", BodyShape::kJson), "{\"a\":1|{\"a\":2}")
+      << "one bad line does not take its neighbour";
+}
+
+TEST(RecordSplitter, Csv) {
+  EXPECT_EQ(split("1,\"two\nlines\"\n2,b\n", BodyShape::kCsv), "1,\"two\nlines\"|2,b");
+  EXPECT_EQ(split("1,\"a \"\"quote\"\"\"\n2", BodyShape::kCsv), "1,\"a \"\"quote\"\"\"|2");
+}
+
+TEST(RecordSplitter, TooMany) {
+  EXPECT_EQ(split("a\nb\n", BodyShape::kLines, 2), "a|b");
+  EXPECT_EQ(split("a\nb\nc", BodyShape::kLines, 2), sqlstate::kTooLarge);
+  EXPECT_EQ(split("[1,2,3]", BodyShape::kJson, 2), sqlstate::kTooLarge);
+}
+
+TEST(RecordSplitter, EveryCutOfAnArrayIsRefusedOrWhole) {
+  std::string body = "[{\"a\":\"x\\\"]\",\"b\":[1,{\"c\":null}]}, 12, \"s\"]";
+  for (size_t size = 1; size < body.size(); ++size) {
+    EXPECT_EQ(split(std::string_view(body).substr(0, size), BodyShape::kJson), sqlstate::kInvalidText) << size;
+  }
+  EXPECT_EQ(split_records(body, BodyShape::kJson, kMany)->records.size(), 3u);
+}
+
+}  // namespace
+}  // namespace millrace::server
