@@ -287,6 +287,7 @@ ledger::Report RunningNode::ledger_report() {
       ends[{running.source.id, PartitionId(static_cast<int32_t>(p))}] = running.positions[p];
     }
   }
+  state_.received.move_to(state_.ledger, state_.written);
   return state_.ledger.report(ends);
 }
 

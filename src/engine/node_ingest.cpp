@@ -118,17 +118,19 @@ Result<AppendReceipt> append_records(NodeState& node, std::string_view stream, c
     MR_ASSIGN(log::Ticket ticket, partition.append(std::move(batch), {hash}));
     pending.push_back({&partition, std::move(ticket)});
   }
-  ledger::Recorder recorder;
-  ledger::HopId received = node.ledger.hop("received");
+  std::optional<Error> failed;
   for (size_t i = 0; auto& result : node.log->wait_all(pending)) {
-    if (!result.ok()) return std::move(result).error();
     PartitionId partition = pending[i++].partition->id();
+    if (!result.ok()) {
+      failed = std::move(result).error();
+      continue;
+    }
     auto count = static_cast<uint32_t>(result->last.value - result->first.value + 1);
     receipt.accepted += count;
     receipt.positions.push_back({partition, result->first, result->last});
-    if (!result->duplicate) recorder.add(received, to.id, partition, result->append_time, result->first, count);
+    if (!result->duplicate) node.received.add(to.id, partition, result->first, count, result->append_time);
   }
-  node.ledger.merge(recorder);
+  if (failed) return *std::move(failed);
   return receipt;
 }
 

@@ -134,6 +134,30 @@ Status restore_checkpoint(NodeState& node, const CheckpointNote& note) {
   return {};
 }
 
+/// Counts as received what became durable in the producers' streams after the last commit of the ledger.
+Status count_received(NodeState& node) {
+  log::ReadBatches read;
+  for (const sql::CatalogObject* object : node.catalog.objects()) {
+    if (object->kind != sql::ObjectKind::kStream && object->kind != sql::ObjectKind::kTable) continue;
+    std::shared_ptr<log::Stream> stream = node.log->find(object->stream);
+    for (int32_t p = 0; stream && p < stream->partition_count(); ++p) {
+      log::Partition& partition = stream->partition(PartitionId(p));
+      auto counted = node.written.find({stream->id(), PartitionId(p)});
+      Offset at = std::max(counted == node.written.end() ? Offset(0) : counted->second, partition.begin_offset());
+      node.received.begin_at(stream->id(), PartitionId(p), at);
+      while (at < partition.end_offset()) {
+        MR_TRY(partition.read(at, 8 << 20, read));
+        for (const log::StoredBatch& batch : read.batches()) {
+          node.received.add(stream->id(), PartitionId(p), batch.base_offset, static_cast<uint32_t>(batch.record_count), batch.append_time);
+        }
+        at = read.next_offset();
+      }
+    }
+  }
+  node.received.move_to(node.ledger, node.written);
+  return {};
+}
+
 }  // namespace
 
 Status persist_catalog(NodeState& node, const sql::Catalog& catalog) {
@@ -187,6 +211,7 @@ Status recover(NodeState& node) {
     set_written(node, commit.written);
   }
   MR_TRY(truncate_own_streams(node));
+  MR_TRY(count_received(node));
   for (RunningSource& running : node.pipeline->sources()) {
     auto end = node.written.find({running.source.id, PartitionId(0)});
     if (running.engine_written && end != node.written.end()) running.committed[0] = end->second;

@@ -20,12 +20,14 @@
 
 #include "base/bounded_queue.h"
 #include "base/env.h"
+#include "base/fair_mutex.h"
 #include "base/metrics.h"
 #include "base/thread_pool.h"
 #include "batch/instance.h"
 #include "engine/commit_record.h"
 #include "engine/node.h"
 #include "engine/pipeline.h"
+#include "engine/received_book.h"
 #include "ledger/ledger.h"
 #include "log/log.h"
 #include "sql/bind.h"
@@ -64,10 +66,11 @@ struct NodeState {
   std::unique_ptr<state::Store> store;
   std::unique_ptr<ThreadPool> pool;
   ledger::Ledger ledger;
+  ReceivedBook received;
 
   std::mutex ddl_mutex;
 
-  std::mutex step_mutex;
+  FairMutex step_mutex;
   // Guarded by step_mutex; the pointers and the catalog also by readers_mutex (exclusive to change).
   std::unique_ptr<Pipeline> pipeline;
   sql::Catalog catalog;
@@ -75,7 +78,8 @@ struct NodeState {
   std::set<std::string> asked;  ///< views whose rows somebody asked for
   Epoch epoch;
   std::vector<StepRecord> uncommitted;
-  std::map<std::pair<StreamId, PartitionId>, Offset> written;  ///< committed ends of what the engine writes
+  std::map<std::pair<StreamId, PartitionId>, Offset> written;  ///< committed ends of what the engine writes;
+                                                               ///< of producers' streams: up to where the ledger has "received"
   bool bounded_end = false;
   bool end_of_time_wanted = false;
   uint64_t bytes_since_checkpoint = 0;

@@ -168,6 +168,7 @@ Status commit(NodeState& node) {
   record.time = node.env.clock().now();
   record.steps = std::move(node.uncommitted);
   node.uncommitted.clear();
+  node.received.move_to(node.ledger, node.written);
   for (const auto& [at, end] : node.written) record.written.push_back({at.first, at.second, end});
   record.ledger = node.ledger.take_changes();
   record.bounded_end = node.bounded_end;
