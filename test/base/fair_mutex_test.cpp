@@ -1,0 +1,28 @@
+#include "base/fair_mutex.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+#include <vector>
+
+namespace millrace {
+namespace {
+
+TEST(FairMutex, Excludes) {
+  FairMutex mutex;
+  int counter = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 2000; ++i) {
+        std::lock_guard guard(mutex);
+        ++counter;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(counter, 8000);
+}
+
+}  // namespace
+}  // namespace millrace
