@@ -71,14 +71,15 @@ std::optional<int128> parse_int128(std::string_view text) {
   bool negative = !text.empty() && text[0] == '-';
   size_t at = negative || (!text.empty() && text[0] == '+') ? 1 : 0;
   if (at == text.size()) return std::nullopt;
+  uint128 limit = kInt128Max + negative;
   uint128 value = 0;
   for (; at < text.size(); ++at) {
     if (!is_digit(text[at])) return std::nullopt;
     auto digit = static_cast<unsigned>(text[at] - '0');
-    if (value > (kInt128Max - digit) / 10) return std::nullopt;
+    if (value > (limit - digit) / 10) return std::nullopt;
     value = value * 10 + digit;
   }
-  return negative ? -static_cast<int128>(value) : static_cast<int128>(value);
+  return static_cast<int128>(negative ? -value : value);
 }
 
 std::optional<int128> parse_decimal(std::string_view text, uint8_t width, uint8_t scale) {
@@ -176,6 +177,25 @@ std::optional<int128> parse_uuid(std::string_view text) {
   return static_cast<int128>(value ^ (uint128{1} << 127));
 }
 
+bool parse_base64(std::string_view text, std::string& out) {
+  size_t length = text.size();
+  while (length > 0 && text[length - 1] == '=') --length;
+  if (text.size() % 4 != 0 || text.size() - length > 2) return false;
+  uint32_t bits = 0;
+  int count = 0;
+  for (char c : text.substr(0, length)) {
+    static constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t value = kAlphabet.find(c);
+    if (value == std::string_view::npos) return false;
+    bits = bits << 6 | static_cast<uint32_t>(value);
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    out.push_back(static_cast<char>(bits >> count & 0xff));
+  }
+  return true;
+}
+
 bool store_integer(const batch::Type& type, int128 value, batch::MutableColumn& column, size_t row) {
   switch (type.id()) {
     case TypeId::kTinyint: return store_if_fits<int8_t>(value, column, row);
@@ -211,6 +231,7 @@ bool store_text(const batch::Type& type, std::string_view text, batch::MutableCo
     case TypeId::kDouble: {
       auto value = parse_double(text);
       if (!value) return false;
+      if (type.id() == TypeId::kFloat && std::isfinite(*value) && std::abs(*value) > std::numeric_limits<float>::max()) return false;
       if (type.id() == TypeId::kFloat) column.set<float>(row, static_cast<float>(*value));
       if (type.id() == TypeId::kDouble) column.set<double>(row, *value);
       return true;
@@ -244,7 +265,7 @@ bool store_text(const batch::Type& type, std::string_view text, batch::MutableCo
       int64_t micros = value->micros;
       if (type.id() == TypeId::kTimestampMs) micros = value->millis();
       if (type.id() == TypeId::kTimestampS) micros = Timestamp{micros / 1000}.millis();
-      if (type.id() == TypeId::kTimestampNs) micros *= 1000;
+      if (type.id() == TypeId::kTimestampNs && __builtin_mul_overflow(micros, int64_t{1000}, &micros)) return false;
       column.set<int64_t>(row, micros);
       return true;
     }

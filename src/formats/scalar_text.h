@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "batch/batch.h"
@@ -21,6 +22,9 @@ std::optional<int32_t> parse_date(std::string_view text);
 std::optional<int64_t> parse_time(std::string_view text);
 /// DuckDB's UUID: the 128-bit value with its top bit flipped.
 std::optional<batch::int128> parse_uuid(std::string_view text);
+
+/// The bytes of a base64 text (RFC 4648 section 4, padded), appended to `out`. False when it is none.
+bool parse_base64(std::string_view text, std::string& out);
 
 /// Whether an integer fits the type, and its store. False when it does not fit.
 bool store_integer(const batch::Type& type, batch::int128 value, batch::MutableColumn& column, size_t row);
