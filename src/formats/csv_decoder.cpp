@@ -55,9 +55,16 @@ class CsvDecoder final : public Decoder {
       if (!field.quoted && field.text == null_text_) continue;
       is_null_[column] = false;
       TypeId type = schema_[column].type.id();
-      bool plain = type == TypeId::kVarchar || type == TypeId::kBlob;
-      if (plain) columns_[column].set_string(row, field.text);
-      if (plain || store_text(schema_[column].type, field.text, columns_[column], row)) continue;
+      if (type == TypeId::kVarchar) {
+        columns_[column].set_string(row, field.text);
+        continue;
+      }
+      bytes_.clear();
+      if (type == TypeId::kBlob && parse_base64(field.text, bytes_)) {
+        columns_[column].set_string(row, bytes_);
+        continue;
+      }
+      if (type != TypeId::kBlob && store_text(schema_[column].type, field.text, columns_[column], row)) continue;
       reason = "field " + schema_[column].name + ": expected " + schema_[column].type.name() + ", found " + shorten(field.text, 64);
       return false;
     }
@@ -74,6 +81,7 @@ class CsvDecoder final : public Decoder {
   std::vector<batch::MutableColumn> columns_;
   std::vector<CsvField> fields_;
   std::vector<bool> is_null_;
+  std::string bytes_;  // of a BLOB
 };
 
 }  // namespace
