@@ -18,7 +18,8 @@ struct RecordChunk {
   std::vector<std::string_view> records;
   uint64_t first_position = 0;  ///< of the chunk's first byte in the (decompressed) input: the same at every reading
   bool end = false;             ///< there is nothing behind this chunk
-  uint64_t skipped = 0;         ///< records that were left out for their length
+  uint64_t skipped = 0;         ///< records of this chunk that were left out: longer than record_bytes_max
+  std::string skipped_reason;   ///< of the first of them, with its position
 };
 
 class RecordSource {
@@ -35,10 +36,11 @@ struct SourceSetup {
   Env* env = nullptr;
   std::string path;             ///< absolute, or relative to base_directory
   std::string base_directory;
-  std::string format;           ///< "json", "csv"; empty: from the file's name
+  std::string format;           ///< "json", "csv", "raw"; empty: from the file's name
   sql::Options options;
-  std::vector<std::string> columns;  ///< of the stream, in order: CSV records are put into this order by the file's header
-  size_t record_bytes_max = 16 << 20;
+  /// Of the stream, in order. The records of a CSV file with a header come in this order; empty: in the file's.
+  std::vector<std::string> columns = {};
+  uint64_t record_bytes_max = 16ULL << 20;  ///< longer records are left out and counted
 };
 
 }  // namespace millrace::connectors

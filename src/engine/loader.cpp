@@ -48,7 +48,8 @@ void Loader::follow() {
     auto job = std::make_shared<Job>();
     job->stream = object->name;
     job->id = object->stream;
-    job->status = {object->name, path, 0, 0, 0, false};
+    job->status.stream = object->name;
+    job->status.path = path;
     jobs_.push_back(std::move(job));
   }
   changed_.notify_all();
@@ -104,6 +105,8 @@ Status Loader::load(Job& job) {
     std::lock_guard guard(mutex_);
     job.status.bytes = chunk.first_position;
     job.status.records += chunk.records.size();
+    if (job.status.skipped == 0) job.status.skipped_reason = chunk.skipped_reason;
+    job.status.skipped += chunk.skipped;
     if (chunk.end) {
       job.status.bytes = job.status.bytes_total;
       return {};

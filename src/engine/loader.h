@@ -22,6 +22,8 @@ struct LoadStatus {
   uint64_t bytes_total = 0;  ///< 0: unknown
   uint64_t records = 0;
   bool done = false;
+  uint64_t skipped = 0;        ///< records that were left out because they are too long
+  std::string skipped_reason;  ///< of the first of them: which file, where
 };
 
 class Loader {

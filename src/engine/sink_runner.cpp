@@ -157,6 +157,11 @@ Status SinkRunner::deliver(bool final) {
   std::lock_guard guard(deliver_mutex_);
   if (!open_) {
     MR_ASSIGN(int64_t position, sink_->open());
+    if (changelog_ && position > committed_end().value) {
+      return user_error(sqlstate::kObjectInUse, "sink " + name_ + ": the destination holds rows up to offset " + std::to_string(position - 1) +
+                                                    ", and the view has fewer: they are of another data directory")
+          .with_hint("name another destination, or empty this one");
+    }
     position_ = Offset(position);
     delivered_ = position;
     undelivered_.clear();
@@ -216,7 +221,8 @@ Status follow_sinks(NodeState& node) {
     bool there = std::any_of(node.sinks.begin(), node.sinks.end(), [&](const auto& runner) { return runner->name() == object->name; });
     if (there) continue;
     // An empty path is how a pipeline file says that a sink is off.
-    if (object->options.has("path") && object->options.text("path").empty()) continue;
+    const sql::Options& options = object->options;
+    if (options.text("connector") == "file" && (!options.has("path") || options.text("path").empty())) continue;
     MR_ASSIGN(auto runner, SinkRunner::make(node, *object));
     if (node.ready) runner->start();
     node.sinks.push_back(std::move(runner));

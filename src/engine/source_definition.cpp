@@ -1,5 +1,6 @@
 // From the catalog's definition of a stream to what the engine needs to read it.
 #include "base/text.h"
+#include "connectors/connector.h"
 #include "engine/pipeline.h"
 #include "sql/bind.h"
 
@@ -23,7 +24,7 @@ Result<StreamSource> make_stream_source(const sql::CatalogObject& object, std::s
   source.stream = std::move(stream);
   source.schema = schema_of(object.columns);
   const sql::Options& options = object.options;
-  source.format = options.has("format") && !options.text("format").empty() ? options.text("format") : "json";
+  source.format = connectors::record_format(options);
   if (source.format == "csv") {
     const std::string& delimiter = options.text("delimiter");
     if (!delimiter.empty()) source.decoder_options.delimiter = delimiter[0];

@@ -1,5 +1,6 @@
 #include "formats/record_splitter.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -9,6 +10,7 @@ namespace millrace::formats {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr size_t kStartBytesMax = 4096;  // after so much white space no array is expected any more
 
 size_t skip_space(std::string_view bytes, size_t at) {
   while (at < bytes.size() && is_space(bytes[at])) ++at;
@@ -51,21 +53,12 @@ Split RecordSplitter::need_more(std::string_view bytes) {
 Result<Split> RecordSplitter::find_start(std::string_view bytes, bool last) {
   if (!last && bytes.size() < kByteOrderMark.size()) return Split{};
   size_t at = bytes.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
+  size_t first = shape_ == RecordShape::kLinesOrArray ? skip_space(bytes, at) : at;
+  if (first == bytes.size() && !last && first < kStartBytesMax) return Split{};
   place_ = Place::kLines;
-  if (shape_ == RecordShape::kLinesOrArray) {
-    size_t first = skip_space(bytes, at);
-    if (first == bytes.size() && !last && at == 0) {
-      place_ = Place::kStart;
-      position_ += first;
-      return Split{SplitState::kNeedMore, {}, first};
-    }
-    at = first;
-    if (at < bytes.size() && bytes[at] == '[') {
-      ++at;
-      place_ = Place::kArrayFirst;
-    } else if (at == bytes.size() && !last) {
-      place_ = Place::kStart;
-    }
+  if (shape_ == RecordShape::kLinesOrArray && first < std::min(bytes.size(), kStartBytesMax) && bytes[first] == '[') {
+    at = first + 1;
+    place_ = Place::kArrayFirst;
   }
   position_ += at;
   MR_ASSIGN(Split split, next(bytes.substr(at), last));

@@ -1,238 +1,208 @@
 #include "connectors/file/source.h"
 
-#include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "base/paths.h"
 #include "base/text.h"
-#include "connectors/file/input.h"
-#include "formats/csv_decoder.h"
+#include "connectors/file/csv_columns.h"
+#include "connectors/file/options.h"
+#include "formats/compression.h"
+#include "formats/record_splitter.h"
 
 namespace millrace::connectors::file {
 namespace {
 
-enum class Shape : uint8_t { kLines, kJsonArray, kCsv };
+using formats::Packing;
+using formats::RecordShape;
+using formats::Split;
+using formats::SplitState;
 
-/// End of the JSON value that starts at `at`, one behind its last byte; npos when the text breaks off. Only brackets and
-/// strings are looked at: whether it is valid JSON is the decoder's business.
-size_t json_value_end(std::string_view text, size_t at) {
-  int depth = 0;
-  bool in_string = false;
-  for (; at < text.size(); ++at) {
-    char c = text[at];
-    if (in_string) {
-      if (c == '\\') ++at;
-      if (c == '"') in_string = false;
-      continue;
-    }
-    if (depth == 0 && (c == ',' || c == ']')) return at;
-    if (c == '"') in_string = true;
-    if (c == '{' || c == '[') ++depth;
-    if (c == '}' || c == ']') --depth;
+constexpr size_t kBlockBytes = 1 << 20;
+
+struct SourceFormat {
+  RecordShape shape = RecordShape::kLines;
+  bool csv = false;
+  bool header = false;
+  char delimiter = ',';
+  std::string null_text;
+};
+
+Result<SourceFormat> find_format(const SourceSetup& setup) {
+  std::string name = setup.format.empty() ? format_of_path(setup.path) : setup.format;
+  SourceFormat format;
+  if (name == "csv") {
+    format.csv = true;
+    format.shape = RecordShape::kCsv;
+    format.header = !setup.options.has("header") || setup.options.boolean("header");
+    const std::string& delimiter = setup.options.text("delimiter");
+    if (!delimiter.empty()) format.delimiter = delimiter[0];
+    format.null_text = setup.options.text("null_text");
+  } else if (name == "json" || name == "ndjson" || name.empty()) {
+    format.shape = RecordShape::kLinesOrArray;
+  } else if (name != "raw") {
+    return user_error(sqlstate::kNotSupported, "the connector file does not read the format " + name)
+        .with_hint("it reads json, csv and raw");
   }
-  return std::string_view::npos;
+  return format;
 }
 
 class FileSource final : public RecordSource {
  public:
-  FileSource(SourceSetup setup, std::unique_ptr<Input> input, Shape shape)
-      : setup_(std::move(setup)), input_(std::move(input)), shape_(shape), splitter_(delimiter(setup_)) {}
+  FileSource(const SourceSetup& setup, SourceFormat format, std::string path)
+      : path_(std::move(path)),
+        format_(std::move(format)),
+        columns_(setup.columns),
+        record_bytes_max_(setup.record_bytes_max),
+        splitter_(format_.shape, format_.delimiter, setup.record_bytes_max) {}
 
-  uint64_t total_bytes() const override { return input_->file_bytes(); }
-
-  Result<RecordChunk> read(size_t bytes_wanted) override {
-    // What the last chunk gave is done with.
-    buffer_.erase(0, at_);
-    start_ += at_;
-    at_ = 0;
-    RecordChunk chunk;
-    chunk.first_position = start_;
-    reordered_.clear();
-    while (at_ < bytes_wanted) {
-      MR_ASSIGN(bool more, next_record(chunk));
-      if (!more) break;
-    }
-    chunk.end = ended_ && at_ == buffer_.size();
-    // Only now: the buffer may have moved while the chunk grew.
-    for (const Place& place : places_) {
-      std::string_view record = std::string_view(buffer_).substr(place.begin, place.length);
-      if (shape_ == Shape::kCsv && !order_.empty()) record = reorder(record);
-      chunk.records.push_back(record);
-    }
-    places_.clear();
-    return chunk;
-  }
-
-  /// Reads past a byte order mark, the opening bracket or the CSV header.
-  Status start() {
-    MR_TRY(fill());
-    if (buffer_.starts_with("\xef\xbb\xbf")) at_ = 3;
-    if (shape_ == Shape::kLines) {
-      size_t first = buffer_.find_first_not_of(" \t\r\n", at_);
-      if (first != std::string::npos && buffer_[first] == '[') shape_ = Shape::kJsonArray;
-    }
-    if (shape_ == Shape::kJsonArray) at_ = buffer_.find('[', at_) + 1;
-    bool header = setup_.options.has("header") ? setup_.options.boolean("header") : true;
-    if (shape_ == Shape::kCsv && header) return read_header();
-    return {};
-  }
+  Status open(FileSystem& files, bool expect_json);
+  Result<RecordChunk> read(size_t bytes_wanted) override;
+  uint64_t total_bytes() const override { return total_bytes_; }
 
  private:
-  struct Place {
-    size_t begin;
-    size_t length;
-  };
+  Status check_name(std::string_view first_bytes) const;
+  Status read_header();
+  Result<Split> next();
+  Status fill();
+  void drop_used();
+  Error named(Error error) const { return std::move(error).within(path_); }
 
-  static char delimiter(const SourceSetup& setup) {
-    bool given = setup.options.has("delimiter") && !setup.options.text("delimiter").empty();
-    return given ? setup.options.text("delimiter")[0] : ',';
-  }
+  const std::string path_;
+  const SourceFormat format_;
+  const std::vector<std::string> columns_;
+  const uint64_t record_bytes_max_;
+  formats::RecordSplitter splitter_;
+  std::unique_ptr<RandomAccessFile> file_;
+  uint64_t packed_at_ = 0;
+  std::unique_ptr<formats::Unpacker> unpacker_;
+  std::optional<CsvColumns> reorder_;  // when the header differs from the columns
+  uint64_t total_bytes_ = 0;
 
-  Status fill() {
-    if (ended_) return {};
-    MR_ASSIGN(bool more, input_->read(buffer_));
-    ended_ = !more;
-    return {};
-  }
-
-  /// End of the line that starts at `at_` (its newline, or the end of the input); npos when more bytes are needed.
-  size_t line_end() const {
-    size_t at = at_;
-    bool quoted = false;
-    while (true) {
-      size_t newline = buffer_.find('\n', at);
-      size_t stop = std::min(newline, buffer_.size());
-      if (shape_ == Shape::kCsv) quoted ^= std::count(buffer_.begin() + static_cast<int64_t>(at), buffer_.begin() + static_cast<int64_t>(stop), '"') % 2 != 0;
-      if (newline == std::string::npos) return ended_ ? buffer_.size() : std::string::npos;
-      if (!quoted) return newline;
-      at = newline + 1;
-    }
-  }
-
-  Result<bool> next_line(RecordChunk& chunk) {
-    size_t end = line_end();
-    while (end == std::string::npos) {
-      MR_TRY(fill());
-      end = line_end();
-    }
-    if (at_ >= buffer_.size()) return false;
-    size_t length = end - at_;
-    if (length > 0 && buffer_[at_ + length - 1] == '\r') --length;
-    keep(at_, length, chunk);
-    at_ = std::min(end + 1, buffer_.size());
-    return true;
-  }
-
-  Result<bool> next_element(RecordChunk& chunk) {
-    while (true) {
-      size_t first = buffer_.find_first_not_of(" \t\r\n,", at_);
-      if (first != std::string::npos && buffer_[first] == ']') {
-        at_ = buffer_.size();
-        while (!ended_) MR_TRY(fill());
-        at_ = buffer_.size();
-        return false;
-      }
-      size_t end = first == std::string::npos ? std::string::npos : json_value_end(buffer_, first);
-      if (end != std::string::npos) {
-        size_t length = end - first;
-        while (length > 0 && is_space(buffer_[first + length - 1])) --length;
-        keep(first, length, chunk);
-        at_ = end;
-        return true;
-      }
-      if (ended_) {
-        if (first == std::string::npos) return false;
-        return user_error(sqlstate::kInvalidText, "the JSON array in " + setup_.path + " does not end");
-      }
-      MR_TRY(fill());
-    }
-  }
-
-  Result<bool> next_record(RecordChunk& chunk) { return shape_ == Shape::kJsonArray ? next_element(chunk) : next_line(chunk); }
-
-  void keep(size_t begin, size_t length, RecordChunk& chunk) {
-    if (length == 0) return;
-    if (length > setup_.record_bytes_max) {
-      ++chunk.skipped;
-      return;
-    }
-    places_.push_back({begin, length});
-  }
-
-  Status read_header() {
-    RecordChunk ignored;
-    MR_ASSIGN(bool found, next_line(ignored));
-    if (!found || places_.empty()) return {};
-    std::string line = buffer_.substr(places_[0].begin, places_[0].length);
-    places_.clear();
-    std::vector<formats::CsvField> fields;
-    std::string reason;
-    if (!splitter_.split(line, fields, reason)) return user_error(sqlstate::kInvalidText, "the header of " + setup_.path + ": " + reason);
-    fields_in_file_ = fields.size();
-    bool any = false;
-    for (const std::string& column : setup_.columns) {
-      auto at = std::find_if(fields.begin(), fields.end(), [&](const formats::CsvField& field) { return iequals(trim(field.text), column); });
-      order_.push_back(at == fields.end() ? -1 : static_cast<int>(at - fields.begin()));
-      any |= at != fields.end();
-    }
-    if (any || setup_.columns.empty()) return {};
-    return user_error(sqlstate::kInvalidText, "the header of " + setup_.path + " names none of the columns: " + shorten(line, 120))
-        .with_hint("for a file without a header line write WITH (header = false)");
-  }
-
-  /// The record with its fields in the stream's order. One that does not split stays as it is: the decoder says why.
-  std::string_view reorder(std::string_view record) {
-    std::vector<formats::CsvField> fields;
-    std::string reason;
-    if (!splitter_.split(record, fields, reason) || fields.size() != fields_in_file_) return record;
-    std::string out;
-    for (size_t i = 0; i < order_.size(); ++i) {
-      if (i > 0) out.push_back(delimiter(setup_));
-      if (order_[i] < 0) continue;
-      const formats::CsvField& field = fields[static_cast<size_t>(order_[i])];
-      if (!field.quoted) {
-        out.append(field.text);
-        continue;
-      }
-      out.push_back('"');
-      for (char c : field.text) out.append(c == '"' ? 2 : 1, c);
-      out.push_back('"');
-    }
-    reordered_.push_back(std::make_unique<std::string>(std::move(out)));
-    return *reordered_.back();
-  }
-
-  SourceSetup setup_;
-  std::unique_ptr<Input> input_;
-  Shape shape_;
-  formats::CsvSplitter splitter_;
-  std::string buffer_;      // from start_ on
-  uint64_t start_ = 0;      // position of the buffer in the decompressed input
-  size_t at_ = 0;           // in buffer_: behind the last record taken
-  bool ended_ = false;      // the buffer holds all the rest
-  std::vector<Place> places_;
-  std::vector<int> order_;  // CSV: by column of the stream, the field of the file
-  size_t fields_in_file_ = 0;
-  std::vector<std::unique_ptr<std::string>> reordered_;  // stable while the chunk lives
+  std::string window_;     // the unpacked input from window_start_ on
+  uint64_t position_ = 0;  // of window_[0] in the unpacked input
+  size_t at_ = 0;          // what is before it is used
+  bool last_ = false;      // nothing comes behind the window
+  std::string rebuilt_;    // the records of a chunk, when their fields change places
 };
 
-Shape shape_of(const SourceSetup& setup) {
-  std::string path = to_lower_ascii(setup.path);
-  for (const char* suffix : {".gz", ".zst"}) {
-    if (path.ends_with(suffix)) path.resize(path.size() - std::string_view(suffix).size());
+Status FileSource::open(FileSystem& files, bool expect_json) {
+  if (files.list(path_).ok()) {
+    return user_error(sqlstate::kWrongObjectType, "is a folder, not a file: " + path_).with_hint("name one file in it");
   }
-  bool csv = setup.format == "csv" || (setup.format.empty() && path.ends_with(".csv"));
-  return csv ? Shape::kCsv : Shape::kLines;
+  MR_ASSIGN(file_, files.open_read(path_));
+  char magic[formats::kMagicBytes];
+  MR_ASSIGN(size_t magic_size, file_->read_at(0, magic, sizeof magic));
+  Packing packing = formats::packing_of({magic, magic_size});
+  if (packing == Packing::kNone) {
+    MR_ASSIGN(total_bytes_, file_->size());
+  }
+  unpacker_ = formats::make_unpacker(packing, [this](char* buffer, size_t length) -> Result<size_t> {
+    MR_ASSIGN(size_t count, file_->read_at(packed_at_, buffer, length));
+    packed_at_ += count;
+    return count;
+  });
+  if (expect_json) {
+    MR_TRY(fill());
+    MR_TRY(check_name(window_));
+  }
+  if (format_.header) return read_header();
+  return {};
+}
+
+/// A file called .csv that is to be read as JSON, as the stream's default format says, is most likely CSV.
+Status FileSource::check_name(std::string_view first_bytes) const {
+  size_t at = first_bytes.starts_with("\xEF\xBB\xBF") ? 3 : 0;
+  while (at < first_bytes.size() && is_space(first_bytes[at])) ++at;
+  bool json = at == first_bytes.size() || first_bytes[at] == '{' || first_bytes[at] == '[';
+  if (json || format_of_path(path_) != "csv") return {};
+  return user_error(sqlstate::kInvalidText, "is CSV, but the stream's format is json: " + path_).with_hint("add format = 'csv'");
+}
+
+Status FileSource::read_header() {
+  MR_ASSIGN(Split header, next());
+  if (header.state == SplitState::kTooLong) return named(user_error(sqlstate::kTooLarge, "the header is too long to be one"));
+  if (header.state == SplitState::kEnd) return {};
+  auto columns = CsvColumns::make(header.record, format_.delimiter, format_.null_text, columns_);
+  if (!columns.ok()) return named(std::move(columns).error());
+  if (!columns->same()) reorder_ = std::move(columns).value();
+  return {};
+}
+
+/// Not for every chunk: small ones would move the rest of a block each time.
+void FileSource::drop_used() {
+  if (at_ < kBlockBytes && at_ < window_.size()) return;
+  window_.erase(0, at_);
+  position_ += at_;
+  at_ = 0;
+}
+
+Status FileSource::fill() {
+  size_t before = window_.size();
+  window_.resize(before + kBlockBytes);
+  auto count = unpacker_->read(window_.data() + before, kBlockBytes);
+  if (!count.ok()) return named(std::move(count).error());
+  window_.resize(before + *count);
+  last_ = *count < kBlockBytes;
+  return {};
+}
+
+/// The next record, as far as at_ moves behind it. The window grows at its end only, so places in it stay.
+Result<Split> FileSource::next() {
+  while (true) {
+    auto split = splitter_.next(std::string_view(window_).substr(at_), last_);
+    if (!split.ok()) return named(std::move(split).error());
+    at_ += split->used;
+    if (split->state != SplitState::kNeedMore) return split;
+    MR_TRY(fill());
+  }
+}
+
+Result<RecordChunk> FileSource::read(size_t bytes_wanted) {
+  drop_used();
+  rebuilt_.clear();
+  struct Range {
+    size_t first;
+    size_t size;
+  };
+  std::vector<Range> ranges;
+  RecordChunk chunk;
+  const uint64_t first_position = chunk.first_position = position_ + at_;
+  while (position_ + at_ - first_position < bytes_wanted || ranges.empty()) {
+    MR_ASSIGN(Split split, next());
+    if (split.state == SplitState::kEnd) {
+      chunk.end = true;
+      break;
+    }
+    if (split.state == SplitState::kTooLong) {
+      if (chunk.skipped++ == 0) {
+        chunk.skipped_reason = path_ + ": the record that ends at byte " + std::to_string(position_ + at_) + " has more than " +
+                               std::to_string(record_bytes_max_) + " bytes and was left out";
+      }
+      if (ranges.empty()) drop_used();
+      continue;
+    }
+    if (reorder_) {
+      size_t first = rebuilt_.size();
+      reorder_->append(split.record, rebuilt_);
+      ranges.push_back({first, rebuilt_.size() - first});
+    } else {
+      ranges.push_back({static_cast<size_t>(split.record.data() - window_.data()), split.record.size()});
+    }
+  }
+  const std::string& text = reorder_ ? rebuilt_ : window_;
+  chunk.records.reserve(ranges.size());
+  for (const Range& range : ranges) chunk.records.push_back(std::string_view(text).substr(range.first, range.size));
+  return chunk;
 }
 
 }  // namespace
 
 Result<std::unique_ptr<RecordSource>> open_source(const SourceSetup& setup) {
-  SourceSetup resolved = setup;
-  resolved.path = join_path(setup.base_directory, setup.path);
-  MR_ASSIGN(std::unique_ptr<Input> input, open_input(*setup.env, resolved.path));
-  Shape shape = shape_of(setup);
-  auto source = std::make_unique<FileSource>(std::move(resolved), std::move(input), shape);
-  MR_TRY(source->start());
+  MR_ASSIGN(SourceFormat format, find_format(setup));
+  bool expect_json = format.shape == RecordShape::kLinesOrArray;
+  auto source = std::make_unique<FileSource>(setup, std::move(format), join_path(setup.base_directory, setup.path));
+  MR_TRY(source->open(setup.env->files(), expect_json));
   return std::unique_ptr<RecordSource>(std::move(source));
 }
 
