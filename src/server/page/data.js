@@ -76,8 +76,15 @@ function element(name, attributes, ...children) {
 
 const isFigure = (type) => /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\([^)]*\))$/.test(type);
 
-/** A BLOB as the node writes it has \\xHH for quotes and what is not ASCII; the printable ones can be read plainly. */
-const blobText = (text) => text.replace(/\\x([2-7][0-9A-F])/gi, (whole, hex) => String.fromCharCode(parseInt(hex, 16)));
+/** A BLOB comes as base64: shown as the text that it most often is. */
+function blobText(base64) {
+  try {
+    const raw = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+    return new TextDecoder().decode(raw);
+  } catch {
+    return base64;
+  }
+}
 
 function valueText(value, type) {
   if (value === null) return "NULL";
@@ -86,11 +93,14 @@ function valueText(value, type) {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-/** The answer of a SELECT as a table. `raw` names columns in the font of code. */
-function answerTable(answer, raw = []) {
+/** The answer of a SELECT as a table. `raw` names columns in the font of code; `sort` {column, descending} is marked. */
+function answerTable(answer, raw = [], sort = {}) {
   const figures = answer.types.map(isFigure);
   const head = element("tr");
-  answer.columns.forEach((name, i) => head.append(element("th", figures[i] ? { class: "figure" } : {}, name)));
+  answer.columns.forEach((name, i) => {
+    const arrow = name === sort.column ? (sort.descending ? " ↓" : " ↑") : "";
+    head.append(element("th", { class: figures[i] ? "figure" : "", "data-column": name }, name + arrow));
+  });
   const table = element("table", {}, element("thead", {}, head));
   const body = element("tbody");
   for (const row of answer.rows) {

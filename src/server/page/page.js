@@ -3,8 +3,10 @@
 const kLookEveryMs = 1000;
 const kRowsShown = 20;
 const kRatePoints = 120;
+const kRowsShare = 8;  // a large view is asked for its rows less often: the node shall not work for the page alone
 
-const page = { rates: new Rates(), history: [], lastLook: 0, selected: "", deadStream: "", status: null, looks: 0 };
+const page = { rates: new Rates(), history: [], lastLook: 0, selected: "", sorts: new Map(), columns: new Map(), rowsAt: 0,
+  deadStream: "", status: null, looks: 0 };
 
 function setText(id, text) {
   const node = byId(id);
@@ -67,6 +69,20 @@ function showProblem(place, error) {
   place.replaceChildren(element("p", { class: "problem" }, error.hint ? error.message + "\n" + error.hint : error.message));
 }
 
+/** ORDER BY of the rows shown: the column that was clicked; else a report's own order, when it has a rank. */
+function orderOf(view) {
+  const sort = page.sorts.get(view);
+  if (sort) return " ORDER BY " + quoted(sort.column) + (sort.descending ? " DESC" : "");
+  const columns = page.columns.get(view) || [];
+  const rank = columns.indexOf("rank");
+  return rank < 0 ? "" : " ORDER BY " + columns.slice(0, rank + 1).map(quoted).join(", ");
+}
+
+function showRowsNote(view, shown) {
+  const all = view && view.kept !== false ? Math.max(view.rows, shown) : shown;
+  setText("rows-note", shown < all ? shown + " of " + count(all) : plural(all, "row"));
+}
+
 async function showRows(status) {
   const names = status.views.map((view) => view.name);
   const chosen = page.selected || (names.includes("report") ? "report" : names[names.length - 1]);
@@ -77,18 +93,21 @@ async function showRows(status) {
     return;
   }
   const wanted = page.selected;
+  const begin = performance.now();
   try {
-    const answer = await runSql(`SELECT * FROM ${quoted(wanted)} LIMIT ${kRowsShown}`);
+    const answer = await runSql(`SELECT * FROM ${quoted(wanted)}${orderOf(wanted)} LIMIT ${kRowsShown}`);
     if (wanted !== page.selected) return;
-    const view = status.views.find((one) => one.name === wanted);
-    const all = view && view.kept !== false ? Math.max(view.rows, answer.rows.length) : answer.rows.length;
-    setText("rows-note", answer.rows.length < all ? "the first " + answer.rows.length + " of " + count(all) : plural(all, "row"));
-    byId("rows").replaceChildren(answer.rows.length ? answerTable(answer) : element("p", { class: "empty" }, "No rows yet."));
+    page.columns.set(wanted, answer.columns);
+    showRowsNote(status.views.find((one) => one.name === wanted), answer.rows.length);
+    byId("rows").replaceChildren(answer.rows.length ? answerTable(answer, [], page.sorts.get(wanted))
+      : element("p", { class: "empty" }, "No rows yet."));
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     setText("rows-note", "");
     showProblem(byId("rows"), error);
   }
+  const now = performance.now();
+  page.rowsAt = now + kRowsShare * (now - begin);
 }
 
 async function showDead(status) {
@@ -186,7 +205,8 @@ async function look() {
     showHealth(status);
     showNumbers(status);
     showPipeline(status, seconds);
-    const [report] = await Promise.all([ask("v1/ledger"), showRows(status), showDead(status)]);
+    const rows = now >= page.rowsAt ? showRows(status) : null;
+    const [report] = await Promise.all([ask("v1/ledger"), rows, showDead(status)]);
     showLedger(report);
     page.looks += 1;
     document.body.dataset.looks = page.looks;
@@ -217,6 +237,13 @@ function start() {
   byId("graph").addEventListener("click", (event) => {
     const box = event.target.closest("g.box.selectable");
     if (box) select(box.dataset.name);
+  });
+  byId("rows").addEventListener("click", (event) => {
+    const column = event.target.closest("th")?.dataset.column;
+    if (column === undefined) return;
+    const before = page.sorts.get(page.selected);
+    page.sorts.set(page.selected, { column, descending: before?.column === column ? !before.descending : true });
+    select(page.selected);
   });
   byId("dead-stream").addEventListener("change", (event) => { page.deadStream = event.target.value; });
   byId("token-form").addEventListener("submit", (event) => {
