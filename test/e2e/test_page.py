@@ -5,19 +5,15 @@ error, and a node that goes away is noticed. Keeps a screenshot in build/artifac
 import json
 import os
 import re
-import signal
-import subprocess
 import sys
 import tempfile
 import unittest
-import urllib.request
 from pathlib import Path
 
-from devtools import WAIT_SECONDS, Browser, find_chromium, wait_until
+from devtools import Browser, find_chromium, wait_until
+from node_process import NodeProcess
 
-SOURCE = Path(os.environ.get("MILLRACE_SOURCE_DIR", Path(__file__).resolve().parents[2]))
-BINARY = os.environ.get("MILLRACE_BINARY", str(SOURCE / "build/millrace"))
-ARTIFACTS = SOURCE / "build/artifacts"
+ARTIFACTS = Path(os.environ.get("MILLRACE_SOURCE_DIR", Path(__file__).resolve().parents[2])) / "build/artifacts"
 
 PIPELINE = """
 CREATE STREAM orders (id BIGINT, item VARCHAR, amount DOUBLE) WITH (format = 'json');
@@ -29,40 +25,6 @@ ITEMS = ("espresso", "tea", "croissant")
 BROKEN = '{"id": "no number", "item": "tea"}'
 
 
-class Node:
-    """`millrace run` of the pipeline in a temporary directory."""
-
-    def __init__(self, directory: str):
-        pipeline = Path(directory) / "pipeline.sql"
-        pipeline.write_text(PIPELINE)
-        self._process = subprocess.Popen([BINARY, "run", str(pipeline), "--data", f"{directory}/data", "--listen", "127.0.0.1:0"],
-                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, bufsize=1)
-        self.url = self._read_url()
-        self._sent = 0
-
-    def _read_url(self) -> str:
-        seen = []
-        for line in self._process.stderr:
-            seen.append(line)
-            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-                return found.group(0)
-        raise AssertionError("the node did not say where it listens:\n" + "".join(seen))
-
-    def send(self, count: int, *more: str) -> None:
-        lines = [json.dumps({"id": self._sent + i, "item": ITEMS[i % len(ITEMS)], "amount": i % 100}) for i in range(count)]
-        self._sent += count
-        request = urllib.request.Request(f"{self.url}/v1/streams/orders", "\n".join([*lines, *more]).encode(),
-                                         {"Content-Type": "application/x-ndjson"})
-        with urllib.request.urlopen(request, timeout=WAIT_SECONDS) as answer:
-            assert json.load(answer)["accepted"] == count + len(more)
-
-    def stop(self) -> int:
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-        self._process.stderr.close()
-        return self._process.wait(timeout=WAIT_SECONDS)
-
-
 def figure(text: str) -> int:
     digits = re.sub(r"\D", "", text)
     return int(digits) if digits else -1
@@ -72,12 +34,23 @@ class PageTest(unittest.TestCase):
     def setUp(self):
         directory = tempfile.TemporaryDirectory(prefix="millrace-page-")
         self.addCleanup(directory.cleanup)
-        self.node = Node(directory.name)
-        self.addCleanup(self.node.stop)
+        pipeline = Path(directory.name) / "pipeline.sql"
+        pipeline.write_text(PIPELINE, encoding="utf-8")
+        self.node = NodeProcess(Path(directory.name) / "data", Path(directory.name) / "log")
+        self.addCleanup(self.node.close)
+        self.node.run(pipeline, {})
+        self.url = f"http://127.0.0.1:{self.node.port}"
+        self.sent = 0
         self.browser = Browser(find_chromium())
         self.addCleanup(self.browser.close)
-        self.browser.open(self.node.url + "/")
+        self.browser.open(self.url + "/")
         wait_until("a first look", lambda: self.looks() >= 1)
+
+    def send(self, count: int, *more: str) -> None:
+        lines = [json.dumps({"id": self.sent + i, "item": ITEMS[i % len(ITEMS)], "amount": i % 100}) for i in range(count)]
+        lines += more
+        self.sent += count
+        self.assertEqual(self.node.append("orders", [f"{line}\n".encode() for line in lines], f"request {self.sent}"), len(lines))
 
     def looks(self) -> int:
         return int(self.browser.evaluate("document.body ? document.body.dataset.looks || 0 : 0"))
@@ -88,11 +61,11 @@ class PageTest(unittest.TestCase):
 
     def test_shows_what_happens(self):
         self.assertEqual(self.browser.text("#rows-in"), "0")
-        self.node.send(300)
+        self.send(300)
         wait_until("300 rows taken", lambda: figure(self.browser.text("#rows-in")) == 300)
         moving = False
         for _ in range(4):
-            self.node.send(500, BROKEN)
+            self.send(500, BROKEN)
             seen = self.looks()
             wait_until("another look", lambda: self.looks() > seen)
             moving = moving or self.browser.evaluate("document.querySelectorAll('.edge.moving').length > 0")
@@ -117,12 +90,12 @@ class PageTest(unittest.TestCase):
         self.browser.evaluate("document.getElementById('theme').click()")
         self.browser.screenshot(ARTIFACTS / "page_dark.png")
         self.assertEqual(self.browser.problems, [])
-        outside = [url for url in self.browser.requested if not url.startswith((self.node.url, "data:", "about:"))]
+        outside = [url for url in self.browser.requested if not url.startswith((self.url, "data:", "about:"))]
         self.assertEqual(outside, [], "the page asks nobody but its node")
 
     def test_notices_that_the_node_is_gone(self):
         self.shows("#state", "running")
-        self.assertEqual(self.node.stop(), 0)
+        self.node.stop()
         self.shows("#state", "gone")
         self.shows("#banner", "does not answer")
         self.assertFalse(self.browser.evaluate("document.getElementById('banner').hidden"))
@@ -132,6 +105,4 @@ if __name__ == "__main__":
     if find_chromium() is None:
         print("skipped: there is no Chromium on this machine (apt install chromium)")
         sys.exit(0)
-    if not Path(BINARY).exists():
-        sys.exit(f"there is no binary at {BINARY}; run make build first")
     unittest.main(verbosity=2)

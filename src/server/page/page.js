@@ -231,6 +231,7 @@ function start() {
   const select = (name) => {
     page.selected = name;
     byId("view").value = name;
+    for (const box of document.querySelectorAll("#graph g.box")) box.classList.toggle("selected", box.dataset.name === name);
     if (page.status) showRows(page.status).catch(showGone);
   };
   byId("view").addEventListener("change", (event) => select(event.target.value));
