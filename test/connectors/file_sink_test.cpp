@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/real_env.h"
 #include "base/simulated_env.h"
 #include "connectors/connector.h"
 #include "formats/compression.h"
@@ -228,7 +229,8 @@ std::vector<int64_t> all_rows() {
 
 TEST(FileSink, ExactlyOnceWhereverThePowerGoes) {
   for (const std::string format : {"json", "parquet"}) {
-    for (Survival survival : {Survival::kNothing, Survival::kEverything, Survival::kSeeded}) {
+    for (Survival survival : {Survival::kSeeded, Survival::kNothing, Survival::kEverything}) {
+      if (format == "parquet" && survival != Survival::kSeeded) continue;  // each look into a file opens a DuckDB
       bool finished = false;
       uint64_t cuts = 0;
       for (uint64_t at = 0; !finished; ++at, ++cuts) {
@@ -271,6 +273,37 @@ TEST(FileSink, ExactlyOnceWhateverOperationFails) {
     }
   }
   EXPECT_GT(failures, 20);
+}
+
+TEST(FileSink, OnARealDisk) {
+  RealEnv env;
+  std::string folder = testing::TempDir() + "millrace_file_sink_test";
+  ASSERT_TRUE(env.files().remove_recursively(folder).ok());
+  for (const std::string format : {"json", "parquet"}) {
+    SinkSetup setup = sink_setup(env, SinkMode::kAppend, format, folder + "/parts");
+    for (int64_t start = 0; start < 6000; start += 2000) {
+      auto sink = make_sink("file", setup);
+      ASSERT_TRUE(sink.ok());
+      ASSERT_EQ(*(*sink)->open(), start);
+      ASSERT_TRUE((*sink)->write(numbers(start, start + 2000), start + 2000).ok());
+      ASSERT_TRUE((*sink)->commit().ok());
+      ASSERT_TRUE((*sink)->write(numbers(0, 1), start + 2001).ok());  // is left behind
+    }
+    setup.mode = SinkMode::kSnapshot;
+    auto sink = make_sink("file", setup);
+    ASSERT_TRUE((*sink)->open().ok());
+    ASSERT_TRUE((*sink)->replace(reader_of(3000), 1).ok());
+  }
+  std::vector<std::string> expected;
+  for (int64_t start = 0; start < 6000; start += 2000) {
+    expected.push_back(part(start, start + 1999, ".ndjson"));
+    expected.push_back(part(start, start + 1999, ".parquet"));
+  }
+  expected.insert(expected.end(), {"numbers.ndjson", "numbers.parquet"});
+  EXPECT_EQ(names(env, folder + "/parts"), expected);
+  EXPECT_EQ(*lake::parquet_text(env, folder + "/parts/numbers.parquet", "count(*), sum(n)"), "3000|4498500\n");
+  EXPECT_EQ(*lake::parquet_text(env, folder + "/parts/" + part(4000, 5999, ".parquet"), "count(*), min(n)"), "2000|4000\n");
+  EXPECT_TRUE(env.files().remove_recursively(folder).ok());
 }
 
 TEST(FileSink, ErrorsSayWhere) {
