@@ -54,7 +54,7 @@ class JsonDecoder final : public Decoder {
   };
 
   std::shared_ptr<Buffer> buffer_for(std::span<const std::string_view> records) {
-    size_t bytes = 1;
+    size_t bytes = kJsonPadding;
     for (std::string_view record : records) bytes += record.size() + 1;
     // One buffer is kept; when no batch holds it any more it is used again.
     if (kept_ && kept_.use_count() == 1 && kept_->capacity >= bytes) return kept_;
@@ -86,11 +86,10 @@ class JsonDecoder final : public Decoder {
         good = store_.store_record(walk_, record, columns_, output.row, reason);
         token = walk_.token();
         if (!good) token = first_token_from(begin + record.size(), token);
-        begin += record.size() + 1;
       } else {
         good = decode_alone(record, output.row, reason);
-        begin += record.size() + 1;
       }
+      begin += record.size() + 1;
       if (good) {
         output.decoded.push_back(first + i);
         ++output.row;

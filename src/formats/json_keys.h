@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -27,7 +28,7 @@ class JsonKeys {
   /// fits) or kUnknown. False when it is not a valid JSON string.
   bool find(std::string_view token, uint32_t& index) {
     uint32_t guess = slots_[last_].next;
-    if (slots_[guess].token != token) return find_slowly(token, index);
+    if (!same_bytes(slots_[guess].token, token)) return find_slowly(token, index);
     last_ = guess;
     index = slots_[guess].index;
     return true;
@@ -44,6 +45,28 @@ class JsonKeys {
     using is_transparent = void;
     size_t operator()(std::string_view token) const { return hash_bytes(token); }
   };
+
+  /// Keys are short: a call of memcmp costs more than it does.
+  static bool same_bytes(std::string_view a, std::string_view b) {
+    if (a.size() != b.size()) return false;
+    if (a.size() < 4) return a == b;
+    if (a.size() < 8) return same_ends<uint32_t>(a, b);
+    for (size_t at = 0; at + 8 < a.size(); at += 8) {
+      if (word_at<uint64_t>(a.data() + at) != word_at<uint64_t>(b.data() + at)) return false;
+    }
+    return word_at<uint64_t>(a.data() + a.size() - 8) == word_at<uint64_t>(b.data() + b.size() - 8);
+  }
+  template <typename Word>
+  static Word word_at(const char* bytes) {
+    Word word;
+    std::memcpy(&word, bytes, sizeof word);
+    return word;
+  }
+  template <typename Word>
+  static bool same_ends(std::string_view a, std::string_view b) {
+    size_t last = a.size() - sizeof(Word);
+    return word_at<Word>(a.data()) == word_at<Word>(b.data()) && word_at<Word>(a.data() + last) == word_at<Word>(b.data() + last);
+  }
 
   bool find_slowly(std::string_view token, uint32_t& index);
   uint32_t index_of(std::string_view name) const;

@@ -21,11 +21,15 @@ struct JsonPlan {
 
   batch::Type type;
   batch::TypeId id;
+  bool raw;                      ///< JSON's own type: any value, kept as its text
   JsonKeys keys;                 ///< of a STRUCT or the record
   std::vector<uint64_t> seen;    ///< by field: the object that had it last
   uint64_t object = 0;           ///< counts objects
-  std::vector<JsonPlan> inside;  ///< the fields, or the element
+  std::vector<JsonPlan> inside;  ///< the fields, the element, or the value of a MAP
 };
+
+/// So many bytes must be readable behind a record.
+inline constexpr size_t kJsonPadding = 16;
 
 class JsonStore {
  public:
@@ -43,6 +47,9 @@ class JsonStore {
   Outcome store_object(JsonPlan& plan, ColumnOf&& column_of, size_t row);
   Outcome store_value(JsonPlan& plan, batch::MutableColumn column, size_t row);
   Outcome store_list(JsonPlan& plan, batch::MutableColumn column, size_t row);
+  Outcome store_map(JsonPlan& plan, batch::MutableColumn column, size_t row);
+  bool store_map_key(batch::MutableColumn& keys, size_t row);
+  Outcome store_raw(batch::MutableColumn column, size_t row);
   Outcome store_string(JsonPlan& plan, batch::MutableColumn column, size_t row);
   Outcome store_number(JsonPlan& plan, batch::MutableColumn column, size_t row);
   Outcome store_literal(JsonPlan& plan, batch::MutableColumn column, size_t row);

@@ -286,6 +286,7 @@ bool can_decode(const batch::Type& type) {
       }
       return true;
     case TypeId::kMap:
+      return type.child().struct_field_type(0).id() == TypeId::kVarchar && can_decode(type.child().struct_field_type(1));
     case TypeId::kArray:
     case TypeId::kEnum:
     case TypeId::kInterval:

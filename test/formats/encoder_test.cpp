@@ -52,6 +52,8 @@ TEST(Encoder, WritesEachTypeAsPromised) {
   EXPECT_EQ(through("VARCHAR[][]", "[[\"a\"],[],null]"), "[[\"a\"],[],null]");
   EXPECT_EQ(through("STRUCT(a INTEGER, b TIMESTAMP[])", R"({"b":["2025-01-31"],"a":1})"), R"({"a":1,"b":["2025-01-31T00:00:00Z"]})");
   EXPECT_EQ(through("STRUCT(a DECIMAL(4,1))[]", R"([{"a":1},null,{}])"), R"([{"a":"1.0"},null,{"a":null}])");
+  EXPECT_EQ(through("MAP(VARCHAR, DATE[])", R"({"a":["2025-01-31"],"b c":null})"), R"({"a":["2025-01-31"],"b c":null})");
+  EXPECT_EQ(through("JSON", "{ \"a\" :\n[1.50,\r\n\"x\\n\"]}"), "{ \"a\" : [1.50,  \"x\\n\"]}");
   EXPECT_EQ(through("INTEGER", "null"), "null");
 }
 

@@ -1,6 +1,8 @@
 // What a column of each type takes from JSON, and what a record that does not fit says.
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "formats/decoding.h"
 
 namespace millrace::formats {
@@ -53,6 +55,11 @@ const Case kCases[] = {
     {"STRUCT(a INTEGER, b VARCHAR)", "{\"b\":\"x\",\"a\":1,\"c\":[{}]}", "{'a': 1, 'b': x}"},
     {"STRUCT(a INTEGER, b VARCHAR)", "{}", "{'a': NULL, 'b': NULL}"}, {"STRUCT(a INTEGER, b VARCHAR)", "{\"a\":\"x\"}", "!"},
     {"STRUCT(a INTEGER)", "[]", "!"}, {"STRUCT(a INTEGER[], s STRUCT(x BOOLEAN))", "{\"s\":{\"x\":true},\"a\":[1]}", "{'a': [1], 's': {'x': true}}"},
+    {"MAP(VARCHAR, INTEGER)", "{\"b\":1,\"a\":null,\"b\":3}", "{b=1, a=NULL}"}, {"MAP(VARCHAR, INTEGER)", "{}", "{}"},
+    {"MAP(VARCHAR, INTEGER)", "{\"b\":\"x\"}", "!"}, {"MAP(VARCHAR, INTEGER)", "[]", "!"}, {"MAP(VARCHAR, INTEGER)", "{\"b\":1,}", "!"},
+    {"MAP(VARCHAR, VARCHAR[])[]", "[{\"k\\n\":[\"x\"]},null,{}]", "[{'k\n'=[x]}, NULL, {}]"},
+    {"JSON", "{ \"a\": [1, 2] }", "{ \"a\": [1, 2] }"}, {"JSON", "7 ", "7"}, {"JSON", "\"x\"", "\"x\""}, {"JSON", "null", "NULL"}, {"JSON", "[1,]", "!"},
+    {"JSON", "nul", "!"}, {"JSON[]", "[1,{\"a\":null},null]", "[1, '{\"a\":null}', NULL]"},
     {"STRUCT(a INTEGER)[]", "[{\"a\":1},{\"a\":null},null,{}]", "[{'a': 1}, {'a': NULL}, NULL, {'a': NULL}]"},
 };
 
@@ -122,6 +129,20 @@ TEST(JsonFields, ManyOrdersAndUnknownOnes) {
     std::string number = std::to_string(i);
     EXPECT_EQ(result.rows.row_text(i), "[+1] " + number + ", x" + number + ", true") << records[i];
   }
+}
+
+TEST(JsonFields, LargeMapsKeepTheFirstOfEachKey) {
+  nlohmann::ordered_json expected;
+  std::string record = "{\"m\":{";
+  for (int i = 0; i < 3000; ++i) {
+    std::string key = "key number " + std::to_string(i * 7919 % 1000);
+    if (!expected.contains(key)) expected[key] = i;
+    record += (i ? ",\"" : "\"") + key + "\":" + std::to_string(i);
+  }
+  record += "}}";
+  Decoding result = decode_json("m MAP(VARCHAR, INTEGER)", {record, record});
+  ASSERT_TRUE(result.errors.empty()) << result.errors[0].reason;
+  EXPECT_EQ(result.rows.json_text(0, 1), expected.dump());
 }
 
 TEST(JsonFields, ManyColumns) {
