@@ -169,9 +169,9 @@ std::string statement(const Inferred& inferred, const InferOptions& options, boo
   std::string time_column;
   for (size_t i = 0; i < inferred.row.fields().size(); ++i) {
     const auto& [name, type] = inferred.row.fields()[i];
-    if (time_column.empty() && type.sql(options.quote_name) == "TIMESTAMP") time_column = options.quote_name(name);
+    if (time_column.empty() && type.sql(options.quote_name, csv) == "TIMESTAMP") time_column = options.quote_name(name);
     bool last = i + 1 == inferred.row.fields().size();
-    text += "  " + options.quote_name(name) + " " + type.sql(options.quote_name) + (last ? "" : ",");
+    text += "  " + options.quote_name(name) + " " + type.sql(options.quote_name, csv) + (last ? "" : ",");
     if (std::string warning = type.warning(csv); !warning.empty()) text += "  -- " + warning;
     text += "\n";
   }

@@ -1,8 +1,8 @@
 // From a sample of a file to the CREATE STREAM that reads it.
 //
 // Types are chosen so that every value of the sample decodes, and wide enough for values that the sample does not show:
-// whole numbers become BIGINT, texts that are all timestamps TIMESTAMP. A column whose values do not agree becomes VARCHAR,
-// with a comment that says what will not decode.
+// whole numbers become BIGINT, texts that are all timestamps TIMESTAMP. A column whose values do not agree becomes JSON (in CSV
+// VARCHAR), with a comment.
 #pragma once
 
 #include <string>

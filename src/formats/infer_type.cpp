@@ -69,7 +69,7 @@ uint32_t InferredType::families() const {
   return families;
 }
 
-std::string InferredType::sql(QuoteName quote_name) const {
+std::string InferredType::sql(QuoteName quote_name, bool csv) const {
   switch (families()) {
     case kBooleans: return "BOOLEAN";
     case kNumbers:
@@ -82,22 +82,23 @@ std::string InferredType::sql(QuoteName quote_name) const {
       if (texts == kTimestamp) return "TIMESTAMP";
       return texts == kUuid ? "UUID" : "VARCHAR";
     }
-    case kLists: return fields_.front().second.sql(quote_name) + "[]";
+    case kLists: return fields_.front().second.sql(quote_name, csv) + "[]";
     case kStructs: {
       std::string text;
       for (const auto& [name, type] : fields_) {
-        text += (text.empty() ? "STRUCT(" : ", ") + quote_name(name) + " " + type.sql(quote_name);
+        text += (text.empty() ? "STRUCT(" : ", ") + quote_name(name) + " " + type.sql(quote_name, csv);
       }
-      return text.empty() ? "VARCHAR" : text + ")";
+      return text.empty() ? "JSON" : text + ")";
     }
-    default: return "VARCHAR";
+    case 0: return "VARCHAR";
+    default: return csv ? "VARCHAR" : "JSON";
   }
 }
 
 std::string InferredType::warning(bool csv) const {
   uint32_t mixed = families();
   if (mixed == 0) return "always NULL in the sample";
-  if (mixed == kStructs && fields_.empty()) return "an object without fields in the sample; not decoded as VARCHAR";
+  if (mixed == kStructs && fields_.empty()) return "an object without fields in the sample";
   if (std::popcount(mixed) == 1) {
     for (const auto& [name, type] : fields_) {
       if (std::string inner = type.warning(csv); !inner.empty()) return (name.empty() ? "elements" : name) + ": " + inner;
@@ -110,7 +111,7 @@ std::string InferredType::warning(bool csv) const {
   for (int i = 0; i < 5; ++i) {
     if (mixed >> i & 1) kinds += (kinds.empty() ? "" : " and ") + std::string(kNames[i]);
   }
-  return "mixed " + kinds + "; as VARCHAR only text decodes";
+  return "mixed " + kinds;
 }
 
 }  // namespace millrace::formats

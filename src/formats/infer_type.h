@@ -29,10 +29,9 @@ class InferredType {
   const std::vector<std::pair<std::string, InferredType>>& fields() const { return fields_; }
 
   using QuoteName = std::string (*)(std::string_view);
-  /// As SQL writes it.
-  std::string sql(QuoteName quote_name) const;
-  /// What of the sample will not decode with sql(), for a comment; empty: everything will. In CSV all values are text, so
-  /// VARCHAR takes any of them.
+  /// As SQL writes it. In CSV all values are text, so VARCHAR takes what is mixed; in JSON the type JSON does.
+  std::string sql(QuoteName quote_name, bool csv) const;
+  /// What a reader should know of sql(), for a comment; empty: nothing.
   std::string warning(bool csv) const;
 
  private:
