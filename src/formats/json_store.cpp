@@ -137,7 +137,7 @@ JsonPlan::JsonPlan(batch::Type plan_type, const batch::Schema* fields)
   if (id == TypeId::kMap) inside.emplace_back(type.child().struct_field_type(1));
 }
 
-JsonStore::Outcome JsonStore::store_number(JsonPlan& plan, batch::MutableColumn column, size_t row) {
+JsonStore::Outcome JsonStore::store_number(JsonPlan& plan, batch::MutableColumn& column, size_t row) {
   std::string_view token = walk_->take();
   int64_t value = 0;
   if (short_integer(token, value)) {
@@ -152,7 +152,7 @@ JsonStore::Outcome JsonStore::store_number(JsonPlan& plan, batch::MutableColumn 
   return store_any_number(plan.type, token, column, row) ? Outcome::kStored : Outcome::kWrongType;
 }
 
-JsonStore::Outcome JsonStore::store_string(JsonPlan& plan, batch::MutableColumn column, size_t row) {
+JsonStore::Outcome JsonStore::store_string(JsonPlan& plan, batch::MutableColumn& column, size_t row) {
   std::string_view text;
   bool escaped = false;
   if (!walk_->take_string(text, scratch_, escaped)) return Outcome::kBadJson;
@@ -174,7 +174,7 @@ JsonStore::Outcome JsonStore::store_string(JsonPlan& plan, batch::MutableColumn 
   return !text.empty() && store_quoted(plan.type, text, column, row) ? Outcome::kStored : Outcome::kWrongType;
 }
 
-JsonStore::Outcome JsonStore::store_literal(JsonPlan& plan, batch::MutableColumn column, size_t row) {
+JsonStore::Outcome JsonStore::store_literal(JsonPlan& plan, batch::MutableColumn& column, size_t row) {
   std::string_view token = walk_->take();
   if (token == "null") return Outcome::kNull;
   if (token != "true" && token != "false") return Outcome::kBadJson;
@@ -183,7 +183,7 @@ JsonStore::Outcome JsonStore::store_literal(JsonPlan& plan, batch::MutableColumn
   return Outcome::kStored;
 }
 
-JsonStore::Outcome JsonStore::store_list(JsonPlan& plan, batch::MutableColumn column, size_t row) {
+JsonStore::Outcome JsonStore::store_list(JsonPlan& plan, batch::MutableColumn& column, size_t row) {
   walk_->next();
   size_t count = walk_->count_elements();
   size_t first = column.add_list(row, count);
@@ -211,7 +211,7 @@ bool JsonStore::store_map_key(batch::MutableColumn& keys, size_t row) {
   return true;
 }
 
-JsonStore::Outcome JsonStore::store_map(JsonPlan& plan, batch::MutableColumn column, size_t row) {
+JsonStore::Outcome JsonStore::store_map(JsonPlan& plan, batch::MutableColumn& column, size_t row) {
   walk_->next();
   size_t first = column.add_list(row, walk_->count_elements());
   size_t stored = 0;
@@ -244,7 +244,7 @@ JsonStore::Outcome JsonStore::store_map(JsonPlan& plan, batch::MutableColumn col
   return walk_->take('}') ? Outcome::kStored : Outcome::kBadJson;
 }
 
-JsonStore::Outcome JsonStore::store_raw(batch::MutableColumn column, size_t row) {
+JsonStore::Outcome JsonStore::store_raw(batch::MutableColumn& column, size_t row) {
   const uint32_t* token = walk_->token();
   bool maybe_null = walk_->peek() == 'n';
   if (!walk_->skip()) return Outcome::kBadJson;
@@ -253,7 +253,7 @@ JsonStore::Outcome JsonStore::store_raw(batch::MutableColumn column, size_t row)
   return Outcome::kStored;
 }
 
-JsonStore::Outcome JsonStore::store_bracket(JsonPlan& plan, batch::MutableColumn column, size_t row) {
+JsonStore::Outcome JsonStore::store_bracket(JsonPlan& plan, batch::MutableColumn& column, size_t row) {
   bool list = walk_->peek() == '[';
   if (list && plan.id == TypeId::kList) return store_list(plan, column, row);
   if (!list && plan.id == TypeId::kStruct) {
@@ -263,7 +263,7 @@ JsonStore::Outcome JsonStore::store_bracket(JsonPlan& plan, batch::MutableColumn
   return walk_->skip() ? Outcome::kWrongType : Outcome::kBadJson;
 }
 
-JsonStore::Outcome JsonStore::store_value(JsonPlan& plan, batch::MutableColumn column, size_t row) {
+JsonStore::Outcome JsonStore::store_value(JsonPlan& plan, batch::MutableColumn& column, size_t row) {
   if (plan.raw) return store_raw(column, row);
   const uint32_t* token = walk_->token();
   Outcome outcome;
@@ -304,7 +304,7 @@ JsonStore::Outcome JsonStore::store_object(JsonPlan& plan, ColumnOf&& column_of,
       continue;
     }
     plan.seen[field] = object;
-    batch::MutableColumn column = column_of(field);
+    auto&& column = column_of(field);
     Outcome outcome = store_value(plan.inside[field], column, row);
     if (outcome == Outcome::kStored) continue;
     if (outcome == Outcome::kNull) nulls_.emplace_back(column, row);
@@ -339,7 +339,7 @@ bool JsonStore::store_record(JsonWalk& walk, std::string_view record, std::vecto
     return false;
   }
   nulls_.clear();
-  Outcome outcome = store_object(record_, [&](size_t field) { return columns[field]; }, row);
+  Outcome outcome = store_object(record_, [&](size_t field) -> batch::MutableColumn& { return columns[field]; }, row);
   if (outcome == Outcome::kWrongType) {
     reason = wrong_type();
     path_.clear();

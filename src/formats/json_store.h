@@ -45,15 +45,15 @@ class JsonStore {
 
   template <typename ColumnOf>
   Outcome store_object(JsonPlan& plan, ColumnOf&& column_of, size_t row);
-  Outcome store_value(JsonPlan& plan, batch::MutableColumn column, size_t row);
-  Outcome store_list(JsonPlan& plan, batch::MutableColumn column, size_t row);
-  Outcome store_map(JsonPlan& plan, batch::MutableColumn column, size_t row);
+  Outcome store_value(JsonPlan& plan, batch::MutableColumn& column, size_t row);
+  Outcome store_list(JsonPlan& plan, batch::MutableColumn& column, size_t row);
+  Outcome store_map(JsonPlan& plan, batch::MutableColumn& column, size_t row);
   bool store_map_key(batch::MutableColumn& keys, size_t row);
-  Outcome store_raw(batch::MutableColumn column, size_t row);
-  Outcome store_string(JsonPlan& plan, batch::MutableColumn column, size_t row);
-  Outcome store_number(JsonPlan& plan, batch::MutableColumn column, size_t row);
-  Outcome store_literal(JsonPlan& plan, batch::MutableColumn column, size_t row);
-  Outcome store_bracket(JsonPlan& plan, batch::MutableColumn column, size_t row);
+  Outcome store_raw(batch::MutableColumn& column, size_t row);
+  Outcome store_string(JsonPlan& plan, batch::MutableColumn& column, size_t row);
+  Outcome store_number(JsonPlan& plan, batch::MutableColumn& column, size_t row);
+  Outcome store_literal(JsonPlan& plan, batch::MutableColumn& column, size_t row);
+  Outcome store_bracket(JsonPlan& plan, batch::MutableColumn& column, size_t row);
   std::string wrong_type() const;
 
   JsonPlan record_;
