@@ -137,7 +137,7 @@ class RandomRows {
     constexpr Integer kEdges[] = {std::numeric_limits<Integer>::min(), std::numeric_limits<Integer>::max(), 0, 1, static_cast<Integer>(-1)};
     return random_() % 2 ? kEdges[random_() % 5] : static_cast<Integer>(random_());
   }
-  int64_t below(int64_t limit) { return static_cast<int64_t>(random_() % static_cast<uint64_t>(2 * limit - 1)) - limit + 1; }
+  int64_t below(int64_t limit) { return static_cast<int64_t>(random_() % (2 * static_cast<uint64_t>(limit) - 1)) - limit + 1; }
   std::string text(bool utf8) {
     static const std::vector<std::string> kParts = {"a", "\"", ",", "\n", "\r", "\\", "\x01", "\xc3\xa9", "\xf0\x9f\x98\x80", " ", "null", "\x7f", ";"};
     std::string out;
@@ -149,7 +149,7 @@ class RandomRows {
       case 4: return column.set<int16_t>(row, static_cast<int16_t>(below(10000)));
       case 9: return column.set<int32_t>(row, static_cast<int32_t>(below(1000000000)));
       case 18: return column.set<int64_t>(row, below(1000000000000000000));
-      default: return column.set<batch::int128>(row, static_cast<batch::int128>(below(INT64_C(9000000000000000000))) * static_cast<int64_t>(random_() >> 2));
+      default: return column.set<batch::int128>(row, static_cast<batch::int128>(below(INT64_C(4000000000000000000))) * static_cast<int64_t>(random_() >> 2));
     }
   }
   void set(const batch::Type& type, batch::MutableColumn& column, size_t row, bool utf8) {

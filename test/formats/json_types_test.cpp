@@ -27,14 +27,15 @@ const Case kCases[] = {
     {"BIGINT", "-9223372036854775808", "-9223372036854775808"}, {"BIGINT", "-9223372036854775809", "!"},
     {"BIGINT", "9007199254740993", "9007199254740993"}, {"BIGINT", "1e18", "1000000000000000000"}, {"BIGINT", "1e400", "!"},
     {"UBIGINT", "18446744073709551615", "18446744073709551615"}, {"UBIGINT", "18446744073709551616", "!"},
-    {"HUGEINT", "99999999999999999999999999999999999999", "99999999999999999999999999999999999999"},
+    {"HUGEINT", "170141183460469231731687303715884105727", "170141183460469231731687303715884105727"},
     {"HUGEINT", "170141183460469231731687303715884105728", "!"}, {"HUGEINT", "\"-12345678901234567890123\"", "-12345678901234567890123"},
     {"DECIMAL(10,2)", "12.5", "12.50"}, {"DECIMAL(10,2)", "\"12.50\"", "12.50"}, {"DECIMAL(10,2)", "12.505", "!"},
     {"DECIMAL(10,2)", "1e9", "!"}, {"DECIMAL(10,2)", "99999999.99", "99999999.99"}, {"DECIMAL(10,2)", "100000000", "!"},
     {"DECIMAL(38,4)", "\"1234567890123456789012345678901234.5678\"", "1234567890123456789012345678901234.5678"},
     {"DECIMAL(4,1)", "-0.1", "-0.1"}, {"DECIMAL(18,3)", "0.001", "0.001"}, {"DECIMAL(10,2)", "\"x\"", "!"},
     {"DOUBLE", "0.1", "0.1"}, {"DOUBLE", "1", "1.0"}, {"DOUBLE", "-1e-3", "-0.001"}, {"DOUBLE", "1.7976931348623157e308", "1.7976931348623157e+308"},
-    {"DOUBLE", "5e-324", "5e-324"}, {"DOUBLE", "true", "!"}, {"FLOAT", "1.5", "1.5"}, {"FLOAT", "16777217", "16777216.0"},
+    {"DOUBLE", "5e-324", "5e-324"}, {"DOUBLE", "true", "!"}, {"DOUBLE", "1e999", "!"}, {"DOUBLE", "\"1.5\"", "!"},
+    {"DOUBLE", "\"NaN\"", "nan"}, {"DOUBLE", "\"-Infinity\"", "-inf"}, {"FLOAT", "1.5", "1.5"}, {"FLOAT", "16777217", "16777216.0"},
     {"VARCHAR", "\"\"", ""}, {"VARCHAR", "\"twelve bytes\"", "twelve bytes"}, {"VARCHAR", "\"more than twelve bytes\"", "more than twelve bytes"},
     {"VARCHAR", "\"\\u0041\\n\\\"\\\\\\/\"", "A\n\"\\/"}, {"VARCHAR", "\"\\ud83d\\ude00\"", "\xf0\x9f\x98\x80"}, {"VARCHAR", "\"\\ud83d\"", "!"},
     {"VARCHAR", "\"\\ude00\\ud83d\"", "!"}, {"VARCHAR", "\"\xc3\xa9\"", "\xc3\xa9"}, {"VARCHAR", "\"\xc3\"", "!"}, {"VARCHAR", "\"\xed\xa0\x80\"", "!"},
@@ -94,6 +95,8 @@ TEST(JsonTypes, ValuesStayInTheirRowsWhenOthersFail) {
 TEST(JsonReasons, NameFieldTypeAndValue) {
   EXPECT_EQ(decode_json("seq INTEGER", {R"({"seq":"abc"})"}).errors[0].reason, "field seq: expected INTEGER, found \"abc\"");
   EXPECT_EQ(decode_json("seq INTEGER", {R"({"seq":3000000000})"}).errors[0].reason, "field seq: expected INTEGER, found 3000000000");
+  EXPECT_EQ(decode_json("items STRUCT(price DECIMAL(10,2))[]", {R"({"items":[{},{"price":12.505}]})"}).errors[0].reason,
+            "field items[1].price: expected DECIMAL(10,2), found 12.505");
   std::string text = decode_json("seq INTEGER", {"{\"seq\":\"" + std::string(1000, 'x') + "\"}"}).errors[0].reason;
   EXPECT_LT(text.size(), 120u);
   for (const char* record : {"[]", "7", "\"x\"", "null", "true", "[{\"seq\":1}]"}) {
