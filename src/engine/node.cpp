@@ -112,9 +112,11 @@ Status RunningNode::stop() {
   Status status;
   if (state_.pipeline && !failure_of(state_) && state_.ready) {
     // What is durable in the log but in no commit yet is taken by the next start; what is in a commit is delivered now.
-    std::lock_guard guard(state_.sinks_mutex);
-    for (auto& sink : state_.sinks) sink->stop();
-    state_.sinks.clear();
+    {
+      std::lock_guard guard(state_.sinks_mutex);
+      for (auto& sink : state_.sinks) sink->stop();
+      state_.sinks.clear();
+    }
     std::lock_guard steps(state_.step_mutex);
     status = checkpoint(state_);
   }

@@ -31,6 +31,7 @@ struct NodeOptions {
   Duration commit_interval = Duration::from_seconds(1);  ///< the longest a finished step waits for its commit
   uint64_t step_bytes_max = 16ULL << 20;                 ///< log bytes that one step takes, over all partitions
   uint64_t checkpoint_dirty_bytes = 256ULL << 20;        ///< a state checkpoint follows when more than this is dirty
+  Duration replay_debt_max = Duration::from_seconds(4);  ///< and when the steps since the last one took longer than this
   uint64_t record_bytes_max = 16ULL << 20;               ///< a longer line is rejected at ingest
   uint64_t query_rows_max = 1000000;
   bool bounded = false;  ///< --once: sources end, no idle timeouts

@@ -3,6 +3,7 @@
 // Locks, always taken in this order:
 //   ddl_mutex      one statement that changes the catalog at a time
 //   step_mutex     one step, commit or rebuild of the pipeline at a time
+//   sinks_mutex    the list of sinks; a checkpoint takes it under the step lock
 //   readers_mutex  view stores, catalog and pipeline: shared by readers, exclusive while a commit applies or a rebuild swaps
 #pragma once
 
@@ -82,7 +83,7 @@ struct NodeState {
                                                                ///< of producers' streams: up to where the ledger has "received"
   bool bounded_end = false;
   bool end_of_time_wanted = false;
-  uint64_t bytes_since_checkpoint = 0;
+  Duration replay_debt;  ///< how long the steps since the last checkpoint took: what recovery would have to do again
 
   std::shared_mutex readers_mutex;
 

@@ -144,6 +144,18 @@ Status keep_rows_that_a_backfill_needs(NodeState& node, const std::vector<std::s
   return keep_rows(node, needed);
 }
 
+/// Options that the catalog knows and this version does not act on are refused, not ignored.
+Status refuse_unsupported(const sql::CatalogObject& object) {
+  if (object.kind != sql::ObjectKind::kMaterializedView) return {};
+  for (const auto& [name, value] : object.options.values()) {
+    bool unsupported = (name == "on_error" && value.text == "stop") || (name == "recompute_rows_max" && value.given);
+    if (!unsupported) continue;
+    return user_error(sqlstate::kNotSupported, "view " + object.name + ": the option " + name + " = " + value.text + " is not part of this version")
+        .with_hint("leave it out: rows whose expression fails are kept in " + object.name + "_error");
+  }
+  return {};
+}
+
 Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& statement) {
   std::lock_guard ddl(node.ddl_mutex);
   sql::Catalog catalog = node.catalog;
@@ -153,6 +165,7 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
     result.message = planned.message;
     return result;
   }
+  for (const sql::CatalogObject& object : planned.added) MR_TRY(refuse_unsupported(object));
   MR_TRY(check_types(statement));
   MR_ASSIGN(sql::BoundObject bound, bind_statement(node, catalog, statement));
   MR_TRY(keep_rows_that_a_backfill_needs(node, bound.dependencies));

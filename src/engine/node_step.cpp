@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "engine/changelog.h"
 #include "engine/node_state.h"
+#include "engine/sink_runner.h"
 #include "log/record_batch.h"
 
 namespace millrace::engine {
@@ -172,7 +173,6 @@ Status commit(NodeState& node) {
   for (const auto& [at, end] : node.written) record.written.push_back({at.first, at.second, end});
   record.ledger = node.ledger.take_changes();
   record.bounded_end = node.bounded_end;
-  node.bytes_since_checkpoint += record.ledger.size();
   MR_TRY(append_commit_record(node, record));
   MR_TRY(node.env.failpoints().point("engine.commit.durable").check());
 
@@ -191,6 +191,40 @@ Status commit(NodeState& node) {
   announce(node);
   return {};
 }
+
+namespace {
+
+/// Deletes what the options of streams and views allow to delete: nothing that the state of the last checkpoint does not
+/// hold, and nothing that a sink has not delivered.
+Status enforce_retention(NodeState& node) {
+  Timestamp now = node.env.clock().now();
+  for (RunningSource& running : node.pipeline->sources()) {
+    for (size_t p = 0; p < running.positions.size() && !running.engine_written; ++p) {
+      log::Partition& partition = running.source.stream->partition(PartitionId(static_cast<int32_t>(p)));
+      MR_ASSIGN(uint64_t freed, partition.enforce_retention(now, running.positions[p]));
+      (void)freed;
+    }
+  }
+  std::map<StreamId, Offset> delivered;  // by changelog: the sink that is furthest behind
+  {
+    std::lock_guard guard(node.sinks_mutex);
+    for (const auto& sink : node.sinks) {
+      auto at = sink->delivered();
+      if (!at) continue;
+      auto [entry, is_new] = delivered.try_emplace(at->first, at->second);
+      if (!is_new) entry->second = std::min(entry->second, at->second);
+    }
+  }
+  for (const auto& view : node.pipeline->views()) {
+    auto at = view->changelog ? delivered.find(view->changelog->id()) : delivered.end();
+    if (at == delivered.end()) continue;
+    MR_ASSIGN(uint64_t freed, view->changelog->partition(PartitionId(0)).enforce_retention(now, at->second));
+    (void)freed;
+  }
+  return {};
+}
+
+}  // namespace
 
 Status checkpoint(NodeState& node) {
   CheckpointNote note;
@@ -211,17 +245,18 @@ Status checkpoint(NodeState& node) {
   MR_TRY(node.env.failpoints().point("engine.checkpoint").check());
   MR_ASSIGN(auto stats, node.store->checkpoint(encode(note), node.pipeline->tables()));
   (void)stats;
-  node.bytes_since_checkpoint = 0;
+  node.replay_debt = Duration{};
   node.checkpoints_made.fetch_add(1, std::memory_order_relaxed);
   log::Partition& commits = node.commits->partition(PartitionId(0));
   MR_ASSIGN(uint64_t freed, commits.enforce_retention(node.env.clock().now(), commits.end_offset()));
   (void)freed;
-  return {};
+  return enforce_retention(node);
 }
 
 Result<bool> step_and_commit(NodeState& node, bool force) {
   std::lock_guard steps(node.step_mutex);
   StepRecord record;
+  Duration started = node.env.clock().monotonic();
   bool end_of_time = node.end_of_time_wanted || node.bounded_end;
   MR_ASSIGN(bool stepped, node.pipeline->step(node.options.step_bytes_max, end_of_time, force, *node.pool, record));
   if (!stepped) return false;
@@ -230,7 +265,9 @@ Result<bool> step_and_commit(NodeState& node, bool force) {
   MR_TRY(commit(node));
   uint64_t dirty = 0;
   for (const state::TableRef& table : node.pipeline->tables()) dirty += table.table->dirty_bytes();
-  if (dirty > node.options.checkpoint_dirty_bytes) MR_TRY(checkpoint(node));
+  node.replay_debt.micros += node.env.clock().monotonic().micros - started.micros;
+  bool due = dirty > node.options.checkpoint_dirty_bytes || (dirty > 0 && node.replay_debt > node.options.replay_debt_max);
+  if (due) MR_TRY(checkpoint(node));
   return true;
 }
 
