@@ -1,6 +1,8 @@
-// JSON events into vectors, beside simdjson alone on the same bytes.
+// JSON events into vectors, beside simdjson alone on the same bytes; and rows of such events into JSON and CSV.
 //
-//   build/release/bench/bench_decode [FILE]   an NDJSON file; without one, events like those of examples/engagement
+//   [MILLRACE_BENCH_EVENTS=FILE] build/release/bench/bench_decode
+//
+// FILE: playback events, one a line; without it, events like those of examples/engagement. Bytes a second are of the text.
 #include <benchmark/benchmark.h>
 #include <simdjson.h>
 
@@ -12,6 +14,7 @@
 
 #include "base/text.h"
 #include "formats/decoder.h"
+#include "formats/encoder.h"
 
 namespace {
 
@@ -115,6 +118,53 @@ void simdjson_ondemand_alone(benchmark::State& state) {
   report(state);
 }
 BENCHMARK(simdjson_ondemand_alone)->Unit(benchmark::kMillisecond);
+
+using Encode = void (*)(const Schema&, const millrace::batch::Batch&, std::string&);
+
+void encode(benchmark::State& state, Encode encode_rows) {
+  Schema schema = playback_schema();
+  auto decoder = std::move(millrace::formats::make_decoder("json", schema, {})).value();
+  millrace::batch::Batch rows(schema);
+  std::vector<uint32_t> decoded;
+  std::vector<millrace::formats::DecodeError> errors;
+  size_t count = std::min(millrace::batch::kBatchRows, events().records.size());
+  if (!decoder->decode(std::span(events().records).first(count), rows, decoded, errors).ok()) state.SkipWithError("the decoder failed");
+  std::string text;
+  for (auto _ : state) {
+    text.clear();
+    encode_rows(schema, rows, text);
+    benchmark::DoNotOptimize(text.data());
+  }
+  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * text.size()));
+  state.SetItemsProcessed(static_cast<int64_t>(state.iterations() * rows.rows()));
+}
+BENCHMARK_CAPTURE(encode, ndjson, [](auto& schema, auto& rows, auto& text) { millrace::formats::encode_ndjson(schema, rows, text); });
+BENCHMARK_CAPTURE(encode, csv, [](auto& schema, auto& rows, auto& text) { millrace::formats::encode_csv(schema, rows, ',', text); });
+
+void decode_csv(benchmark::State& state) {
+  Schema schema = playback_schema();
+  std::string csv;
+  auto json = std::move(millrace::formats::make_decoder("json", schema, {})).value();
+  auto decoder = std::move(millrace::formats::make_decoder("csv", schema, {})).value();
+  millrace::batch::Batch rows(schema);
+  std::vector<uint32_t> decoded;
+  std::vector<millrace::formats::DecodeError> errors;
+  size_t count = std::min(millrace::batch::kBatchRows, events().records.size());
+  if (!json->decode(std::span(events().records).first(count), rows, decoded, errors).ok()) state.SkipWithError("the decoder failed");
+  millrace::formats::encode_csv(schema, rows, ',', csv);
+  std::vector<std::string_view> records = millrace::split_view(csv, '\n');
+  records.pop_back();
+  for (auto _ : state) {
+    rows.reset();
+    decoded.clear();
+    errors.clear();
+    if (!decoder->decode(records, rows, decoded, errors).ok()) state.SkipWithError("the decoder failed");
+    benchmark::DoNotOptimize(rows.rows());
+  }
+  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * csv.size()));
+  state.SetItemsProcessed(static_cast<int64_t>(state.iterations() * records.size()));
+}
+BENCHMARK(decode_csv);
 
 }  // namespace
 
