@@ -39,6 +39,7 @@ void add_json(InferredType& type, const dom::element& value) {
       type.add_struct();
       for (auto [name, each] : dom::object(value)) add_json(type.field(name), each);
       return;
+    default: return type.add_float();  // newer versions of simdjson have a type for integers beyond 64 bits
   }
 }
 
