@@ -170,6 +170,9 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   MR_ASSIGN(sql::BoundObject bound, bind_statement(node, catalog, statement));
   MR_TRY(keep_rows_that_a_backfill_needs(node, bound.dependencies));
   MR_ASSIGN(sql::CatalogChange change, catalog.apply(statement, node.registry, std::move(bound)));
+  for (const sql::CatalogObject& object : change.added) {
+    if (object.kind == sql::ObjectKind::kSink) MR_TRY(check_sink(node, object));
+  }
   for (const sql::CatalogObject& object : change.added) MR_TRY(create_log_streams(node, object));
   MR_TRY(rebuild(node, std::move(catalog)));
   MR_TRY(follow_sinks(node));

@@ -207,6 +207,18 @@ SinkStatus SinkRunner::status() const {
   return {name_, source_, state_, rows_, lag_};
 }
 
+bool is_off(const sql::CatalogObject& sink) {
+  const sql::Options& options = sink.options;
+  return options.text("connector") == "file" && (!options.has("path") || options.text("path").empty());
+}
+
+Status check_sink(NodeState& node, const sql::CatalogObject& sink) {
+  if (is_off(sink)) return {};
+  MR_ASSIGN(auto runner, SinkRunner::make(node, sink));
+  (void)runner;
+  return {};
+}
+
 Status follow_sinks(NodeState& node) {
   std::lock_guard guard(node.sinks_mutex);
   std::vector<const sql::CatalogObject*> wanted = node.catalog.objects(sql::ObjectKind::kSink);
@@ -220,9 +232,7 @@ Status follow_sinks(NodeState& node) {
   for (const sql::CatalogObject* object : wanted) {
     bool there = std::any_of(node.sinks.begin(), node.sinks.end(), [&](const auto& runner) { return runner->name() == object->name; });
     if (there) continue;
-    // An empty path is how a pipeline file says that a sink is off.
-    const sql::Options& options = object->options;
-    if (options.text("connector") == "file" && (!options.has("path") || options.text("path").empty())) continue;
+    if (is_off(*object)) continue;
     MR_ASSIGN(auto runner, SinkRunner::make(node, *object));
     if (node.ready) runner->start();
     node.sinks.push_back(std::move(runner));

@@ -67,6 +67,10 @@ class SinkRunner {
   std::string state_ = "waiting";  // guarded by state_mutex_
 };
 
+/// An empty path is how a pipeline file says that a file sink is off.
+bool is_off(const sql::CatalogObject& sink);
+/// What CREATE SINK can refuse: mode, connector and view do not fit.
+Status check_sink(NodeState& node, const sql::CatalogObject& sink);
 /// Adds runners for created sinks and stops those of dropped ones.
 Status follow_sinks(NodeState& node);
 

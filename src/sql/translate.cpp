@@ -221,6 +221,7 @@ uint32_t Translator::source(duckdb::LogicalGet& get, Needs needs) {
     refuse("the table function " + get.function.name, "read streams, tables and views; use unnest() in the SELECT list for lists");
   }
   const RelationInfo& relation = data->relation;
+  if (relation.kind == RelationKind::kSystem) refuse("the system relation " + relation.name, "query it with SELECT when you want to know");
   plan::Node made;
   plan::Source source{relation.name, {}};
   const auto& ids = get.GetColumnIds();

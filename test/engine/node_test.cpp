@@ -1,4 +1,7 @@
 // A node from outside: statements, events, views, restarts.
+#include <atomic>
+#include <thread>
+
 #include "node_fixture.h"
 
 namespace millrace::engine {
@@ -12,7 +15,10 @@ constexpr const char* kShop = R"(
   CREATE MATERIALIZED VIEW labelled AS SELECT t.item, i.label, t.total FROM totals t LEFT JOIN items i USING (item);
 )";
 
-class NodeTest : public NodeFixture {};
+class NodeTest : public NodeFixture {
+ protected:
+  uint64_t acked_ = 0;
+};
 
 TEST_F(NodeTest, CountsAndSums) {
   open();
@@ -124,6 +130,39 @@ TEST_F(NodeTest, ARetriedRequestIsStoredOnce) {
   EXPECT_EQ(sql("SELECT count(*) FROM s"), "40\n");
 }
 
+TEST_F(NodeTest, StopInTheMiddleOfWorkLosesNothing) {
+  workers_ = 2;
+  open();
+  pipeline(R"(CREATE STREAM s (k INTEGER, v INTEGER) WITH (partitions = 2, key = 'k');
+    CREATE MATERIALIZED VIEW a AS SELECT k % 100 AS g, count(*) AS n FROM s GROUP BY ALL;)");
+  ok(node_->stop());
+  for (int round = 0; round < 3; ++round) {
+    open();
+    std::atomic<uint64_t> acked{0};
+    std::thread producer([&] {
+      std::vector<std::string> lines;
+      for (int i = 0; i < 500; ++i) lines.push_back("{\"k\":" + std::to_string(i) + ",\"v\":1}");
+      std::vector<std::string_view> views(lines.begin(), lines.end());
+      while (true) {
+        auto receipt = node_->append("s", views, {});
+        if (!receipt.ok()) return;
+        acked += receipt->accepted;
+      }
+    });
+    while (acked < 20000) std::this_thread::yield();
+    ok(node_->stop());
+    producer.join();
+    acked_ += acked;
+  }
+  open();
+  ok(node_->sync());
+  // What was refused at the stop may be stored in part; what was acked is there, and the view counts what is stored.
+  uint64_t stored = std::stoull(sql("SELECT count(*) FROM s"));
+  EXPECT_GE(stored, acked_);
+  EXPECT_EQ(sql("SELECT sum(n)::BIGINT FROM a"), std::to_string(stored) + "\n");
+  EXPECT_TRUE(node_->ledger_report().closed);
+}
+
 TEST_F(NodeTest, TwoNodesDoNotShareADirectory) {
   open();
   Metrics metrics;
@@ -178,6 +217,21 @@ TEST_F(NodeTest, WindowsCloseAtTheEndOfABoundedRun) {
   EXPECT_EQ(sql("SELECT n FROM w ORDER BY window_start"), "2\n1\n");
   std::vector<std::string_view> more{R"({"k":1})"};
   EXPECT_FALSE(node_->append("s", more, {}).ok());
+}
+
+TEST_F(NodeTest, WhatCannotBeKeptIsRefusedAndChangesNothing) {
+  open();
+  pipeline("CREATE STREAM s (k INTEGER);");
+  for (const char* statement : {"CREATE MATERIALIZED VIEW v AS SELECT hop, count FROM _ledger", "CREATE MATERIALIZED VIEW v AS SELECT random() AS r FROM s",
+                                "CREATE MATERIALIZED VIEW v WITH (on_error = stop) AS SELECT k FROM s", "CREATE STREAM t (k NOTATYPE)",
+                                "CREATE SINK x FROM s WITH (connector = 'file', path = 'x.csv')"}) {
+    EXPECT_NE(sql(statement).find("error"), std::string::npos) << statement;
+  }
+  EXPECT_EQ(sql("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM s_dead"), "");
+  send("s", {"garbage", R"({"k":1})"});
+  ok(node_->sync());
+  ok(node_->sync());  // the first made the dead letter, the second counts it
+  EXPECT_EQ(sql("SELECT * FROM v"), "1\n");
 }
 
 TEST_F(NodeTest, TheBooksAreClosed) {
