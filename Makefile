@@ -22,6 +22,7 @@ build: configure ## build everything; PRESET=release (default), debug, asan or t
 	@cmake --build $(BUILD) -j $(JOBS)
 
 test: build ## build and run all tests
+	@tools/setup.sh tests
 	@$(CTEST) -j $(JOBS)
 
 demo: configure ## the engagement report from a million raw events, with a crash half-way

@@ -75,6 +75,8 @@ install_packages() {
   fi
   local missing
   add_boost
+  # The test of the page opens it in a browser; on Ubuntu, whose chromium is a snap, it says that it skips.
+  if [ "$want" = tests ] && { system_is debian 12 || system_is debian 13; }; then packages+=(chromium); fi
   mapfile -t missing < <(missing_packages)
   [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
 }
@@ -185,6 +187,7 @@ install_duckdb() {
   say "DuckDB $duckdb_version is in build/third_party/duckdb"
 }
 
+want=${1:-build} # "tests": what only the tests need too
 trap 'fail "interrupted. Run make setup again: what is finished is kept."' INT TERM
 install_packages
 install_duckdb
