@@ -83,13 +83,13 @@ void add_stream_commands(CLI::App& program, Action& action) {
 void add_later_commands(CLI::App& program, Action& action) {
   for (const char* name : {"verify", "savepoint", "deploy"}) {
     CLI::App* command = program.add_subcommand(name, "not part of this version");
-    command->allow_extras();
+    command->allow_extras()->fallthrough(false);
     command->callback([name, &action] {
       action = [name](Env&) { return report_usage(std::string(name) + " is not part of this version"); };
     });
   }
   CLI::App* replay = program.get_subcommand("dead")->add_subcommand("replay", "not part of this version");
-  replay->allow_extras();
+  replay->allow_extras()->fallthrough(false);
   replay->callback([&action] {
     action = [](Env&) { return report_usage("dead replay is not part of this version", "`millrace dead show` prints the records; send them again with `millrace produce`"); };
   });

@@ -127,7 +127,7 @@ int run_dead_show(Env& env, const DeadShowFlags& flags) {
   if (!format.ok()) return report_usage(format.error().message);
   auto executor = open_executor(env, flags.report);
   if (!executor.ok()) return report_failure(executor.error());
-  std::string query = "SELECT * FROM " + dead_name(flags.stream) + " LIMIT " + std::to_string(flags.limit);
+  std::string query = "SELECT * REPLACE (coalesce(try(decode(raw)), raw::VARCHAR) AS raw) FROM " + dead_name(flags.stream) + " LIMIT " + std::to_string(flags.limit);
   return finish(show_answer((*executor)->execute(query, {}), *format), query);
 }
 

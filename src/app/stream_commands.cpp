@@ -76,6 +76,7 @@ int run_produce(Env& env, const ProduceFlags& flags) {
   Duration begin = env.clock().monotonic();
   Status done = read_pieces(env, flags.file, [&](std::string_view bytes) { return producer.take(bytes); });
   if (done.ok()) done = producer.finish();
+  if (!done.ok() && producer.totals().lines == 0) return report_failure(done.error());
   int totals = report_totals(producer, Duration{env.clock().monotonic().micros - begin.micros});
   return done.ok() ? totals : report_failure(done.error());
 }

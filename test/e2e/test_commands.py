@@ -1,0 +1,126 @@
+"""The commands against a real node: run, produce, sql, tail, status, ledger, dead, infer, test, SIGTERM."""
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+import unittest
+
+BINARY = os.environ.get("MILLRACE_BINARY", os.path.join(os.path.dirname(__file__), "../../build/millrace"))
+SOURCE = os.environ.get("MILLRACE_SOURCE_DIR", os.path.join(os.path.dirname(__file__), "../.."))
+SHOP = os.path.join(SOURCE, "examples/shop/shop.sql")
+ORDER = '{"order_id": %d, "customer": "ada", "item": "%s", "amount": %s, "ordered_at": "2025-06-01T10:00:%02dZ"}'
+
+
+def call(*arguments, text=None, expect=0):
+    done = subprocess.run([BINARY, *arguments], input=text, capture_output=True, text=True)
+    assert done.returncode == expect, f"{arguments}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+class Node:
+    """`millrace run` or `start` on a free port, until stop()."""
+
+    def __init__(self, *arguments):
+        self.process = subprocess.Popen([BINARY, *arguments, "--listen", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True)
+        line = self.process.stderr.readline()
+        found = re.search(r"http://\S+", line)
+        if not found:
+            raise AssertionError(line + self.process.stderr.read())
+        self.url = found.group(0)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=60)
+        self.process.stderr.close()
+        return code
+
+
+class CommandsTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.data = os.path.join(folder.name, "data")
+        self.folder = folder.name
+
+    def test_a_node_from_start_to_stop(self):
+        node = Node("run", SHOP, "--data", self.data)
+        try:
+            at = ["--url", node.url]
+            lines = [ORDER % (i, "kettle" if i % 2 else "cup", i % 50, i % 60) for i in range(5000)] + ["nonsense"]
+            produced = call("produce", "orders", *at, text="\n".join(lines))
+            self.assertIn("accepted 5,001 of 5,001 lines", produced.stderr)
+            call("sql", "-c", "SYNC", *at)
+            rows = json.loads(call("sql", "-c", "SELECT * FROM best_sellers ORDER BY item", *at, "--format", "json").stdout)
+            self.assertEqual([row["item"] for row in rows], ["cup", "kettle"])
+            self.assertEqual(call("sql", *at, "--format", "csv", text="SELECT 1 AS a;\nSELECT 'x;y' AS b").stdout, "a\n1\nb\nx;y\n")
+            typo = call("sql", "-c", "SELECT itm FROM best_sellers", *at, expect=1)
+            self.assertRegex(typo.stderr, r"LINE 1: SELECT itm FROM best_sellers\n {15}\^+")
+            self.assertTrue(json.loads(call("ledger", *at, "--format", "json").stdout)["closed"])
+            self.assertIn("orders", call("status", *at).stdout)
+            self.assertIn("nonsense", call("dead", "show", "orders", *at).stdout)
+            self.assertRegex(call("dead", "list", *at).stdout, r"orders +\| +1")
+            call("produce", "nowhere", *at, text="{}", expect=1)
+            self.check_tail(at)
+        finally:
+            code = node.stop()
+        self.assertEqual(code, 0)
+        kept = call("sql", "--data", self.data, "-c", "SELECT count(*) AS n FROM orders WHERE order_id < 5000", "--format", "csv")
+        self.assertEqual(kept.stdout, "n\n5000\n")
+        node = Node("start", "--data", self.data)
+        self.assertIn("cup", call("sql", "-c", "SELECT item FROM best_sellers", "--url", node.url).stdout)
+        self.assertEqual(node.stop(), 0)
+
+    def check_tail(self, at):
+        tail = subprocess.Popen([BINARY, "tail", "best_sellers", *at, "--format", "json"], stdout=subprocess.PIPE, text=True)
+        # The subscription begins at a time that cannot be seen from here, so changes are made until one is shown.
+        stop = threading.Event()
+
+        def change():
+            number = 1000000
+            while not stop.is_set():
+                call("produce", "orders", *at, text=ORDER % (number, "samovar", 900, 5))
+                number += 1
+
+        thread = threading.Thread(target=change)
+        thread.start()
+        change_seen = json.loads(tail.stdout.readline())
+        stop.set()
+        thread.join()
+        self.assertIn("_op", change_seen)
+        tail.send_signal(signal.SIGINT)
+        tail.stdout.read()
+        tail.stdout.close()
+        self.assertEqual(tail.wait(timeout=60), 0)
+
+    def test_once(self):
+        pipeline = os.path.join(self.folder, "p.sql")
+        events = os.path.join(self.folder, "events.ndjson")
+        with open(events, "w") as out:
+            out.write("".join('{"k": %d, "at": "2025-01-01T00:00:00Z"}\n' % (i % 3) for i in range(3000)))
+        statement = call("infer", events).stdout
+        self.assertIn("k BIGINT", statement)
+        with open(pipeline, "w") as out:
+            out.write(statement + "CREATE MATERIALIZED VIEW n AS SELECT k, count(*) AS n FROM events GROUP BY k;")
+        done = call("run", pipeline, "--data", self.data, "--once")
+        self.assertRegex(done.stderr, r"done: 3,000 rows in [\d.]+ s, [\d,]+ rows/s")
+        self.assertEqual(call("sql", "--data", self.data, "-c", "SELECT * FROM n ORDER BY k", "--format", "csv").stdout, "k,n\n0,1000\n1,1000\n2,1000\n")
+
+    def test_what_is_refused(self):
+        self.assertIn("--insecure", call("run", SHOP, "--data", self.data, "--listen", "0.0.0.0:0", expect=2).stderr)
+        self.assertIn("no command named", call("nonsense", expect=2).stderr)
+        self.assertIn("not part of this version", call("deploy", "--target", "flink", expect=2).stderr)
+        self.assertIn("name=value", call("run", SHOP, "--set", "x", expect=2).stderr)
+        self.assertIn("nowhere.sql", call("run", "nowhere.sql", "--data", self.data, expect=1).stderr)
+        call(expect=2)
+        for command in ("run", "start", "sql", "produce", "tail", "generate", "infer", "status", "ledger", "dead", "test"):
+            self.assertIn("Usage", call(command, "--help").stdout)
+
+    def test_examples(self):
+        self.assertIn(" 0 failed", call("test", os.path.join(SOURCE, "examples")).stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
