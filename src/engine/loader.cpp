@@ -60,13 +60,15 @@ void Loader::start() {
 }
 
 void Loader::stop() {
-  stopping_ = true;
+  {
+    std::lock_guard guard(mutex_);  // or a thread that is about to wait would miss it
+    stopping_ = true;
+  }
   changed_.notify_all();
   if (thread_.joinable()) thread_.join();
 }
 
 Status Loader::append_chunk(const sql::CatalogObject& object, const std::string& mark, const std::vector<std::string_view>& records) {
-  (void)object;
   AppendRequest request;
   request.idempotency_key = mark;
   MR_ASSIGN(AppendReceipt receipt, append_records(node_, object.name, records, request));
@@ -166,6 +168,7 @@ Status Loader::finish() {
   });
   for (const auto& job : jobs_) {
     if (job->failure) return Error(*job->failure).within("loading " + job->stream);
+    if (!job->status.done) return user_error(sqlstate::kCancelled, "the node stopped before " + job->stream + " was loaded");
   }
   return {};
 }

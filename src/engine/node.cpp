@@ -106,7 +106,10 @@ Status RunningNode::stop() {
   if (stopped_) return {};
   stopped_ = true;
   state_.loader->stop();
-  state_.stopping = true;
+  {
+    std::lock_guard guard(state_.signal_mutex);
+    state_.stopping = true;
+  }
   state_.signal.notify_all();
   if (state_.step_thread.joinable()) state_.step_thread.join();
   Status status;

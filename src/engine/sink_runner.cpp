@@ -71,7 +71,10 @@ void SinkRunner::start() {
 }
 
 void SinkRunner::stop() {
-  stopping_ = true;
+  {
+    std::lock_guard guard(node_.signal_mutex);
+    stopping_ = true;
+  }
   node_.signal.notify_all();
   if (thread_.joinable()) thread_.join();
 }
