@@ -316,17 +316,22 @@ void step_loop(NodeState& node) {
   }
 }
 
-Status wait_for_catch_up(NodeState& node) {
-  std::vector<PartitionEnd> wanted;
-  {
-    std::lock_guard steps(node.step_mutex);
-    for (RunningSource& running : node.pipeline->sources()) {
-      if (running.engine_written) continue;
-      for (int32_t p = 0; p < running.source.stream->partition_count(); ++p) {
-        wanted.push_back({running.source.id, PartitionId(p), running.source.stream->partition(PartitionId(p)).end_offset()});
-      }
+namespace {
+
+/// Where every source ends now; of a companion, what is committed.
+std::vector<PartitionEnd> present_ends(NodeState& node) {
+  std::vector<PartitionEnd> ends;
+  std::lock_guard steps(node.step_mutex);
+  for (RunningSource& running : node.pipeline->sources()) {
+    for (int32_t p = 0; p < running.source.stream->partition_count(); ++p) {
+      Offset durable = running.source.stream->partition(PartitionId(p)).end_offset();
+      ends.push_back({running.source.id, PartitionId(p), running.engine_written ? running.committed[p] : durable});
     }
   }
+  return ends;
+}
+
+Status wait_for(NodeState& node, const std::vector<PartitionEnd>& wanted) {
   auto reached = [&] {
     std::lock_guard steps(node.step_mutex);
     return std::all_of(wanted.begin(), wanted.end(), [&](const PartitionEnd& end) {
@@ -350,6 +355,14 @@ Status wait_for_catch_up(NodeState& node) {
     if (node.stopping) return user_error(sqlstate::kUnavailable, "the node is stopping");
   }
   return {};
+}
+
+}  // namespace
+
+Status wait_for_catch_up(NodeState& node) {
+  MR_TRY(wait_for(node, present_ends(node)));
+  // What the first wait made late, dead or failing is input of the views that read those companions.
+  return wait_for(node, present_ends(node));
 }
 
 }  // namespace millrace::engine
