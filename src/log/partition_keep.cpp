@@ -7,6 +7,7 @@
 #include "log/append_group.h"
 #include "log/idempotency_window.h"
 #include "log/partition.h"
+#include "log/sync_pool.h"
 #include "log/segment_scan.h"
 
 namespace millrace::log {
@@ -163,6 +164,9 @@ Status Partition::close() {
   }
   give_turn_back();
   data_changed_.notify_all();
+  lock.unlock();
+  // A thread of the pool may still be telling those whose appends became durable.
+  if (setup_.pool != nullptr) setup_.pool->forget(this);
   return status;
 }
 
