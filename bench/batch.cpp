@@ -120,7 +120,7 @@ BENCHMARK(BM_ColumnView);
 
 /// Expressions of operator `wanted` in the plan of `sql`, over a table whose columns are all read, in order.
 std::vector<std::shared_ptr<const duckdb::Expression>> bound_by(Session& session, const std::string& sql,
-                                                            duckdb::LogicalOperatorType wanted) {
+                                                                duckdb::LogicalOperatorType wanted) {
   std::vector<std::shared_ptr<const duckdb::Expression>> result;
   session.context().RunFunctionInTransaction([&] {
     duckdb::Parser parser;
@@ -201,8 +201,9 @@ void run(benchmark::State& state, const Fragment& fragment, Database& database) 
 void aggregate(benchmark::State& state, const std::string& calls) {
   Database database;
   auto bound = bound_by(database.session, "SELECT " + calls + " FROM t GROUP BY g",
-                    duckdb::LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY);
-  run(state, Fragment(FragmentKind::kAggregate, std::vector<Type>(3, Type(TypeId::kBigint)), std::move(bound)), database);
+                        duckdb::LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY);
+  run(state, Fragment(FragmentKind::kAggregate, std::vector<Type>(3, Type(TypeId::kBigint)), std::move(bound)),
+      database);
 }
 
 void BM_FragmentSum(benchmark::State& state) { aggregate(state, "sum(x), max(y)"); }
@@ -210,7 +211,7 @@ void BM_FragmentSortedList(benchmark::State& state) { aggregate(state, "list(x O
 void BM_FragmentWindow(benchmark::State& state) {
   Database database;
   auto bound = bound_by(database.session, "SELECT g, x, sum(x) OVER (ORDER BY y ROWS 3 PRECEDING) FROM t",
-                    duckdb::LogicalOperatorType::LOGICAL_WINDOW);
+                        duckdb::LogicalOperatorType::LOGICAL_WINDOW);
   run(state, Fragment(FragmentKind::kWindow, std::vector<Type>(3, Type(TypeId::kBigint)), std::move(bound)), database);
 }
 BENCHMARK(BM_FragmentSum)->Args({1, 1})->Args({1000, 100})->Args({100000, 10000})->Unit(benchmark::kMicrosecond);

@@ -2,7 +2,8 @@
 //
 //   [MILLRACE_BENCH_EVENTS=FILE] build/release/bench/bench_decode
 //
-// FILE: playback events, one a line; without it, events like those of examples/engagement. Bytes a second are of the text.
+// FILE: playback events, one a line; without it, events like those of examples/engagement. Bytes a second are of the
+// text.
 #include <benchmark/benchmark.h>
 #include <simdjson.h>
 
@@ -29,10 +30,13 @@ struct Events {
 
 std::string made_event(size_t i) {
   std::string session = "s" + std::to_string(100000000 + i / 30);
-  return "{\"event_id\":\"" + session + "-0001\",\"type\":\"heartbeat\",\"state\":\"playing\",\"session_id\":\"" + session +
-         "\",\"seq\":" + std::to_string(i % 30) + ",\"account_id\":\"a008524\",\"profile_id\":\"p025574\",\"title_id\":\"t007897\"," +
-         "\"video_id\":\"t007897-e01\",\"play_kind\":\"main\",\"device\":\"tv\",\"country\":\"AR\",\"session_epoch_ms\":1735688423799," +
-         "\"mono_ms\":" + std::to_string(i * 60000 % 7200000) + ",\"client_ts\":1735686875933,\"position_ms\":12345,\"played_ms\":12345," +
+  return "{\"event_id\":\"" + session + "-0001\",\"type\":\"heartbeat\",\"state\":\"playing\",\"session_id\":\"" +
+         session + "\",\"seq\":" + std::to_string(i % 30) +
+         ",\"account_id\":\"a008524\",\"profile_id\":\"p025574\",\"title_id\":\"t007897\"," +
+         "\"video_id\":\"t007897-e01\",\"play_kind\":\"main\",\"device\":\"tv\",\"country\":\"AR\",\"session_epoch_"
+         "ms\":1735688423799," +
+         "\"mono_ms\":" + std::to_string(i * 60000 % 7200000) +
+         ",\"client_ts\":1735686875933,\"position_ms\":12345,\"played_ms\":12345," +
          "\"server_ts\":" + std::to_string(1735688424981 + i) + "}";
 }
 
@@ -55,7 +59,8 @@ const Events& events() {
 
 Schema playback_schema() {
   Schema schema;
-  for (const char* name : {"event_id", "type", "state", "session_id"}) schema.fields.push_back({name, Type(TypeId::kVarchar)});
+  for (const char* name : {"event_id", "type", "state", "session_id"})
+    schema.fields.push_back({name, Type(TypeId::kVarchar)});
   schema.fields.push_back({"seq", Type(TypeId::kInteger)});
   for (const char* name : {"account_id", "profile_id", "title_id", "video_id", "play_kind", "device", "country"}) {
     schema.fields.push_back({name, Type(TypeId::kVarchar)});
@@ -95,7 +100,8 @@ BENCHMARK(decode)->Unit(benchmark::kMillisecond);
 void simdjson_dom_alone(benchmark::State& state) {
   simdjson::dom::parser parser;
   for (auto _ : state) {
-    for (std::string_view record : events().records) benchmark::DoNotOptimize(parser.parse(record.data(), record.size()).error());
+    for (std::string_view record : events().records)
+      benchmark::DoNotOptimize(parser.parse(record.data(), record.size()).error());
   }
   report(state);
 }
@@ -128,7 +134,8 @@ void encode(benchmark::State& state, Encode encode_rows) {
   std::vector<uint32_t> decoded;
   std::vector<millrace::formats::DecodeError> errors;
   size_t count = std::min(millrace::batch::kBatchRows, events().records.size());
-  if (!decoder->decode(std::span(events().records).first(count), rows, decoded, errors).ok()) state.SkipWithError("the decoder failed");
+  if (!decoder->decode(std::span(events().records).first(count), rows, decoded, errors).ok())
+    state.SkipWithError("the decoder failed");
   std::string text;
   for (auto _ : state) {
     text.clear();
@@ -138,8 +145,10 @@ void encode(benchmark::State& state, Encode encode_rows) {
   state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * text.size()));
   state.SetItemsProcessed(static_cast<int64_t>(state.iterations() * rows.rows()));
 }
-BENCHMARK_CAPTURE(encode, ndjson, [](auto& schema, auto& rows, auto& text) { millrace::formats::encode_ndjson(schema, rows, text); });
-BENCHMARK_CAPTURE(encode, csv, [](auto& schema, auto& rows, auto& text) { millrace::formats::encode_csv(schema, rows, ',', text); });
+BENCHMARK_CAPTURE(encode, ndjson,
+                  [](auto& schema, auto& rows, auto& text) { millrace::formats::encode_ndjson(schema, rows, text); });
+BENCHMARK_CAPTURE(encode, csv,
+                  [](auto& schema, auto& rows, auto& text) { millrace::formats::encode_csv(schema, rows, ',', text); });
 
 void decode_csv(benchmark::State& state) {
   Schema schema = playback_schema();
@@ -150,7 +159,8 @@ void decode_csv(benchmark::State& state) {
   std::vector<uint32_t> decoded;
   std::vector<millrace::formats::DecodeError> errors;
   size_t count = std::min(millrace::batch::kBatchRows, events().records.size());
-  if (!json->decode(std::span(events().records).first(count), rows, decoded, errors).ok()) state.SkipWithError("the decoder failed");
+  if (!json->decode(std::span(events().records).first(count), rows, decoded, errors).ok())
+    state.SkipWithError("the decoder failed");
   millrace::formats::encode_csv(schema, rows, ',', csv);
   std::vector<std::string_view> records = millrace::split_view(csv, '\n');
   records.pop_back();

@@ -1,5 +1,5 @@
-// DuckDB alone runs the views of a pipeline file once over rows that lie in its tables: the limit of bench_engagement on
-// the same SQL and the same rows. Prints one JSON object; loading (our decoder, DuckDB's appender) is timed apart.
+// DuckDB alone runs the views of a pipeline file once over rows that lie in its tables: the limit of bench_engagement
+// on the same SQL and the same rows. Prints one JSON object; loading (our decoder, DuckDB's appender) is timed apart.
 //
 //   build/release/bench/bench_duckdb_batch PIPELINE.sql EVENTS.ndjson CATALOGUE.ndjson [THREADS] [name=value]…
 //
@@ -45,7 +45,9 @@ rusage own_usage() {
 
 double cpu_seconds() {
   const rusage usage = own_usage();
-  auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; };
+  auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -103,7 +105,8 @@ class BatchRun {
   void fill(const std::string& table, const std::string& bytes) {
     batch::Schema schema;
     auto columns = connection_.Query("SELECT * FROM " + table + " LIMIT 0");
-    for (size_t i = 0; i < columns->names.size(); ++i) schema.fields.push_back({columns->names[i], batch::Type(columns->types[i])});
+    for (size_t i = 0; i < columns->names.size(); ++i)
+      schema.fields.push_back({columns->names[i], batch::Type(columns->types[i])});
     auto decoder = std::move(formats::make_decoder("json", schema, {})).value();
     duckdb::Appender appender(connection_, table);
     std::vector<uint32_t> decoded;
@@ -162,11 +165,13 @@ int main(int argc, char** argv) {
   }
   const auto lines = static_cast<double>(run.lines_);
   const auto bytes = static_cast<double>(events.size() + catalogue.size());
-  std::printf("{\"threads\":%lld,\"rows\":%.0f,\"dead\":%zu,\"report_rows\":%lld,\"load_seconds\":%.3f,\"load_cpu_seconds\":%.3f,"
-              "\"query_seconds\":%.3f,\"query_cpu_seconds\":%.3f,\"rows_per_query_cpu_second\":%.0f,"
-              "\"mb_per_query_cpu_second\":%.1f,\"rows_per_cpu_second\":%.0f,\"peak_memory_mb\":%ld}\n",
-              static_cast<long long>(threads), lines, run.dead_, static_cast<long long>(run.count("report")), load.wall, load.cpu,
-              query.wall, query.cpu, lines / query.cpu, bytes / 1e6 / query.cpu, lines / (query.cpu + load.cpu),
-              own_usage().ru_maxrss / 1024);
+  std::printf(
+      "{\"threads\":%lld,\"rows\":%.0f,\"dead\":%zu,\"report_rows\":%lld,\"load_seconds\":%.3f,\"load_cpu_seconds\":%."
+      "3f,"
+      "\"query_seconds\":%.3f,\"query_cpu_seconds\":%.3f,\"rows_per_query_cpu_second\":%.0f,"
+      "\"mb_per_query_cpu_second\":%.1f,\"rows_per_cpu_second\":%.0f,\"peak_memory_mb\":%ld}\n",
+      static_cast<long long>(threads), lines, run.dead_, static_cast<long long>(run.count("report")), load.wall,
+      load.cpu, query.wall, query.cpu, lines / query.cpu, bytes / 1e6 / query.cpu, lines / (query.cpu + load.cpu),
+      own_usage().ru_maxrss / 1024);
   return 0;
 }

@@ -37,7 +37,9 @@ T must(Result<T> result) {
 double cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; };
+  auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -66,7 +68,8 @@ uint64_t send_file(engine::Node& node, std::string_view stream, const std::strin
 
 int main(int argc, char** argv) {
   if (argc < 4) {
-    std::fprintf(stderr, "usage: %s PIPELINE.sql EVENTS.ndjson CATALOGUE.ndjson [WORKERS] [STEP_MB] [name=value]...\n", argv[0]);
+    std::fprintf(stderr, "usage: %s PIPELINE.sql EVENTS.ndjson CATALOGUE.ndjson [WORKERS] [STEP_MB] [name=value]...\n",
+                 argv[0]);
     return 2;
   }
   RealEnv env;
@@ -87,7 +90,9 @@ int main(int argc, char** argv) {
   std::string events = must(env.files().read_all(argv[2]));
   std::string catalogue = must(env.files().read_all(argv[3]));
 
-  auto seconds_since = [&](Duration start) { return static_cast<double>(env.clock().monotonic().micros - start.micros) / 1e6; };
+  auto seconds_since = [&](Duration start) {
+    return static_cast<double>(env.clock().monotonic().micros - start.micros) / 1e6;
+  };
   Duration start = env.clock().monotonic();
   double cpu = cpu_seconds();
   uint64_t rows = send_file(*node, "catalogue", catalogue);
@@ -98,11 +103,13 @@ int main(int argc, char** argv) {
   double seconds = seconds_since(start);
   double all_cpu = cpu_seconds() - cpu;
   Duration checkpoint_start = env.clock().monotonic();
-  auto report = must(node->execute("SELECT kind, rank, title, hours_viewed, views FROM report ORDER BY kind, rank, title LIMIT 3"));
+  auto report = must(
+      node->execute("SELECT kind, rank, title, hours_viewed, views FROM report ORDER BY kind, rank, title LIMIT 3"));
   std::string top;
   for (const auto& batch : report.batches) formats::encode_csv(report.schema, batch, ',', top);
-  for (const char* query : {"SELECT count(*) FROM report", "SELECT count(*), sum(credited_ms)::BIGINT FROM title_time", "SELECT count(*) FROM title_week",
-                            "SELECT count(*) FROM unmatched", "SELECT count(*) FROM playback_dead"}) {
+  for (const char* query :
+       {"SELECT count(*) FROM report", "SELECT count(*), sum(credited_ms)::BIGINT FROM title_time",
+        "SELECT count(*) FROM title_week", "SELECT count(*) FROM unmatched", "SELECT count(*) FROM playback_dead"}) {
     auto answer = must(node->execute(query));
     for (const auto& batch : answer.batches) formats::encode_csv(answer.schema, batch, ',', top);
   }
@@ -112,12 +119,15 @@ int main(int argc, char** argv) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   auto bytes = static_cast<double>(events.size() + catalogue.size());
-  std::printf("{\"workers\":%u,\"rows\":%llu,\"seconds\":%.3f,\"log_seconds\":%.3f,\"log_cpu_seconds\":%.3f,\"cpu_seconds\":%.3f,"
-              "\"rows_per_second\":%.0f,\"rows_per_cpu_second\":%.0f,\"mb_per_second\":%.1f,\"stop_seconds\":%.3f,\"peak_memory_mb\":%ld,"
-              "\"books_closed\":%s}\n",
-              options.workers, static_cast<unsigned long long>(rows), seconds, log_seconds, log_cpu, all_cpu,
-              static_cast<double>(rows) / seconds, static_cast<double>(rows) / all_cpu, bytes / 1e6 / seconds, stop_seconds,
-              usage.ru_maxrss / 1024, closed ? "true" : "false");
+  std::printf(
+      "{\"workers\":%u,\"rows\":%llu,\"seconds\":%.3f,\"log_seconds\":%.3f,\"log_cpu_seconds\":%.3f,\"cpu_seconds\":%."
+      "3f,"
+      "\"rows_per_second\":%.0f,\"rows_per_cpu_second\":%.0f,\"mb_per_second\":%.1f,\"stop_seconds\":%.3f,\"peak_"
+      "memory_mb\":%ld,"
+      "\"books_closed\":%s}\n",
+      options.workers, static_cast<unsigned long long>(rows), seconds, log_seconds, log_cpu, all_cpu,
+      static_cast<double>(rows) / seconds, static_cast<double>(rows) / all_cpu, bytes / 1e6 / seconds, stop_seconds,
+      usage.ru_maxrss / 1024, closed ? "true" : "false");
   std::fprintf(stderr, "%s", top.c_str());
   std::filesystem::remove_all(directory);
   return 0;

@@ -18,7 +18,8 @@ constexpr int64_t kRows = 1 << 20;
 
 batch::Schema row_schema() {
   batch::Schema schema;
-  for (const char* name : {"title_id", "session_id"}) schema.fields.push_back({name, batch::Type(batch::TypeId::kVarchar)});
+  for (const char* name : {"title_id", "session_id"})
+    schema.fields.push_back({name, batch::Type(batch::TypeId::kVarchar)});
   for (const char* name : {"from_ms", "to_ms"}) schema.fields.push_back({name, batch::Type(batch::TypeId::kBigint)});
   schema.fields.push_back({"hours", batch::Type(batch::TypeId::kDouble)});
   schema.fields.push_back({"total", batch::Type(batch::TypeId::kHugeint)});
@@ -62,7 +63,8 @@ void sink(benchmark::State& state, const std::string& format, const std::string&
     MR_CHECK((*made)->commit().ok(), "the commit failed");
     bytes = env.files().used_bytes();
   }
-  state.counters["rows/s"] = benchmark::Counter(static_cast<double>(kRows), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["rows/s"] =
+      benchmark::Counter(static_cast<double>(kRows), benchmark::Counter::kIsIterationInvariantRate);
   state.counters["file_bytes"] = static_cast<double>(bytes);
 }
 BENCHMARK_CAPTURE(sink, parquet_zstd, "parquet", "zstd")->Unit(benchmark::kMillisecond);
@@ -75,7 +77,8 @@ void source(benchmark::State& state, const std::string& format, formats::Packing
   std::string text = format == "csv" ? "b,a,c\n" : "";
   for (int64_t n = 0; n < kRows; ++n) {
     std::string number = std::to_string(n);
-    text += format == "csv" ? number + ",session-" + number + ",playing\n" : "{\"b\":" + number + ",\"a\":\"session-" + number + "\",\"c\":\"playing\"}\n";
+    text += format == "csv" ? number + ",session-" + number + ",playing\n"
+                            : "{\"b\":" + number + ",\"a\":\"session-" + number + "\",\"c\":\"playing\"}\n";
   }
   SimulatedEnv env(1);
   auto packer = formats::make_packer(packing);

@@ -1,5 +1,5 @@
-// Rows a second through each operator on one core: random rows in batches of 2,048, one step of `range(0)` rows, from an empty
-// state, finish() included. Items are input rows.
+// Rows a second through each operator on one core: random rows in batches of 2,048, one step of `range(0)` rows, from
+// an empty state, finish() included. Items are input rows.
 #include <benchmark/benchmark.h>
 
 #include <functional>
@@ -24,7 +24,8 @@ class Nowhere final : public Output {
 
 class NoSide final : public SideOutput {
  public:
-  void row_failed(OperatorId, std::string_view, const batch::Batch&, size_t, batch::int128, std::string_view) override {}
+  void row_failed(OperatorId, std::string_view, const batch::Batch&, size_t, batch::int128, std::string_view) override {
+  }
   void row_late(OperatorId, const batch::Batch&, size_t, batch::int128) override {}
 };
 
@@ -37,12 +38,9 @@ batch::Session& session() {
 plan::Node source(bool append_only) {
   plan::Node node;
   node.operation = plan::Source{};
-  const std::pair<const char*, batch::TypeId> columns[] = {{"key", batch::TypeId::kBigint},
-                                                           {"session", batch::TypeId::kVarchar},
-                                                           {"value", batch::TypeId::kBigint},
-                                                           {"state", batch::TypeId::kVarchar},
-                                                           {"sort", batch::TypeId::kBlob},
-                                                           {"order", batch::TypeId::kHugeint}};
+  const std::pair<const char*, batch::TypeId> columns[] = {
+      {"key", batch::TypeId::kBigint},    {"session", batch::TypeId::kVarchar}, {"value", batch::TypeId::kBigint},
+      {"state", batch::TypeId::kVarchar}, {"sort", batch::TypeId::kBlob},       {"order", batch::TypeId::kHugeint}};
   for (const auto& [name, id] : columns) node.output.fields.push_back({name, batch::Type(id)});
   node.append_only = append_only;
   node.order_column = 5;
@@ -125,13 +123,17 @@ void aggregate(benchmark::State& state) {
   aggregate.calls = {call(plan::AggregateKind::kCountStar, -1, batch::TypeId::kBigint),
                      call(plan::AggregateKind::kSum, 2, batch::TypeId::kHugeint),
                      call(plan::AggregateKind::kMax, 2, batch::TypeId::kBigint)};
-  const plan::Node node = over(input, aggregate, {0}, {batch::Type(batch::TypeId::kBigint), batch::Type(batch::TypeId::kHugeint),
-                                                       batch::Type(batch::TypeId::kBigint)});
+  const plan::Node node = over(
+      input, aggregate, {0},
+      {batch::Type(batch::TypeId::kBigint), batch::Type(batch::TypeId::kHugeint), batch::Type(batch::TypeId::kBigint)});
   run(state, node, {&input}, {{0, &rows}});
 }
 BENCHMARK(aggregate)
     ->ArgNames({"rows", "keys", "append_only"})
-    ->Args({1000000, 1000, 1})->Args({1000000, 500000, 1})->Args({1000000, 1000, 0})->Args({1000000, 500000, 0});
+    ->Args({1000000, 1000, 1})
+    ->Args({1000000, 500000, 1})
+    ->Args({1000000, 1000, 0})
+    ->Args({1000000, 500000, 0});
 
 /// DISTINCT ON (session, value); range(1) keys.
 void distinct_on(benchmark::State& state) {
@@ -142,7 +144,10 @@ void distinct_on(benchmark::State& state) {
   const plan::Node node = over(input, distinct, {0, 1, 2, 3, 4, 5});
   run(state, node, {&input}, {{0, &rows}});
 }
-BENCHMARK(distinct_on)->ArgNames({"rows", "keys", "append_only"})->Args({1000000, 900000, 1})->Args({1000000, 900000, 0});
+BENCHMARK(distinct_on)
+    ->ArgNames({"rows", "keys", "append_only"})
+    ->Args({1000000, 900000, 1})
+    ->Args({1000000, 900000, 0});
 
 /// lead(value) OVER (PARTITION BY session ORDER BY sort) over partitions of range(1) rows.
 void window_lead(benchmark::State& state) {
@@ -183,7 +188,11 @@ void join_table(benchmark::State& state) {
   plan::Node node = over(input, join, {0, 2, 1});
   run(state, node, {&input, &input}, {{1, &table}, {0, &facts}});
 }
-BENCHMARK(join_table)->ArgNames({"rows", "table", "left"})->Args({1000000, 10000, 0})->Args({1000000, 10000, 1})->Args({1000000, 500000, 0});
+BENCHMARK(join_table)
+    ->ArgNames({"rows", "table", "left"})
+    ->Args({1000000, 10000, 0})
+    ->Args({1000000, 10000, 1})
+    ->Args({1000000, 500000, 0});
 
 /// A table of range(1) rows that comes after the facts.
 void join_table_last(benchmark::State& state) {

@@ -101,18 +101,10 @@ class Mutator {
       case 1:
         if (at < input.size()) input[at] = kTelling[below(sizeof kTelling)];
         break;
-      case 2:
-        input.insert(at, 1, kTelling[below(sizeof kTelling)]);
-        break;
-      case 3:
-        input.erase(at, 1 + below(16));
-        break;
-      case 4:
-        input.resize(at);
-        break;
-      default:
-        input.insert(at, other.substr(below(other.size()), 1 + below(64)));
-        break;
+      case 2: input.insert(at, 1, kTelling[below(sizeof kTelling)]); break;
+      case 3: input.erase(at, 1 + below(16)); break;
+      case 4: input.resize(at); break;
+      default: input.insert(at, other.substr(below(other.size()), 1 + below(64))); break;
     }
   }
 

@@ -97,9 +97,11 @@ Result<Answer> parse_answer(std::string_view json) {
       answer.message = json_unquoted(value);
     }
   }
-  for (size_t i = 0; i < types.size() && i < answer.columns.size(); ++i) answer.columns[i].type = json_unquoted(types[i]);
+  for (size_t i = 0; i < types.size() && i < answer.columns.size(); ++i)
+    answer.columns[i].type = json_unquoted(types[i]);
   for (const auto& row : answer.rows) {
-    if (row.size() != answer.columns.size()) return user_error(sqlstate::kInvalidText, "an answer whose rows do not fit its columns");
+    if (row.size() != answer.columns.size())
+      return user_error(sqlstate::kInvalidText, "an answer whose rows do not fit its columns");
   }
   return answer;
 }
@@ -120,8 +122,8 @@ std::optional<std::string> plain_text(std::string_view json) {
 }
 
 bool is_numeric_type(std::string_view type) {
-  for (std::string_view name : {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
-                                "UHUGEINT", "FLOAT", "DOUBLE"}) {
+  for (std::string_view name : {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT",
+                                "UINTEGER", "UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE"}) {
     if (iequals(type, name)) return true;
   }
   return type.size() >= 7 && iequals(type.substr(0, 7), "DECIMAL") && !type.ends_with(']');

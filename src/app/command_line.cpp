@@ -23,7 +23,8 @@ Status set_failpoints(Env& env, const std::string& flag) {
 bool names_no_command(CLI::App& program, int argc, char** argv) {
   if (argc < 2 || argv[1][0] == '-') return false;
   auto commands = program.get_subcommands([](CLI::App*) { return true; });
-  return std::none_of(commands.begin(), commands.end(), [&](CLI::App* command) { return command->get_name() == argv[1]; });
+  return std::none_of(commands.begin(), commands.end(),
+                      [&](CLI::App* command) { return command->get_name() == argv[1]; });
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// The command line: what `millrace` takes, its help, and which function does it. docs/commands.md is the same for readers.
+// The command line: what `millrace` takes, its help, and which function does it. docs/commands.md is the same for
+// readers.
 #pragma once
 
 namespace millrace::app {

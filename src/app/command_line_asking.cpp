@@ -16,7 +16,8 @@ void add_format(CLI::App& command, std::string& format) {
 
 void add_sql(CLI::App& program, Action& action) {
   auto flags = std::make_shared<SqlFlags>();
-  CLI::App* command = program.add_subcommand("sql", "run SQL: one text with -c, a shell without; standard input when it is no terminal");
+  CLI::App* command = program.add_subcommand(
+      "sql", "run SQL: one text with -c, a shell without; standard input when it is no terminal");
   command->add_option("-c,--command", flags->command, "run this text, print the answer of its last statement, exit");
   add_remote_flags(*command, flags->remote);
   command->add_option("--data", flags->data, "open this data directory in this process; no node may be running on it");
@@ -44,7 +45,8 @@ void add_reports(CLI::App& program, Action& action) {
   command->callback([status, &action] { action = [status](Env& env) { return run_status(env, *status); }; });
 
   auto ledger = std::make_shared<ReportFlags>();
-  command = program.add_subcommand("ledger", "the books: what every hop counted, and every difference; exit code 1 unless they are closed");
+  command = program.add_subcommand(
+      "ledger", "the books: what every hop counted, and every difference; exit code 1 unless they are closed");
   add_report_flags(*command, *ledger);
   command->footer("Example:\n  millrace ledger --data build/demo\n");
   command->callback([ledger, &action] { action = [ledger](Env& env) { return run_ledger(env, *ledger); }; });
@@ -71,7 +73,8 @@ void add_dead(CLI::App& program, Action& action) {
 
 void add_remote_flags(CLI::App& command, RemoteFlags& flags, bool by_default) {
   if (by_default) flags.url = "http://" + environment_variable("MILLRACE_LISTEN").value_or("127.0.0.1:8780");
-  command.add_option("--url", flags.url, "the node's HTTP address (environment: MILLRACE_LISTEN)")->capture_default_str();
+  command.add_option("--url", flags.url, "the node's HTTP address (environment: MILLRACE_LISTEN)")
+      ->capture_default_str();
   command.add_option("--token-file", flags.token_file, "file with the token that the node asks for");
 }
 

@@ -15,7 +15,8 @@ constexpr const char* kDefaultData = "./millrace-data";
 void add_node_flags(CLI::App& command, NodeFlags& flags) {
   flags.data = environment_variable("MILLRACE_DATA").value_or(kDefaultData);
   flags.listen = environment_variable("MILLRACE_LISTEN").value_or(flags.listen);
-  command.add_option("--data", flags.data, "data directory; made when missing (environment: MILLRACE_DATA)")->capture_default_str();
+  command.add_option("--data", flags.data, "data directory; made when missing (environment: MILLRACE_DATA)")
+      ->capture_default_str();
   command.add_option("--listen", flags.listen, "HTTP: HOST:PORT (environment: MILLRACE_LISTEN)")
       ->capture_default_str()
       ->each([&flags](const std::string&) { flags.listen_given = true; });
@@ -23,7 +24,9 @@ void add_node_flags(CLI::App& command, NodeFlags& flags) {
   command.add_option("--pg-listen", flags.postgres_listen, "PostgreSQL protocol: HOST:PORT; not part of this version");
   command.add_option("--auth-token-file", flags.auth_token_file, "file with the token that clients must show");
   command.add_flag("--insecure", flags.insecure, "listen beyond loopback without a token");
-  command.add_option("--workers", flags.workers, "threads that run the pipeline")->capture_default_str()->check(CLI::Range(1, 256));
+  command.add_option("--workers", flags.workers, "threads that run the pipeline")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 256));
   command.add_option("--memory", flags.memory, "memory limit, such as 512MiB or 4GiB")->capture_default_str();
 }
 
@@ -32,8 +35,10 @@ void add_run(CLI::App& program, Action& action) {
   CLI::App* command = program.add_subcommand("run", "run a pipeline file");
   command->add_option("PIPELINE", flags->pipeline, "SQL file; paths in it are relative to it")->required();
   add_node_flags(*command, flags->node);
-  command->add_option("--set", flags->settings, "name=value for ${name} in the file; may be repeated")->allow_extra_args(false);
-  command->add_flag("--once", flags->once, "read bounded input to its end, deliver to every sink, exit; serves HTTP only with --listen");
+  command->add_option("--set", flags->settings, "name=value for ${name} in the file; may be repeated")
+      ->allow_extra_args(false);
+  command->add_flag("--once", flags->once,
+                    "read bounded input to its end, deliver to every sink, exit; serves HTTP only with --listen");
   command->footer(
       "Examples:\n"
       "  millrace run shop.sql\n"

@@ -12,10 +12,12 @@ namespace {
 
 void add_produce(CLI::App& program, Action& action) {
   auto flags = std::make_shared<ProduceFlags>();
-  CLI::App* command = program.add_subcommand("produce", "send lines to a stream; each chunk is stored once, however often it is sent");
+  CLI::App* command =
+      program.add_subcommand("produce", "send lines to a stream; each chunk is stored once, however often it is sent");
   command->add_option("STREAM", flags->stream, "stream or table")->required();
   command->add_option("FILE", flags->file, "one record a line; standard input without it");
-  command->add_flag("--validate", flags->validate, "reject lines that do not fit the schema, instead of keeping them as dead letters");
+  command->add_flag("--validate", flags->validate,
+                    "reject lines that do not fit the schema, instead of keeping them as dead letters");
   add_remote_flags(*command, flags->remote);
   command->footer("Examples:\n  millrace produce orders orders.ndjson\n  tail -f app.log | millrace produce logs\n");
   command->callback([flags, &action] { action = [flags](Env& env) { return run_produce(env, *flags); }; });
@@ -35,19 +37,26 @@ void add_generate(CLI::App& program, Action& action) {
   CLI::App* generate = program.add_subcommand("generate", "made-up input with known answers");
   generate->require_subcommand(1);
   auto flags = std::make_shared<GenerateFlags>();
-  CLI::App* command = generate->add_subcommand("playback", "playback events that a correct pipeline turns back into the report of --titles");
+  CLI::App* command = generate->add_subcommand(
+      "playback", "playback events that a correct pipeline turns back into the report of --titles");
   auto& options = flags->playback.options;
   options.window_start_ms = 1735689600000;
   options.window_end_ms = 1751328000000;
   options.unit_ms = 200000;
-  command->add_option("--titles", flags->playback.titles_path, "CSV: kind,title,available_globally,release_date,runtime,hours_viewed,views")->required();
+  command
+      ->add_option("--titles", flags->playback.titles_path,
+                   "CSV: kind,title,available_globally,release_date,runtime,hours_viewed,views")
+      ->required();
   command->add_option("--out", flags->playback.out_dir, "folder for events, catalogue, truth and manifest");
   command->add_option("--seed", options.seed, "equal seeds give equal bytes")->capture_default_str();
-  command->add_option("--unit-ms", options.unit_ms, "ms of play for 100,000 published hours; smaller: fewer events")->capture_default_str();
-  command->add_option("--window-start-ms", options.window_start_ms, "the half-year's start, ms since 1970")->capture_default_str();
+  command->add_option("--unit-ms", options.unit_ms, "ms of play for 100,000 published hours; smaller: fewer events")
+      ->capture_default_str();
+  command->add_option("--window-start-ms", options.window_start_ms, "the half-year's start, ms since 1970")
+      ->capture_default_str();
   command->add_option("--window-end-ms", options.window_end_ms, "and its end")->capture_default_str();
   command->add_option("--decoy-titles", options.decoy_titles, "titles that stay under the line")->capture_default_str();
-  command->add_option("--unknown-sessions", options.unknown_sessions, "sessions of titles that the catalogue lacks")->capture_default_str();
+  command->add_option("--unknown-sessions", options.unknown_sessions, "sessions of titles that the catalogue lacks")
+      ->capture_default_str();
   command->add_option("--malformed-lines", options.malformed_lines, "lines that are no event")->capture_default_str();
   command->add_flag("!--no-faults", options.faults, "deliver in time, in order, once, and well-formed");
   command->add_option("--stream", flags->stream, "with --url: the stream that gets the events")->capture_default_str();
@@ -66,7 +75,8 @@ void add_infer(CLI::App& program, Action& action) {
   CLI::App* command = program.add_subcommand("infer", "print the CREATE STREAM for a file of JSON or CSV");
   command->add_option("FILE", flags->file, "the file; its first 4 MiB are read")->required();
   command->add_option("--name", flags->name, "of the stream; without it, from the file's name");
-  command->add_option("--format", flags->format, "json or csv; without it, from the file")->check(CLI::IsMember({"json", "csv"}));
+  command->add_option("--format", flags->format, "json or csv; without it, from the file")
+      ->check(CLI::IsMember({"json", "csv"}));
   command->footer("Example:\n  millrace infer orders.ndjson > shop.sql\n");
   command->callback([flags, &action] { action = [flags](Env& env) { return run_infer(env, *flags); }; });
 }
@@ -91,7 +101,10 @@ void add_later_commands(CLI::App& program, Action& action) {
   CLI::App* replay = program.get_subcommand("dead")->add_subcommand("replay", "not part of this version");
   replay->allow_extras()->fallthrough(false);
   replay->callback([&action] {
-    action = [](Env&) { return report_usage("dead replay is not part of this version", "`millrace dead show` prints the records; send them again with `millrace produce`"); };
+    action = [](Env&) {
+      return report_usage("dead replay is not part of this version",
+                          "`millrace dead show` prints the records; send them again with `millrace produce`");
+    };
   });
 }
 

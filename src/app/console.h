@@ -12,7 +12,8 @@ namespace millrace::app {
 Status write_output(std::string_view text);
 /// Writes a line to standard error.
 void write_message(std::string_view line);
-/// Writes "millrace: " and the error as `render` shows it; `text` is what its position points into. Returns kExitFailed.
+/// Writes "millrace: " and the error as `render` shows it; `text` is what its position points into. Returns
+/// kExitFailed.
 int report_failure(const Error& error, std::string_view text = {});
 /// The same for what is wrong with the command line. Returns kExitUsage.
 int report_usage(std::string_view reason, std::string_view hint = {});

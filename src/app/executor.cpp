@@ -13,7 +13,9 @@ namespace {
 class RemoteExecutor final : public Executor {
  public:
   explicit RemoteExecutor(std::unique_ptr<Remote> remote) : remote_(std::move(remote)) {}
-  Result<Answer> execute(std::string_view sql, const Remote::OnLine& on_line) override { return remote_->execute(sql, on_line); }
+  Result<Answer> execute(std::string_view sql, const Remote::OnLine& on_line) override {
+    return remote_->execute(sql, on_line);
+  }
   void interrupt() override { remote_->client().interrupt(); }
   std::string where() const override { return "http://" + remote_->client().server().text(); }
 
@@ -47,11 +49,12 @@ class LocalExecutor final : public Executor {
 /// Calls interrupt() of an executor when SIGINT or SIGTERM comes, as long as it lives.
 class InterruptOnSignal {
  public:
-  explicit InterruptOnSignal(Executor& executor) : thread_([this, &executor] {
-    while (!done_) {
-      if (take_stop_signal(Duration::from_millis(50))) executor.interrupt();
-    }
-  }) {}
+  explicit InterruptOnSignal(Executor& executor)
+      : thread_([this, &executor] {
+          while (!done_) {
+            if (take_stop_signal(Duration::from_millis(50))) executor.interrupt();
+          }
+        }) {}
   ~InterruptOnSignal() {
     done_ = true;
     thread_.join();
@@ -82,7 +85,8 @@ Result<std::unique_ptr<engine::Node>> open_to_read(Env& env, Metrics& metrics, c
 Result<std::unique_ptr<Executor>> make_local_executor(Env& env, const std::string& data_directory) {
   auto metrics = std::make_unique<Metrics>();
   MR_ASSIGN(std::unique_ptr<engine::Node> node, open_to_read(env, *metrics, data_directory));
-  return std::unique_ptr<Executor>(std::make_unique<LocalExecutor>(std::move(metrics), std::move(node), data_directory));
+  return std::unique_ptr<Executor>(
+      std::make_unique<LocalExecutor>(std::move(metrics), std::move(node), data_directory));
 }
 
 Status run_and_print(Executor& executor, std::string_view sql, Format format, size_t width) {

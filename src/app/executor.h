@@ -1,4 +1,5 @@
-// Executor: where `sql` and the other asking commands run their SQL: a server, or a data directory opened in this process.
+// Executor: where `sql` and the other asking commands run their SQL: a server, or a data directory opened in this
+// process.
 #pragma once
 
 #include <functional>

@@ -119,8 +119,10 @@ HttpClient::HttpClient(Env& env, Endpoint server, std::string token)
 Status HttpClient::connect() {
   auto connection = env_.network().connect(server_.host, server_.port, kConnectTimeout);
   if (!connection.ok()) {
-    return std::move(connection).error().within("http://" + server_.text()).with_hint(
-        "is a node running there? `millrace start` starts one; --url names another place");
+    return std::move(connection)
+        .error()
+        .within("http://" + server_.text())
+        .with_hint("is a node running there? `millrace start` starts one; --url names another place");
   }
   std::lock_guard guard(mutex_);
   connection_ = std::move(connection).value();
@@ -147,7 +149,8 @@ std::string HttpClient::head_of(const HttpRequest& request) const {
   std::string head = request.method + " " + request.target + " HTTP/1.1\r\nHost: " + server_.text() + "\r\n";
   if (!token_.empty()) head += "Authorization: Bearer " + token_ + "\r\n";
   for (const auto& [name, value] : request.headers) head += name + ": " + value + "\r\n";
-  if (!request.body.empty() || request.method == "POST") head += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
+  if (!request.body.empty() || request.method == "POST")
+    head += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
   return head + "\r\n";
 }
 
@@ -159,7 +162,8 @@ Status HttpClient::read_body(Reader& reader, HttpResponse& response, const BodyC
       std::string_view digits = trim(split_view(size_line, ';').front());
       uint64_t size = 0;
       auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), size, 16);
-      if (digits.empty() || parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size()) return unexpected(size_line);
+      if (digits.empty() || parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size())
+        return unexpected(size_line);
       MR_TRY(reader.take(size, consumer));
       MR_ASSIGN(std::string end, reader.line());
       while (size == 0 && !end.empty()) {
@@ -235,7 +239,8 @@ std::string url_escape(std::string_view text) {
   static constexpr char kHex[] = "0123456789ABCDEF";
   std::string out;
   for (char c : text) {
-    bool plain = is_digit(c) || (to_lower_ascii(c) >= 'a' && to_lower_ascii(c) <= 'z') || std::string_view("-._~").find(c) != std::string_view::npos;
+    bool plain = is_digit(c) || (to_lower_ascii(c) >= 'a' && to_lower_ascii(c) <= 'z') ||
+                 std::string_view("-._~").find(c) != std::string_view::npos;
     if (plain) {
       out += c;
     } else {

@@ -1,7 +1,8 @@
-// HttpClient: HTTP/1.1 to one server over the Env's network, for the commands that talk to a running node. Plain HTTP; bodies
-// with Content-Length or chunked; the connection is kept for the next request.
+// HttpClient: HTTP/1.1 to one server over the Env's network, for the commands that talk to a running node. Plain HTTP;
+// bodies with Content-Length or chunked; the connection is kept for the next request.
 //
-// One thread at a time, but for interrupt(). An answer of any status is an answer; errors are for what kept it from coming.
+// One thread at a time, but for interrupt(). An answer of any status is an answer; errors are for what kept it from
+// coming.
 #pragma once
 
 #include <atomic>
@@ -30,7 +31,7 @@ struct HttpRequest {
 struct HttpResponse {
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case
-  std::string body;  ///< empty when a consumer took it
+  std::string body;                                          ///< empty when a consumer took it
 
   /// The value of the first header of that name (in lower case); empty when there is none.
   std::string_view header(std::string_view name) const;
@@ -65,8 +66,8 @@ class HttpClient {
   Env& env_;
   const Endpoint server_;
   const std::string token_;
-  std::mutex mutex_;                         // between send and interrupt
-  std::shared_ptr<Connection> connection_;   // guarded by mutex_ where it changes; shared with an interrupt under way
+  std::mutex mutex_;                        // between send and interrupt
+  std::shared_ptr<Connection> connection_;  // guarded by mutex_ where it changes; shared with an interrupt under way
   std::atomic<bool> interrupted_ = false;
 };
 

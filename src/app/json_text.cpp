@@ -34,7 +34,8 @@ size_t value_end(std::string_view text, size_t at) {
 /// The parts between `open` and `close`, cut at the commas of the outermost level.
 Result<std::vector<std::string_view>> parts(std::string_view text, char open, char close) {
   std::string_view inner = trim(text);
-  if (inner.size() < 2 || inner.front() != open || inner.back() != close) return broken("not the JSON that was expected", text);
+  if (inner.size() < 2 || inner.front() != open || inner.back() != close)
+    return broken("not the JSON that was expected", text);
   std::vector<std::string_view> all;
   if (trim(inner.substr(1, inner.size() - 2)).empty()) return all;
   size_t at = 1;
@@ -62,7 +63,8 @@ Result<std::vector<std::pair<std::string, std::string_view>>> json_members(std::
     size_t close = 1;
     while (close < part.size() && part[close] != '"') close += part[close] == '\\' ? 2 : 1;
     size_t colon = part.find(':', std::min(close, part.size()));
-    if (part.front() != '"' || colon == std::string_view::npos) return broken("JSON with a member that has no key", part);
+    if (part.front() != '"' || colon == std::string_view::npos)
+      return broken("JSON with a member that has no key", part);
     members.emplace_back(json_unquoted(trim(part.substr(0, colon))), trim(part.substr(colon + 1)));
   }
   return members;

@@ -15,8 +15,8 @@ namespace {
 
 constexpr int kHistoryLines = 1000;
 
-// readline() comes back from Ctrl-C only by a jump: libedit takes up its read again after a signal. The jump passes over C
-// frames of libedit alone.
+// readline() comes back from Ctrl-C only by a jump: libedit takes up its read again after a signal. The jump passes
+// over C frames of libedit alone.
 sigjmp_buf interrupted_jump;
 volatile sig_atomic_t jump_is_set = 0;
 

@@ -67,7 +67,8 @@ Status Producer::send(std::string_view lines) {
   request.headers.emplace_back("Idempotency-Key", key_ + "-" + std::to_string(chunks_++));
   MR_ASSIGN(HttpResponse response, send_until_taken(request));
   uint64_t lines_before = totals_.lines;
-  totals_.lines += static_cast<uint64_t>(std::count(lines.begin(), lines.end(), '\n')) + (lines.ends_with('\n') ? 0 : 1);
+  totals_.lines +=
+      static_cast<uint64_t>(std::count(lines.begin(), lines.end(), '\n')) + (lines.ends_with('\n') ? 0 : 1);
   totals_.bytes += lines.size();
   return note(response.body, lines_before);
 }

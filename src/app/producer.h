@@ -22,8 +22,9 @@ struct ProduceTotals {
 
 struct ProducerOptions {
   size_t chunk_bytes = 1 << 20;  ///< a chunk ends at the first line end behind it
-  Duration retry_for = Duration::from_seconds(60);  ///< how long one chunk is tried again while the server says "slow down"
-  bool validate = false;         ///< have lines that do not fit the schema rejected instead of kept as dead letters
+  Duration retry_for =
+      Duration::from_seconds(60);  ///< how long one chunk is tried again while the server says "slow down"
+  bool validate = false;           ///< have lines that do not fit the schema rejected instead of kept as dead letters
 };
 
 class Producer {

@@ -50,7 +50,8 @@ class Lines {
 Error error_of(const HttpResponse& response) {
   Retry retry = response.status == 429 || response.status == 503 ? Retry::kBackoff : Retry::kNever;
   Fault fault = response.status >= 500 ? Fault::kExternal : Fault::kUser;
-  Error error{fault, retry, sqlstate::kInternal, "the server answered with status " + std::to_string(response.status), {}, {}};
+  Error error{fault, retry, sqlstate::kInternal, "the server answered with status " + std::to_string(response.status),
+              {},    {}};
   auto inner = json_member(response.body, "error");
   if (!inner) return error;
   if (auto code = json_member(*inner, "code")) error.code = json_unquoted(*code);
@@ -71,7 +72,8 @@ Result<std::unique_ptr<Remote>> Remote::open(Env& env, const RemoteFlags& flags)
 }
 
 Result<Answer> Remote::execute(std::string_view sql, const OnLine& on_line) {
-  HttpRequest request{"POST", "/v1/sql", {{"Content-Type", "application/json"}}, "{\"sql\":" + json_string(sql) + "}", false};
+  HttpRequest request{
+      "POST", "/v1/sql", {{"Content-Type", "application/json"}}, "{\"sql\":" + json_string(sql) + "}", false};
   Lines lines(on_line);
   bool streamed = false;
   Status begun;

@@ -25,8 +25,8 @@ class Remote {
   /// Gets the lines of a streamed answer, without their line ends; first an empty one, when the stream begins.
   using OnLine = std::function<Status(std::string_view line)>;
 
-  /// Runs SQL. An answer that streams (SUBSCRIBE) goes to `on_line` until it ends or interrupt() is called, and the Answer is
-  /// then empty. Errors carry the position within `sql`.
+  /// Runs SQL. An answer that streams (SUBSCRIBE) goes to `on_line` until it ends or interrupt() is called, and the
+  /// Answer is then empty. Errors carry the position within `sql`.
   Result<Answer> execute(std::string_view sql, const OnLine& on_line = {});
   /// GET; the body of a 200, the server's error otherwise.
   Result<std::string> get(const std::string& target);

@@ -76,7 +76,8 @@ Result<Answer> answer_of_objects(std::string_view json_array) {
       if (first) answer.columns.push_back({name, number ? "DOUBLE" : "VARCHAR"});
       row.emplace_back(value);
     }
-    if (row.size() != answer.columns.size()) return user_error(sqlstate::kInvalidText, "a report whose rows do not have the same members");
+    if (row.size() != answer.columns.size())
+      return user_error(sqlstate::kInvalidText, "a report whose rows do not have the same members");
   }
   return answer;
 }
@@ -127,7 +128,8 @@ int run_dead_show(Env& env, const DeadShowFlags& flags) {
   if (!format.ok()) return report_usage(format.error().message);
   auto executor = open_executor(env, flags.report);
   if (!executor.ok()) return report_failure(executor.error());
-  std::string query = "SELECT * REPLACE (coalesce(try(decode(raw)), raw::VARCHAR) AS raw) FROM " + dead_name(flags.stream) + " LIMIT " + std::to_string(flags.limit);
+  std::string query = "SELECT * REPLACE (coalesce(try(decode(raw)), raw::VARCHAR) AS raw) FROM " +
+                      dead_name(flags.stream) + " LIMIT " + std::to_string(flags.limit);
   return finish(show_answer((*executor)->execute(query, {}), *format), query);
 }
 

@@ -62,7 +62,8 @@ std::string ledger_json(const ledger::Report& report) {
   for (const ledger::Verdict& verdict : report.open) {
     open.push_back({{"from", verdict.from},
                     {"to", verdict.to},
-                    {"stream", names.contains(verdict.stream.value) ? names[verdict.stream.value] : std::to_string(verdict.stream.value)},
+                    {"stream", names.contains(verdict.stream.value) ? names[verdict.stream.value]
+                                                                    : std::to_string(verdict.stream.value)},
                     {"minute", format_iso8601(verdict.minute)},
                     {"kind", kind_name(verdict.kind)},
                     {"lost", verdict.lost},

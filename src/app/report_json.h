@@ -1,4 +1,5 @@
-// What a node reports as JSON, in the shape of GET /v1/status and GET /v1/ledger, for a data directory without a server.
+// What a node reports as JSON, in the shape of GET /v1/status and GET /v1/ledger, for a data directory without a
+// server.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// Shell: `millrace sql` without -c. Statements end with `;` and may take many lines; a backslash starts a command of the
-// shell itself (\? lists them). Lines are kept in ~/.millrace_history.
+// Shell: `millrace sql` without -c. Statements end with `;` and may take many lines; a backslash starts a command of
+// the shell itself (\? lists them). Lines are kept in ~/.millrace_history.
 #pragma once
 
 #include <string>
@@ -37,8 +37,8 @@ class Shell {
   bool failed_ = false;
 };
 
-/// The statements of a text, each with its `;`. What follows the last one is the last element when it is more than space and
-/// comments. Text that cannot be cut (an open quote) is one statement.
+/// The statements of a text, each with its `;`. What follows the last one is the last element when it is more than
+/// space and comments. Text that cannot be cut (an open quote) is one statement.
 std::vector<std::string> split_statements(std::string_view text);
 
 }  // namespace millrace::app

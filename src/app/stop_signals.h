@@ -5,7 +5,8 @@
 
 namespace millrace::app {
 
-/// Blocks SIGINT and SIGTERM for this thread and those it starts, and ignores SIGPIPE. Call it before any thread exists.
+/// Blocks SIGINT and SIGTERM for this thread and those it starts, and ignores SIGPIPE. Call it before any thread
+/// exists.
 void hold_stop_signals();
 
 /// Takes one pending stop signal, waiting up to `timeout` for it. False when none came.

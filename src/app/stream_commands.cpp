@@ -110,8 +110,9 @@ int run_generate_playback(Env& env, const GenerateFlags& flags) {
   Status done = manifest.ok() ? Status() : Status(manifest.error());
   if (done.ok() && producer) done = producer->finish();
   if (!done.ok()) return report_failure(done.error());
-  write_message("generated " + format_count(static_cast<int64_t>(manifest->lines)) + " lines, " + format_bytes(manifest->bytes) +
-                ", " + format_count(static_cast<int64_t>(manifest->sessions)) + " sessions; sha256 " + manifest->sha256_events);
+  write_message("generated " + format_count(static_cast<int64_t>(manifest->lines)) + " lines, " +
+                format_bytes(manifest->bytes) + ", " + format_count(static_cast<int64_t>(manifest->sessions)) +
+                " sessions; sha256 " + manifest->sha256_events);
   return producer ? report_totals(*producer, Duration{env.clock().monotonic().micros - begin.micros}) : kExitDone;
 }
 

@@ -35,14 +35,15 @@ void indent(std::string& out, std::string_view text, const char* margin) {
   }
 }
 
-/// Runs one case in every way; the text of what went wrong, empty when nothing did. A difference that an earlier way showed
-/// already is only named.
+/// Runs one case in every way; the text of what went wrong, empty when nothing did. A difference that an earlier way
+/// showed already is only named.
 Result<std::string> run_every_way(Env& env, const TestCase& test, const TestFlags& flags) {
   std::string out;
   std::set<std::string> seen;
   for (const TestWay& way : test_ways()) {
     MR_ASSIGN(auto differences, run_case(env, test, way, flags.seed));
-    if (flags.verbose) MR_TRY(write_output("  " + std::string(way.name) + (differences.empty() ? ": ok\n" : ": FAILED\n")));
+    if (flags.verbose)
+      MR_TRY(write_output("  " + std::string(way.name) + (differences.empty() ? ": ok\n" : ": FAILED\n")));
     for (const TestDifference& difference : differences) {
       std::string where = difference.line == 0 ? std::string() : ", query in line " + std::to_string(difference.line);
       bool repeated = !seen.insert(where + difference.text).second;
@@ -86,8 +87,8 @@ int run_tests(Env& env, const TestFlags& flags) {
     Status status = run_file(env, file, flags, totals);
     if (!status.ok()) return report_failure(status.error());
   }
-  std::string summary = std::to_string(totals.passed) + " passed, " + std::to_string(totals.failed) + " failed; each in " +
-                        std::to_string(test_ways().size()) + " ways\n";
+  std::string summary = std::to_string(totals.passed) + " passed, " + std::to_string(totals.failed) +
+                        " failed; each in " + std::to_string(test_ways().size()) + " ways\n";
   Status written = write_output(summary);
   if (!written.ok()) return report_failure(written.error());
   return totals.failed == 0 ? kExitDone : kExitFailed;

@@ -71,7 +71,8 @@ class Reader {
       current().scripts.push_back({joined(block.lines), directory_});
       return {};
     }
-    return at_line(block.line, "there is no `--- " + shorten(block.word) + "`; known are case, pipeline, set, sql, input, query, expect");
+    return at_line(block.line, "there is no `--- " + shorten(block.word) +
+                                   "`; known are case, pipeline, set, sql, input, query, expect");
   }
 
   Result<std::vector<TestCase>> finish() {
@@ -79,7 +80,8 @@ class Reader {
     if (cases_.empty()) cases_.push_back(std::move(shared_));
     for (const TestCase& test : cases_) {
       if (test.queries.empty() && !test.script_error) {
-        return user_error(sqlstate::kSyntaxError, (test.name.empty() ? "the file" : "case " + test.name) + " expects nothing");
+        return user_error(sqlstate::kSyntaxError,
+                          (test.name.empty() ? "the file" : "case " + test.name) + " expects nothing");
       }
     }
     return std::move(cases_);
@@ -147,7 +149,8 @@ class Reader {
     open_query_ = false;
     TestQuery& query = current().queries.back();
     query.expect = error ? Expect::kError : block.argument == "json" ? Expect::kJson : Expect::kCsv;
-    if (query.expect == Expect::kCsv && lines.empty()) return at_line(block.line, "the rows as CSV begin with a header line");
+    if (query.expect == Expect::kCsv && lines.empty())
+      return at_line(block.line, "the rows as CSV begin with a header line");
     query.expected = std::move(lines);
     return {};
   }

@@ -8,7 +8,8 @@
 //     --- query                      one SELECT
 //     --- expect                     its rows as CSV with a header; in any order, unless the query has an ORDER BY
 //     --- expect json                the same, one object a line
-//     --- expect error               text that the error holds: of the query, or of the statements when there is no query
+//     --- expect error               text that the error holds: of the query, or of the statements when there is no
+//     query
 //     --- case late orders           what follows is a case of its own; what stands before the first is part of each
 //
 // Lines that begin with # are comments, but for those of a query's SQL and of an input.

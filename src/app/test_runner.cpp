@@ -214,7 +214,8 @@ class CaseRun {
 
 void append_lines(std::string& out, const char* mark, const std::vector<std::string>& lines) {
   for (size_t i = 0; i < lines.size() && i < kShownMax; ++i) out += mark + lines[i] + "\n";
-  if (lines.size() > kShownMax) out += std::string(mark) + "and " + std::to_string(lines.size() - kShownMax) + " more\n";
+  if (lines.size() > kShownMax)
+    out += std::string(mark) + "and " + std::to_string(lines.size() - kShownMax) + " more\n";
 }
 
 }  // namespace
@@ -249,7 +250,9 @@ std::string difference_of(std::vector<std::string> expected, std::vector<std::st
   append_lines(out, "unexpected: ", extra);
   if (!out.empty() || !ordered) return out;
   for (size_t i = 0; i < expected.size(); ++i) {
-    if (expected[i] != actual[i]) return "the order differs; row " + std::to_string(i) + " expected: " + expected[i] + "\nfound: " + actual[i] + "\n";
+    if (expected[i] != actual[i])
+      return "the order differs; row " + std::to_string(i) + " expected: " + expected[i] + "\nfound: " + actual[i] +
+             "\n";
   }
   return {};
 }

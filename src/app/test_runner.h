@@ -26,8 +26,8 @@ struct TestDifference {
   std::string text;   ///< lines to print
 };
 
-/// Runs the case in a fresh folder below the one for temporary files, which is removed afterwards. An error is for what has
-/// to do with the case's surroundings; a failing statement or query is a difference.
+/// Runs the case in a fresh folder below the one for temporary files, which is removed afterwards. An error is for what
+/// has to do with the case's surroundings; a failing statement or query is a difference.
 Result<std::vector<TestDifference>> run_case(Env& env, const TestCase& test, const TestWay& way, uint64_t seed);
 
 /// What is missing and what is too much, as lines; empty: equal. `ordered`: their order counts.

@@ -36,14 +36,9 @@ Status FailPoint::check_armed() {
     rule = rule_;
   }
   switch (rule.action) {
-    case FailAction::kError:
-      return errno_error("failpoint " + name_, rule.errno_value);
-    case FailAction::kDelay:
-      owner_.clock_.sleep_for(rule.delay);
-      return {};
-    default:
-      owner_.abort_at(name_);
-      return errno_error("failpoint " + name_, EIO);
+    case FailAction::kError: return errno_error("failpoint " + name_, rule.errno_value);
+    case FailAction::kDelay: owner_.clock_.sleep_for(rule.delay); return {};
+    default: owner_.abort_at(name_); return errno_error("failpoint " + name_, EIO);
   }
 }
 

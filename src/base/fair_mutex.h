@@ -1,5 +1,5 @@
-// A mutex that is taken in the order of asking. For locks that one thread takes again and again in a loop, such as the step
-// lock: with std::mutex that thread would nearly always win, and the others would wait for seconds.
+// A mutex that is taken in the order of asking. For locks that one thread takes again and again in a loop, such as the
+// step lock: with std::mutex that thread would nearly always win, and the others would wait for seconds.
 #pragma once
 
 #include <condition_variable>

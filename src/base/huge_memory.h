@@ -1,5 +1,6 @@
-// Memory for large tables: from 4 MB on it is aligned for huge pages and asks for them, because random access into hundreds
-// of megabytes of small pages spends its time in page walks. Small tables stay on ordinary pages and cost what they use.
+// Memory for large tables: from 4 MB on it is aligned for huge pages and asks for them, because random access into
+// hundreds of megabytes of small pages spends its time in page walks. Small tables stay on ordinary pages and cost what
+// they use.
 #pragma once
 
 #include <sys/mman.h>
@@ -30,7 +31,9 @@ struct HugeAllocator {
   template <typename U>
   HugeAllocator(const HugeAllocator<U>&) {}  // NOLINT: as the standard asks
 
-  static size_t bytes_of(size_t count) { return (count * sizeof(T) + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes; }
+  static size_t bytes_of(size_t count) {
+    return (count * sizeof(T) + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
+  }
   static bool is_huge(size_t count) { return count * sizeof(T) >= kHugeFromBytes; }
   T* allocate(size_t count) {
     if (!is_huge(count)) return std::allocator<T>().allocate(count);

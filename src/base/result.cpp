@@ -46,19 +46,14 @@ struct ErrnoMeaning {
 ErrnoMeaning meaning_of(int errno_value) {
   switch (errno_value) {
     case ENOSPC:
-    case EDQUOT:
-      return {sqlstate::kDiskFull, Retry::kBackoff, "Free some space on that disk."};
+    case EDQUOT: return {sqlstate::kDiskFull, Retry::kBackoff, "Free some space on that disk."};
     case ENOENT:
-    case ENOTDIR:
-      return {sqlstate::kUndefinedFile, Retry::kNever, "Check that the path exists."};
+    case ENOTDIR: return {sqlstate::kUndefinedFile, Retry::kNever, "Check that the path exists."};
     case EACCES:
-    case EPERM:
-      return {sqlstate::kIoError, Retry::kNever, "Check the permissions of that path for this user."};
-    case EROFS:
-      return {sqlstate::kReadOnly, Retry::kNever, "That file system is mounted read-only."};
+    case EPERM: return {sqlstate::kIoError, Retry::kNever, "Check the permissions of that path for this user."};
+    case EROFS: return {sqlstate::kReadOnly, Retry::kNever, "That file system is mounted read-only."};
     case EMFILE:
-    case ENFILE:
-      return {sqlstate::kIoError, Retry::kBackoff, "Raise the limit of open files (ulimit -n)."};
+    case ENFILE: return {sqlstate::kIoError, Retry::kBackoff, "Raise the limit of open files (ulimit -n)."};
     case EADDRINUSE:
       return {sqlstate::kObjectInUse, Retry::kNever, "Choose another port, or stop the program that holds this one."};
     case ECONNREFUSED:
@@ -67,13 +62,10 @@ ErrnoMeaning meaning_of(int errno_value) {
     case EPIPE:
     case ETIMEDOUT:
     case EHOSTUNREACH:
-    case ENETUNREACH:
-      return {sqlstate::kUnavailable, Retry::kBackoff, ""};
+    case ENETUNREACH: return {sqlstate::kUnavailable, Retry::kBackoff, ""};
     case EAGAIN:
-    case EINTR:
-      return {sqlstate::kIoError, Retry::kNow, ""};
-    default:
-      return {sqlstate::kIoError, Retry::kNever, ""};
+    case EINTR: return {sqlstate::kIoError, Retry::kNow, ""};
+    default: return {sqlstate::kIoError, Retry::kNever, ""};
   }
 }
 

@@ -119,21 +119,11 @@ constexpr bool is_plain_in_json(uint8_t byte) { return byte >= 0x20 && byte < 0x
 void append_json_escape(std::string& out, uint8_t byte) {
   static constexpr char kHex[] = "0123456789abcdef";
   switch (byte) {
-    case '"':
-      out.append("\\\"");
-      return;
-    case '\\':
-      out.append("\\\\");
-      return;
-    case '\n':
-      out.append("\\n");
-      return;
-    case '\r':
-      out.append("\\r");
-      return;
-    case '\t':
-      out.append("\\t");
-      return;
+    case '"': out.append("\\\""); return;
+    case '\\': out.append("\\\\"); return;
+    case '\n': out.append("\\n"); return;
+    case '\r': out.append("\\r"); return;
+    case '\t': out.append("\\t"); return;
     default:
       out.append("\\u00");
       out.push_back(kHex[byte >> 4]);

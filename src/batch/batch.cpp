@@ -69,10 +69,10 @@ ColumnView ColumnView::of(const duckdb::Vector& vector, size_t rows) {
       view.selection_ = duckdb::DictionaryVector::SelVector(vector).data();
       return view;
     }
-    default:
-      break;
+    default: break;
   }
-  // Sequences, compressed strings, dictionaries over those: the same values in another shape, so the batch stays what it is.
+  // Sequences, compressed strings, dictionaries over those: the same values in another shape, so the batch stays what
+  // it is.
   const_cast<duckdb::Vector&>(vector).Flatten(rows);
   return of(vector, rows);
 }
@@ -91,8 +91,7 @@ ColumnView ColumnView::child(size_t field) const {
       if (vector_->GetVectorType() == VectorType::CONSTANT_VECTOR && !view.selection_) view.selection_ = selection_;
       return view;
     }
-    default:
-      MR_CHECK(false, "child() of a column that is not nested");
+    default: MR_CHECK(false, "child() of a column that is not nested");
   }
 }
 
@@ -178,7 +177,8 @@ ColumnView Batch::column(size_t column) const { return ColumnView::of(chunk_->da
 
 MutableColumn Batch::mutable_column(size_t column) {
   duckdb::Vector& vector = chunk_->data[column];
-  if (vector.GetVectorType() != VectorType::FLAT_VECTOR) [[unlikely]] vector.Flatten(chunk_->size());
+  if (vector.GetVectorType() != VectorType::FLAT_VECTOR) [[unlikely]]
+    vector.Flatten(chunk_->size());
   return MutableColumn(vector);
 }
 

@@ -1,5 +1,5 @@
-// Batch: up to kBatchRows rows in columns (DuckDB vectors), each with a diff: how many times the row is inserted (> 0) or
-// taken away (< 0). A relation is the sum of its batches (a Z-set: DBSP, Budiu et al. 2023).
+// Batch: up to kBatchRows rows in columns (DuckDB vectors), each with a diff: how many times the row is inserted (> 0)
+// or taken away (< 0). A relation is the sum of its batches (a Z-set: DBSP, Budiu et al. 2023).
 //
 // Ownership: a Batch may alias the buffers of the batch it was computed from (a projected column does). Whoever keeps a
 // batch longer than the push that handed it over keeps a clone(). One thread at a time.
@@ -18,7 +18,7 @@
 namespace duckdb {
 class DataChunk;
 class Vector;
-}
+}  // namespace duckdb
 
 namespace millrace::batch {
 
@@ -26,7 +26,8 @@ inline constexpr size_t kBatchRows = 2048;
 
 using int128 = __int128;
 
-/// A string in a vector, laid out as DuckDB's string_t: 4 bytes length, then 12 bytes inline, or 4 bytes prefix and a pointer.
+/// A string in a vector, laid out as DuckDB's string_t: 4 bytes length, then 12 bytes inline, or 4 bytes prefix and a
+/// pointer.
 struct alignas(8) StringRef {
   static constexpr uint32_t kInlineBytes = 12;
   uint32_t length = 0;
@@ -76,7 +77,8 @@ class ColumnView {
     return !((validity_[at >> 6] >> (at & 63)) & 1);
   }
   bool may_have_nulls() const { return validity_ != nullptr; }
-  /// The value in `row`; meaningless when null. T must be what layout() says (StringRef for kString, ListRange for kList).
+  /// The value in `row`; meaningless when null. T must be what layout() says (StringRef for kString, ListRange for
+  /// kList).
   template <typename T>
   const T& at(size_t row) const {
     return static_cast<const T*>(data_)[index(row)];
@@ -87,8 +89,8 @@ class ColumnView {
     return selection_ ? nullptr : static_cast<const T*>(data_);
   }
 
-  /// What a nested column holds inside. LIST: all elements; those of a row are at its ListRange. STRUCT: field `field`, at
-  /// the same row. ARRAY: all elements; those of a row start at index(row) * array_size.
+  /// What a nested column holds inside. LIST: all elements; those of a row are at its ListRange. STRUCT: field `field`,
+  /// at the same row. ARRAY: all elements; those of a row start at index(row) * array_size.
   ColumnView child(size_t field = 0) const;
   static ColumnView of(const duckdb::Vector& vector, size_t rows);
 
@@ -173,8 +175,8 @@ class Batch {
   Batch project(std::span<const uint32_t> columns) const;
   /// The columns of `left`, then those of `right`, sharing their buffers; as many rows each. Diffs are left's.
   static Batch beside(const Batch& left, const Batch& right);
-  /// Appends copies of rows [first, first + count) of `other` (same types). False, and nothing done, when they do not fit.
-  /// A batch that shares buffers becomes its own copy first.
+  /// Appends copies of rows [first, first + count) of `other` (same types). False, and nothing done, when they do not
+  /// fit. A batch that shares buffers becomes its own copy first.
   bool append(const Batch& other, size_t first, size_t count);
   /// Keeps `owner` alive as long as this batch and every batch that shares its buffers.
   void retain(std::shared_ptr<const void> owner);

@@ -19,36 +19,23 @@ Kind kind_of(duckdb::ExceptionType type) {
   using Type = duckdb::ExceptionType;
   switch (type) {
     case Type::PARSER:
-    case Type::SYNTAX:
-      return {sqlstate::kSyntaxError, Fault::kUser};
-    case Type::CATALOG:
-      return {sqlstate::kUndefinedTable, Fault::kUser};
-    case Type::BINDER:
-      return {sqlstate::kUndefinedColumn, Fault::kUser};
+    case Type::SYNTAX: return {sqlstate::kSyntaxError, Fault::kUser};
+    case Type::CATALOG: return {sqlstate::kUndefinedTable, Fault::kUser};
+    case Type::BINDER: return {sqlstate::kUndefinedColumn, Fault::kUser};
     case Type::NOT_IMPLEMENTED:
     case Type::MISSING_EXTENSION:
-    case Type::AUTOLOAD:
-      return {sqlstate::kNotSupported, Fault::kUser};
-    case Type::PERMISSION:
-      return {"42501", Fault::kUser};
-    case Type::CONVERSION:
-      return {sqlstate::kInvalidText, Fault::kUser};
-    case Type::OUT_OF_RANGE:
-      return {"22003", Fault::kUser};
-    case Type::DIVIDE_BY_ZERO:
-      return {"22012", Fault::kUser};
-    case Type::OUT_OF_MEMORY:
-      return {"53200", Fault::kInternal};
-    case Type::INTERRUPT:
-      return {sqlstate::kCancelled, Fault::kUser};
-    case Type::IO:
-      return {sqlstate::kIoError, Fault::kExternal};
+    case Type::AUTOLOAD: return {sqlstate::kNotSupported, Fault::kUser};
+    case Type::PERMISSION: return {"42501", Fault::kUser};
+    case Type::CONVERSION: return {sqlstate::kInvalidText, Fault::kUser};
+    case Type::OUT_OF_RANGE: return {"22003", Fault::kUser};
+    case Type::DIVIDE_BY_ZERO: return {"22012", Fault::kUser};
+    case Type::OUT_OF_MEMORY: return {"53200", Fault::kInternal};
+    case Type::INTERRUPT: return {sqlstate::kCancelled, Fault::kUser};
+    case Type::IO: return {sqlstate::kIoError, Fault::kExternal};
     case Type::INTERNAL:
     case Type::FATAL:
-    case Type::SERIALIZATION:
-      return {sqlstate::kInternal, Fault::kInternal};
-    default:
-      return {sqlstate::kInvalidParameter, Fault::kUser};
+    case Type::SERIALIZATION: return {sqlstate::kInternal, Fault::kInternal};
+    default: return {sqlstate::kInvalidParameter, Fault::kUser};
   }
 }
 

@@ -9,8 +9,8 @@
 
 namespace millrace::batch {
 
-/// An exception that DuckDB threw as an Error: its message without decoration, a SQLSTATE after its kind, and the position
-/// in the SQL when DuckDB knows it.
+/// An exception that DuckDB threw as an Error: its message without decoration, a SQLSTATE after its kind, and the
+/// position in the SQL when DuckDB knows it.
 Error error_from(const std::exception& exception);
 
 /// Only the message, without DuckDB's "Conversion Error: " in front: for a row's error.

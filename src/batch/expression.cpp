@@ -21,8 +21,8 @@ void collect_columns(const duckdb::Expression& expression, std::set<uint32_t>& c
   if (expression.GetExpressionClass() == duckdb::ExpressionClass::BOUND_REF) {
     columns.insert(static_cast<uint32_t>(expression.Cast<duckdb::BoundReferenceExpression>().index));
   }
-  duckdb::ExpressionIterator::EnumerateChildren(expression,
-                                                [&](const duckdb::Expression& child) { collect_columns(child, columns); });
+  duckdb::ExpressionIterator::EnumerateChildren(
+      expression, [&](const duckdb::Expression& child) { collect_columns(child, columns); });
 }
 
 void move_columns(duckdb::Expression& expression, const std::vector<uint32_t>& places) {
@@ -40,8 +40,8 @@ Expression::Expression(std::shared_ptr<const duckdb::Expression> bound)
     : bound_(std::move(bound)), type_(bound_->return_type) {}
 
 Expression Expression::column(uint32_t index, const Type& type, std::string name) {
-  return Expression(
-      std::make_shared<const duckdb::BoundReferenceExpression>(std::move(name), type.duckdb_type(), duckdb::idx_t(index)));
+  return Expression(std::make_shared<const duckdb::BoundReferenceExpression>(std::move(name), type.duckdb_type(),
+                                                                             duckdb::idx_t(index)));
 }
 
 std::string Expression::text() const { return bound_->ToString(); }

@@ -66,7 +66,8 @@ class ExpressionRunner {
   ExpressionRunner(ExpressionRunner&&) noexcept;
 
   /// One output column an expression; diffs are taken over. Rows that throw are left out of the output and appended to
-  /// `errors`, ascending (found by bisection, so the fast path costs nothing). The output may alias `input`, never the runner.
+  /// `errors`, ascending (found by bisection, so the fast path costs nothing). The output may alias `input`, never the
+  /// runner.
   Batch project(const Batch& input, std::vector<RowError>& errors);
   /// The rows on which all expressions (of type BOOLEAN) are true, evaluated in order: one that an earlier expression
   /// leaves out cannot throw in a later one. The output aliases `input`.

@@ -50,7 +50,8 @@ struct ExpressionRunner::State {
   Batch project(const Batch& input);
   /// Indices of the rows that pass; throws what DuckDB throws.
   std::vector<uint32_t> passing(const Batch& input);
-  /// Calls `attempt` on ever smaller parts of `rows` until it does not throw, or a part is one row: that row's error is kept.
+  /// Calls `attempt` on ever smaller parts of `rows` until it does not throw, or a part is one row: that row's error is
+  /// kept.
   template <typename Attempt>
   static void bisect(std::span<const uint32_t> rows, const Attempt& attempt, std::vector<RowError>& errors);
 
@@ -62,7 +63,8 @@ struct ExpressionRunner::State {
   duckdb::SelectionVector selections[2];
 };
 
-ExpressionRunner::State::State(duckdb::ClientContext& context, std::vector<Expression> list) : expressions(std::move(list)) {
+ExpressionRunner::State::State(duckdb::ClientContext& context, std::vector<Expression> list)
+    : expressions(std::move(list)) {
   std::vector<Type> output;
   for (const Expression& expression : expressions) {
     output.push_back(expression.type());
@@ -110,7 +112,8 @@ std::vector<uint32_t> ExpressionRunner::State::passing(const Batch& input) {
 }
 
 template <typename Attempt>
-void ExpressionRunner::State::bisect(std::span<const uint32_t> rows, const Attempt& attempt, std::vector<RowError>& errors) {
+void ExpressionRunner::State::bisect(std::span<const uint32_t> rows, const Attempt& attempt,
+                                     std::vector<RowError>& errors) {
   if (rows.empty()) return;
   try {
     attempt(rows);

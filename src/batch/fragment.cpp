@@ -123,8 +123,8 @@ LogicalPlan plan_of(const Fragment& fragment, duckdb::unique_ptr<duckdb::ColumnD
     bind_to_input(expressions.back());
   }
   const bool over_nothing = rows->Count() == 0;
-  LogicalPlan source = duckdb::make_uniq<duckdb::LogicalColumnDataGet>(kInputIndex, duckdb_types(fragment.input_types()),
-                                                                       std::move(rows));
+  LogicalPlan source = duckdb::make_uniq<duckdb::LogicalColumnDataGet>(
+      kInputIndex, duckdb_types(fragment.input_types()), std::move(rows));
   LogicalPlan plan = fragment.kind() == FragmentKind::kAggregate
                          ? aggregate_plan(fragment, std::move(expressions), std::move(source), over_nothing)
                          : window_plan(fragment, std::move(expressions), std::move(source));
@@ -205,7 +205,8 @@ Result<std::vector<Batch>> run_fragment(Session& session, const Fragment& fragme
     while (auto chunk = result->Fetch()) {
       if (chunk->size() == 0) break;
       if (over_nothing) {
-        batches.push_back(with_group_zero(fragment, Batch::adopt(std::unique_ptr<duckdb::DataChunk>(chunk.release()), types)));
+        batches.push_back(
+            with_group_zero(fragment, Batch::adopt(std::unique_ptr<duckdb::DataChunk>(chunk.release()), types)));
         break;
       }
       batches.push_back(Batch::adopt(std::unique_ptr<duckdb::DataChunk>(chunk.release()), types));

@@ -12,7 +12,8 @@ namespace {
 /// Rules that read statistics, or that rewrite a plan into shapes made for one run over stored tables. Without them a
 /// bound plan says what the user said (measured list: each one broke or blurred some plan).
 constexpr const char* kDisabledOptimizers =
-    "statistics_propagation,compressed_materialization,column_lifetime,build_side_probe_side,in_clause,late_materialization,"
+    "statistics_propagation,compressed_materialization,column_lifetime,build_side_probe_side,in_clause,late_"
+    "materialization,"
     "join_filter_pushdown,sampling_pushdown,limit_pushdown,reorder_filter,regex_range,sum_rewriter,common_aggregate,"
     "duplicate_groups,materialized_cte";
 

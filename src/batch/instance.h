@@ -11,7 +11,7 @@ namespace duckdb {
 class ClientContext;
 class Connection;
 class DuckDB;
-}
+}  // namespace duckdb
 
 namespace millrace::batch {
 

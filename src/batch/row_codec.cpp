@@ -134,8 +134,10 @@ void RowCodec::encode(const Batch& batch, RowBuffer& out) const {
     if (!layouts_[i].fixed()) continue;
     with_fixed_type(layouts_[i].layout, [&](auto zero) {
       using T = decltype(zero);
-      if (form_ == RowForm::kKey) write_fixed<true, T>(views[i], out, base, fixed_offsets_[i]);
-      else write_fixed<false, T>(views[i], out, base, fixed_offsets_[i]);
+      if (form_ == RowForm::kKey)
+        write_fixed<true, T>(views[i], out, base, fixed_offsets_[i]);
+      else
+        write_fixed<false, T>(views[i], out, base, fixed_offsets_[i]);
     });
   }
   if (!variable_.empty()) {
@@ -179,7 +181,8 @@ Status RowCodec::decode_rows(std::span<const std::string_view> rows, Batch& batc
                              size_t first_column) const {
   for (std::string_view row : rows) {
     if (row.size() < fixed_bytes_ || (variable_.empty() && row.size() != fixed_bytes_)) [[unlikely]] {
-      return external_error(sqlstate::kDataCorrupted, "an encoded row has the wrong length: " + std::to_string(row.size()));
+      return external_error(sqlstate::kDataCorrupted,
+                            "an encoded row has the wrong length: " + std::to_string(row.size()));
     }
   }
   read_bitmaps(rows, batch, first_row, first_column);
@@ -218,7 +221,8 @@ Status RowCodec::read_variable(std::string_view bytes, Batch& batch, size_t row,
     MR_TRY(read_nested(layouts_[i], reader, batch.mutable_column(first_column + i), row));
   }
   if (reader.done()) return {};
-  return external_error(sqlstate::kDataCorrupted, "an encoded row has bytes left over: " + std::to_string(reader.remaining()));
+  return external_error(sqlstate::kDataCorrupted,
+                        "an encoded row has bytes left over: " + std::to_string(reader.remaining()));
 }
 
 // ---- BatchBuilder

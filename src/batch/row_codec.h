@@ -1,7 +1,7 @@
 // RowCodec: rows of a batch as byte strings, and back. The bytes are what keyed state holds, hashes and compares.
 //
-// Two rows have equal bytes exactly when they are equal in SQL's IS NOT DISTINCT FROM sense: NULL equals NULL, -0.0 equals
-// 0.0, all NaNs are one. Layout: docs/formats/state.md ("Rows").
+// Two rows have equal bytes exactly when they are equal in SQL's IS NOT DISTINCT FROM sense: NULL equals NULL, -0.0
+// equals 0.0, all NaNs are one. Layout: docs/formats/state.md ("Rows").
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,9 @@ namespace millrace::batch {
 /// Encoded rows one after another in one buffer, reused from batch to batch.
 class RowBuffer {
  public:
-  std::string_view row(size_t index) const { return {bytes_.data() + starts_[index], starts_[index + 1] - starts_[index]}; }
+  std::string_view row(size_t index) const {
+    return {bytes_.data() + starts_[index], starts_[index + 1] - starts_[index]};
+  }
   size_t rows() const { return starts_.empty() ? 0 : starts_.size() - 1; }
   uint64_t hash(size_t index) const { return hashes_[index]; }
   void clear();
@@ -31,7 +33,8 @@ class RowBuffer {
 
 /// What equal bytes mean.
 enum class RowForm : uint8_t {
-  kKey,    ///< equal in SQL: -0.0 is 0.0, NaNs are one, INTERVAL '30 days' is '1 month'. Decoding gives the representative.
+  kKey,    ///< equal in SQL: -0.0 is 0.0, NaNs are one, INTERVAL '30 days' is '1 month'. Decoding gives the
+           ///< representative.
   kExact,  ///< the same bits: for rows that are kept to be given back as they came
 };
 
@@ -63,7 +66,8 @@ class RowCodec {
   /// copied into the batch; its row count is left alone. Bytes that encode did not make are a kDataCorrupted error.
   Status decode(std::string_view bytes, Batch& batch, size_t row, size_t first_column = 0) const;
   /// The same for many rows at once, column by column: rows go to [first_row, first_row + rows.size()).
-  Status decode_rows(std::span<const std::string_view> rows, Batch& batch, size_t first_row, size_t first_column = 0) const;
+  Status decode_rows(std::span<const std::string_view> rows, Batch& batch, size_t first_row,
+                     size_t first_column = 0) const;
 
   const std::vector<Type>& types() const { return types_; }
   const std::vector<uint32_t>& columns() const { return columns_; }
@@ -88,7 +92,8 @@ class BatchBuilder {
  public:
   explicit BatchBuilder(std::vector<Type> types) : types_(std::move(types)) {}
 
-  /// The batch that has room for at least one more row, and the row's index. The caller fills all columns, then calls finish_row.
+  /// The batch that has room for at least one more row, and the row's index. The caller fills all columns, then calls
+  /// finish_row.
   Batch& current();
   size_t row() const { return rows_; }
   void finish_row(int64_t diff);

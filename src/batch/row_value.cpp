@@ -17,11 +17,8 @@ ValueLayout ValueLayout::of(const Type& type) {
   ValueLayout result;
   result.layout = type.layout();
   switch (type.layout()) {
-    case Layout::kString:
-      break;
-    case Layout::kList:
-      result.children.push_back(of(type.child()));
-      break;
+    case Layout::kString: break;
+    case Layout::kList: result.children.push_back(of(type.child())); break;
     case Layout::kArray:
       result.array_size = type.array_size();
       result.children.push_back(of(type.child()));
@@ -29,16 +26,16 @@ ValueLayout ValueLayout::of(const Type& type) {
     case Layout::kStruct:
       for (size_t i = 0; i < type.struct_field_count(); ++i) result.children.push_back(of(type.struct_field_type(i)));
       break;
-    case Layout::kOther:
-      MR_CHECK(false, "a type that cannot be a row's value: " + type.name());
-    default:
-      result.width = static_cast<uint32_t>(type.width());
+    case Layout::kOther: MR_CHECK(false, "a type that cannot be a row's value: " + type.name());
+    default: result.width = static_cast<uint32_t>(type.width());
   }
   return result;
 }
 
-NestedView::NestedView(const ValueLayout& value_layout, const ColumnView& column) : layout(&value_layout), view(column) {
-  for (size_t i = 0; i < value_layout.children.size(); ++i) children.emplace_back(value_layout.children[i], column.child(i));
+NestedView::NestedView(const ValueLayout& value_layout, const ColumnView& column)
+    : layout(&value_layout), view(column) {
+  for (size_t i = 0; i < value_layout.children.size(); ++i)
+    children.emplace_back(value_layout.children[i], column.child(i));
 }
 
 namespace {
@@ -167,12 +164,10 @@ char* write_nested(const NestedView& nested, size_t row, RowForm form, char* out
       const size_t size = nested.layout->array_size;
       return write_elements(nested.children[0], nested.view.index(row) * size, size, form, out);
     }
-    case Layout::kStruct:
-      return write_struct(nested, row, form, out);
+    case Layout::kStruct: return write_struct(nested, row, form, out);
     default:
-      return with_fixed_type(nested.layout->layout, [&](auto zero) {
-        return write_plain<decltype(zero)>(nested.view, row, form, out);
-      });
+      return with_fixed_type(nested.layout->layout,
+                             [&](auto zero) { return write_plain<decltype(zero)>(nested.view, row, form, out); });
   }
 }
 

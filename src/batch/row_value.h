@@ -16,7 +16,8 @@
 
 namespace millrace::batch {
 
-/// Carried left as SQL compares intervals: 24 hours to a day, 30 days to a month; what months cannot hold goes back right.
+/// Carried left as SQL compares intervals: 24 hours to a day, 30 days to a month; what months cannot hold goes back
+/// right.
 Interval canonical_interval(Interval value);
 
 template <bool kAsKey, typename T>

@@ -1,5 +1,5 @@
-// How bound expressions are written down: DuckDB's own binary serialization. Readable by the same version of DuckDB only,
-// so a stored plan carries that version beside it.
+// How bound expressions are written down: DuckDB's own binary serialization. Readable by the same version of DuckDB
+// only, so a stored plan carries that version beside it.
 #pragma once
 
 #include <memory>

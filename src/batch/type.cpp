@@ -18,8 +18,10 @@ using duckdb::LogicalTypeId;
 using duckdb::PhysicalType;
 
 constexpr const char* kKnownTypes =
-    "known types are BOOLEAN, TINYINT, SMALLINT, INTEGER, BIGINT, HUGEINT and their unsigned forms (UTINYINT …), FLOAT, DOUBLE, "
-    "DECIMAL(width, scale), VARCHAR, BLOB, BIT, UUID, JSON, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, ENUM('a', …), T[], T[n], "
+    "known types are BOOLEAN, TINYINT, SMALLINT, INTEGER, BIGINT, HUGEINT and their unsigned forms (UTINYINT …), "
+    "FLOAT, DOUBLE, "
+    "DECIMAL(width, scale), VARCHAR, BLOB, BIT, UUID, JSON, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, ENUM('a', "
+    "…), T[], T[n], "
     "STRUCT(name T, …), MAP(K, V)";
 
 struct SimpleType {
@@ -126,10 +128,12 @@ Type::Type(const duckdb::LogicalType& type)
     : type_(std::make_shared<const LogicalType>(type)), id_(id_of(type)), layout_(layout_of(type)) {}
 
 Result<Type> Type::parse(std::string_view text) {
-  // Parsed as the target of a cast, so that nothing but a type gets through ("INTEGER NOT NULL" would pass as a column).
+  // Parsed as the target of a cast, so that nothing but a type gets through ("INTEGER NOT NULL" would pass as a
+  // column).
   try {
     auto expressions = duckdb::Parser::ParseExpressionList("CAST(NULL AS " + std::string(text) + "\n)");
-    if (expressions.size() != 1 || expressions[0]->GetExpressionClass() != duckdb::ExpressionClass::CAST) return unknown_type(text);
+    if (expressions.size() != 1 || expressions[0]->GetExpressionClass() != duckdb::ExpressionClass::CAST)
+      return unknown_type(text);
     const auto& cast = expressions[0]->Cast<duckdb::CastExpression>();
     if (cast.child->GetExpressionClass() != duckdb::ExpressionClass::CONSTANT) return unknown_type(text);
     std::string unknown;
@@ -156,7 +160,8 @@ uint8_t Type::decimal_width() const { return duckdb::DecimalType::GetWidth(*type
 uint8_t Type::decimal_scale() const { return duckdb::DecimalType::GetScale(*type_); }
 
 Type Type::child() const {
-  return Type(layout_ == Layout::kArray ? duckdb::ArrayType::GetChildType(*type_) : duckdb::ListType::GetChildType(*type_));
+  return Type(layout_ == Layout::kArray ? duckdb::ArrayType::GetChildType(*type_)
+                                        : duckdb::ListType::GetChildType(*type_));
 }
 
 uint64_t Type::array_size() const { return duckdb::ArrayType::GetSize(*type_); }

@@ -17,23 +17,61 @@ namespace millrace::batch {
 
 /// How the values of a type lie in memory (DuckDB's PhysicalType).
 enum class Layout : uint8_t {
-  kBool,     // 1 byte, 0 or 1
-  kInt8, kInt16, kInt32, kInt64, kInt128,
-  kUint8, kUint16, kUint32, kUint64, kUint128,
-  kFloat, kDouble,
-  kInterval, // 16 bytes: int32 months, int32 days, int64 micros
-  kString,   // StringRef: VARCHAR, BLOB, BIT …
-  kList, kStruct, kArray,
+  kBool,  // 1 byte, 0 or 1
+  kInt8,
+  kInt16,
+  kInt32,
+  kInt64,
+  kInt128,
+  kUint8,
+  kUint16,
+  kUint32,
+  kUint64,
+  kUint128,
+  kFloat,
+  kDouble,
+  kInterval,  // 16 bytes: int32 months, int32 days, int64 micros
+  kString,    // StringRef: VARCHAR, BLOB, BIT …
+  kList,
+  kStruct,
+  kArray,
   kOther,
 };
 
 /// The types that our own code tells apart. All others are kOther and handled by layout or by DuckDB.
 enum class TypeId : uint8_t {
-  kBoolean, kTinyint, kSmallint, kInteger, kBigint, kHugeint,
-  kUtinyint, kUsmallint, kUinteger, kUbigint, kUhugeint,
-  kFloat, kDouble, kDecimal, kVarchar, kBlob, kUuid,
-  kDate, kTime, kTimestamp, kTimestampTz, kTimestampMs, kTimestampNs, kTimestampS, kInterval,
-  kList, kStruct, kMap, kArray, kEnum, kNull, kOther,
+  kBoolean,
+  kTinyint,
+  kSmallint,
+  kInteger,
+  kBigint,
+  kHugeint,
+  kUtinyint,
+  kUsmallint,
+  kUinteger,
+  kUbigint,
+  kUhugeint,
+  kFloat,
+  kDouble,
+  kDecimal,
+  kVarchar,
+  kBlob,
+  kUuid,
+  kDate,
+  kTime,
+  kTimestamp,
+  kTimestampTz,
+  kTimestampMs,
+  kTimestampNs,
+  kTimestampS,
+  kInterval,
+  kList,
+  kStruct,
+  kMap,
+  kArray,
+  kEnum,
+  kNull,
+  kOther,
 };
 
 class Type {
@@ -77,7 +115,8 @@ struct Field {
   friend bool operator==(const Field&, const Field&) = default;
 };
 
-/// The columns of a stream, table, view or operator, in order. Names are unique without regard to case where SQL sees them.
+/// The columns of a stream, table, view or operator, in order. Names are unique without regard to case where SQL sees
+/// them.
 struct Schema {
   std::vector<Field> fields;
 

@@ -20,7 +20,8 @@ void register_options(sql::OptionRegistry& registry);
 /// Opens a file of records for a stream or table: NDJSON, a JSON array, CSV; gzip and zstd by their first bytes.
 Result<std::unique_ptr<RecordSource>> open_source(std::string_view connector, const SourceSetup& setup);
 
-/// How the records of a stream or table are encoded: its option `format`, else what the name of its file tells, else json.
+/// How the records of a stream or table are encoded: its option `format`, else what the name of its file tells, else
+/// json.
 std::string record_format(const sql::Options& options);
 
 Result<std::unique_ptr<Sink>> make_sink(std::string_view connector, const SinkSetup& setup);

@@ -1,9 +1,9 @@
 // Sink: how rows leave. One contract for every destination; each connector's folder implements it.
 //
 // A sink keeps its position in the destination, in the same atomic act as the data. After a crash it is asked where it
-// was (open), and the engine goes on from there: nothing is lost and nothing comes twice. An unknown outcome of a commit is
-// resolved by calling open again, never by assuming. One thread at a time; each sink has its own, so that a slow or dead
-// one never holds back another.
+// was (open), and the engine goes on from there: nothing is lost and nothing comes twice. An unknown outcome of a
+// commit is resolved by calling open again, never by assuming. One thread at a time; each sink has its own, so that a
+// slow or dead one never holds back another.
 #pragma once
 
 #include <cstdint>
@@ -29,12 +29,12 @@ enum class SinkMode : uint8_t {
 struct SinkSetup {
   Env* env = nullptr;
   std::string name;
-  std::string source;                ///< the view that it reads
+  std::string source;  ///< the view that it reads
   SinkMode mode = SinkMode::kAppend;
-  batch::Schema schema;              ///< of the rows that write() gets, `_op` and `_commit` included
-  std::vector<uint32_t> key;         ///< columns; empty when the view has none
+  batch::Schema schema;       ///< of the rows that write() gets, `_op` and `_commit` included
+  std::vector<uint32_t> key;  ///< columns; empty when the view has none
   sql::Options options;
-  std::string base_directory;        ///< relative paths start here: the pipeline file's folder
+  std::string base_directory;  ///< relative paths start here: the pipeline file's folder
 };
 
 /// Gives the rows of a committed view batch by batch; an empty batch ends it. A diff of n means n equal rows.
@@ -44,8 +44,8 @@ class Sink {
  public:
   virtual ~Sink() = default;
 
-  /// Connects, cleans up what an unfinished commit left, and returns the next changelog offset that the destination wants
-  /// (0 when it holds nothing of this sink). Called at the start and after every failure.
+  /// Connects, cleans up what an unfinished commit left, and returns the next changelog offset that the destination
+  /// wants (0 when it holds nothing of this sink). Called at the start and after every failure.
   virtual Result<int64_t> open() = 0;
   /// kAppend, kChanges, kUpsert: rows in the order of their offsets; `next_offset` is one behind the last. They become
   /// visible with commit.

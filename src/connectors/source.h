@@ -1,4 +1,5 @@
-// RecordSource: how bounded records come in (files). Records go into the stream's log as they are and are decoded when read.
+// RecordSource: how bounded records come in (files). Records go into the stream's log as they are and are decoded when
+// read.
 #pragma once
 
 #include <cstdint>
@@ -34,9 +35,9 @@ class RecordSource {
 
 struct SourceSetup {
   Env* env = nullptr;
-  std::string path;             ///< absolute, or relative to base_directory
+  std::string path;  ///< absolute, or relative to base_directory
   std::string base_directory;
-  std::string format;           ///< "json", "csv", "raw"; empty: from the file's name
+  std::string format;  ///< "json", "csv", "raw"; empty: from the file's name
   sql::Options options;
   /// Of the stream, in order. The records of a CSV file with a header come in this order; empty: in the file's.
   std::vector<std::string> columns = {};

@@ -32,7 +32,8 @@ int128 sum_of(const SumState& state) {
 
 void add_to(SumState& state, int128 value) {
   int128 sum;
-  if (__builtin_add_overflow(sum_of(state), value, &sum)) [[unlikely]] state.overflows += value > 0 ? 1 : -1;
+  if (__builtin_add_overflow(sum_of(state), value, &sum)) [[unlikely]]
+    state.overflows += value > 0 ? 1 : -1;
   state.sum_low = static_cast<uint64_t>(static_cast<uint128>(sum));
   state.sum_high = static_cast<int64_t>(static_cast<uint128>(sum) >> 64);
 }
@@ -143,18 +144,16 @@ Result<StateKind> state_kind(const plan::AggregateCall& call, Layout argument) {
       if (is_integer(argument)) return StateKind::kSum;
       break;
     case AggregateKind::kMin:
-    case AggregateKind::kMax:
-      return StateKind::kExtreme;
-    case AggregateKind::kGeneral:
-      break;
+    case AggregateKind::kMax: return StateKind::kExtreme;
+    case AggregateKind::kGeneral: break;
   }
   return internal_error("an aggregate was planned as fast but has no fast form: " + call.text);
 }
 
 }  // namespace
 
-Result<std::vector<Accumulator>> make_accumulators(std::span<const plan::AggregateCall> calls, const batch::Schema& input,
-                                                   uint32_t& value_length) {
+Result<std::vector<Accumulator>> make_accumulators(std::span<const plan::AggregateCall> calls,
+                                                   const batch::Schema& input, uint32_t& value_length) {
   std::vector<Accumulator> accumulators;
   value_length = sizeof(GroupHeader);
   for (const plan::AggregateCall& call : calls) {
@@ -171,16 +170,14 @@ Result<std::vector<Accumulator>> make_accumulators(std::span<const plan::Aggrega
 void accumulate(const Accumulator& accumulator, const batch::Batch& batch, std::span<char* const> states) {
   switch (accumulator.state) {
     case StateKind::kRows:
-    case StateKind::kExtreme:
-      return;
+    case StateKind::kExtreme: return;
     case StateKind::kCount:
-      return for_each_counted(accumulator, batch, states, [](size_t, char* at, int64_t diff) {
-        reinterpret_cast<CountState*>(at)->count += diff;
-      });
-    case StateKind::kSum:
-      return accumulate_exact_sum(accumulator, batch, states);
+      return for_each_counted(accumulator, batch, states,
+                              [](size_t, char* at, int64_t diff) { reinterpret_cast<CountState*>(at)->count += diff; });
+    case StateKind::kSum: return accumulate_exact_sum(accumulator, batch, states);
     case StateKind::kFloatSum:
-      if (accumulator.argument_type.layout() == Layout::kFloat) return accumulate_float<float>(accumulator, batch, states);
+      if (accumulator.argument_type.layout() == Layout::kFloat)
+        return accumulate_float<float>(accumulator, batch, states);
       return accumulate_float<double>(accumulator, batch, states);
   }
 }
@@ -188,14 +185,9 @@ void accumulate(const Accumulator& accumulator, const batch::Batch& batch, std::
 bool result_of(const Accumulator& accumulator, const char* value, Cell& cell) {
   const char* at = value + accumulator.offset;
   switch (accumulator.state) {
-    case StateKind::kRows:
-      set_cell(cell, reinterpret_cast<const GroupHeader*>(value)->rows);
-      return true;
-    case StateKind::kCount:
-      set_cell(cell, reinterpret_cast<const CountState*>(at)->count);
-      return true;
-    case StateKind::kSum:
-      return sum_result(accumulator, *reinterpret_cast<const SumState*>(at), cell);
+    case StateKind::kRows: set_cell(cell, reinterpret_cast<const GroupHeader*>(value)->rows); return true;
+    case StateKind::kCount: set_cell(cell, reinterpret_cast<const CountState*>(at)->count); return true;
+    case StateKind::kSum: return sum_result(accumulator, *reinterpret_cast<const SumState*>(at), cell);
     case StateKind::kFloatSum: {
       const auto& state = *reinterpret_cast<const FloatSumState*>(at);
       cell.null = state.count == 0;

@@ -1,8 +1,8 @@
 // Accumulators: the running states of the fast aggregates, packed into one value of a ValueTable for each group.
 //
-// A group's value is a GroupHeader, then each call's state at its offset. All states take retractions exactly, but for the
-// sums of floating point (append-only inputs) and for minimum and maximum, which need the group's values beside them when
-// an extreme is taken away (dataflow/extremes.h).
+// A group's value is a GroupHeader, then each call's state at its offset. All states take retractions exactly, but for
+// the sums of floating point (append-only inputs) and for minimum and maximum, which need the group's values beside
+// them when an extreme is taken away (dataflow/extremes.h).
 #pragma once
 
 #include <cstdint>
@@ -58,13 +58,13 @@ struct Accumulator {
   int32_t filter;
   batch::Type argument_type;  // of no use when argument is -1
   batch::Type result;
-  uint32_t offset = 0;        // of its state within the group's value
+  uint32_t offset = 0;  // of its state within the group's value
 };
 
 /// The accumulators of an aggregate's calls over an input with these columns, and the length of a group's value.
 /// Fails when a call has no fast form; the binder should have marked it kGeneral.
-Result<std::vector<Accumulator>> make_accumulators(std::span<const plan::AggregateCall> calls, const batch::Schema& input,
-                                                   uint32_t& value_length);
+Result<std::vector<Accumulator>> make_accumulators(std::span<const plan::AggregateCall> calls,
+                                                   const batch::Schema& input, uint32_t& value_length);
 
 /// Adds a batch to counts and sums. `states` holds each row's group value, nullptr for rows that do not count.
 void accumulate(const Accumulator& accumulator, const batch::Batch& batch, std::span<char* const> states);
@@ -72,10 +72,11 @@ void accumulate(const Accumulator& accumulator, const batch::Batch& batch, std::
 /// The result of a count or sum. False when it overflows the result type.
 bool result_of(const Accumulator& accumulator, const char* value, Cell& cell);
 
-/// Calls update(row, state, diff) for the rows of `batch` that count for the call: its argument is not NULL and its FILTER
-/// is true.
+/// Calls update(row, state, diff) for the rows of `batch` that count for the call: its argument is not NULL and its
+/// FILTER is true.
 template <typename Update>
-void for_each_counted(const Accumulator& accumulator, const batch::Batch& batch, std::span<char* const> states, Update&& update) {
+void for_each_counted(const Accumulator& accumulator, const batch::Batch& batch, std::span<char* const> states,
+                      Update&& update) {
   batch::ColumnView argument, filter;
   const bool has_argument = accumulator.argument >= 0;
   const bool has_filter = accumulator.filter >= 0;

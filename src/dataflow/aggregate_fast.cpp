@@ -1,5 +1,5 @@
-// GROUP BY where every call keeps a running result. At the end of a step each touched group gives its old row (−1) and its
-// new one (+1), when they differ. Table slots: 0 the groups; 1 + 2i and 2 + 2i the extremes of call i.
+// GROUP BY where every call keeps a running result. At the end of a step each touched group gives its old row (−1) and
+// its new one (+1), when they differ. Table slots: 0 the groups; 1 + 2i and 2 + 2i the extremes of call i.
 #include <deque>
 
 #include "base/hash.h"
@@ -61,7 +61,8 @@ class AggregateFast final : public Operator {
   Status change(const Touched& touched);
   bool results(const char* value, std::vector<Cell>& cells);
   bool same_results(const Touched& touched, uint64_t hash, std::string_view key);
-  Status emit(std::string_view key, const std::vector<Cell>& cells, const std::vector<std::string_view>& texts, int64_t diff);
+  Status emit(std::string_view key, const std::vector<Cell>& cells, const std::vector<std::string_view>& texts,
+              int64_t diff);
   Status report(std::string_view key, int64_t diff);
   Status close_windows();
   void erase(uint64_t hash, std::string_view key);
@@ -136,7 +137,8 @@ void AggregateFast::find_groups(const batch::Batch& batch) {
   const bool far_apart = groups_.memory_bytes() > (1U << 20);
   for (size_t row = 0; row < rows; ++row) {
     if (far_apart && row + kPrefetchAhead < rows) groups_.prefetch(key_buffer_.hash(row + kPrefetchAhead));
-    if (far_apart && row + kPrefetchAhead / 2 < rows) groups_.prefetch_entry(key_buffer_.hash(row + kPrefetchAhead / 2));
+    if (far_apart && row + kPrefetchAhead / 2 < rows)
+      groups_.prefetch_entry(key_buffer_.hash(row + kPrefetchAhead / 2));
     std::optional<int64_t> closes_at;
     if (window_ && drop_late(batch, row, closes_at)) continue;
     const Slot slot = groups_.find_or_insert(key_buffer_.hash(row), key_buffer_.row(row), value_length_);
@@ -151,7 +153,8 @@ void AggregateFast::touch(const Slot& slot, uint64_t hash, std::string_view key)
   touched_.push_back(Touched{slot, old_values_.size(), old_texts_.size()});
   old_values_.insert(old_values_.end(), slot.value, slot.value + value_length_);
   for (size_t i = 0; texts_ > 0 && i < extremes_.size(); ++i) {
-    if (extremes_[i] && extremes_[i]->is_text()) old_texts_.emplace_back(slot.inserted ? "" : extremes_[i]->text(hash, key));
+    if (extremes_[i] && extremes_[i]->is_text())
+      old_texts_.emplace_back(slot.inserted ? "" : extremes_[i]->text(hash, key));
   }
   header(slot.value).touched = static_cast<uint32_t>(touched_.size());
   groups_.mark_dirty(slot);
@@ -238,8 +241,8 @@ void AggregateFast::erase(uint64_t hash, std::string_view key) {
   groups_.erase(hash, key);
 }
 
-Status AggregateFast::emit(std::string_view key, const std::vector<Cell>& cells, const std::vector<std::string_view>& texts,
-                           int64_t diff) {
+Status AggregateFast::emit(std::string_view key, const std::vector<Cell>& cells,
+                           const std::vector<std::string_view>& texts, int64_t diff) {
   batch::Batch& batch = builder_.current();
   const size_t row = builder_.row();
   MR_TRY(keys_.decode(key, batch, row));
@@ -268,7 +271,8 @@ Status AggregateFast::report(std::string_view key, int64_t diff) {
   MR_TRY(keys_.decode(key, group, 0));
   group.set_diffs({diff});
   stats.rows_failed += diff > 0 ? 1 : 0;
-  context_.side->row_failed(node_.id, "aggregate", group, 0, 0, "a sum over this group is out of the range of its type");
+  context_.side->row_failed(node_.id, "aggregate", group, 0, 0,
+                            "a sum over this group is out of the range of its type");
   return {};
 }
 
@@ -316,11 +320,12 @@ Made make_aggregate_fast(const plan::Node& node, const Inputs& inputs, const Ope
       return internal_error("a floating sum over a changing input was planned as fast: " + aggregate.calls[i].text);
     }
     if (accumulators[i].state != StateKind::kExtreme) continue;
-    if (i >= kCallsWithExtremesMax) return user_error(sqlstate::kTooLarge, "too many aggregates in one SELECT: more than 120");
+    if (i >= kCallsWithExtremesMax)
+      return user_error(sqlstate::kTooLarge, "too many aggregates in one SELECT: more than 120");
     MR_ASSIGN(extremes[i], Extremes::make(accumulators[i], input.append_only));
   }
-  return {std::make_unique<AggregateFast>(node, aggregate, input, std::move(accumulators), std::move(extremes), value_length,
-                                          context)};
+  return {std::make_unique<AggregateFast>(node, aggregate, input, std::move(accumulators), std::move(extremes),
+                                          value_length, context)};
 }
 
 }  // namespace millrace::dataflow

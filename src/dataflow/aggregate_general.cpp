@@ -1,6 +1,6 @@
 // GROUP BY with some call that has no fast form: the rows of each group are kept, and DuckDB computes all calls of the
-// touched groups anew, in one query a step. Slot 0: the columns that the calls read, key → rows. Slot 1: key → the result
-// that stands in the output ('r' and the encoded results), or 'f' for a group that failed.
+// touched groups anew, in one query a step. Slot 0: the columns that the calls read, key → rows. Slot 1: key → the
+// result that stands in the output ('r' and the encoded results), or 'f' for a group that failed.
 #include <numeric>
 
 #include "base/hash.h"
@@ -168,8 +168,11 @@ Status AggregateGeneral::recompute(const std::vector<Group>& groups) {
     value.assign(1, kResult).append(result_buffer_.row(row));
     return stand(groups[group], value, {});
   };
-  const auto fail = [&](size_t group, std::string_view message) { return stand(groups[group], {&kFailed, 1}, message); };
-  MR_TRY(fragment_.run(groups.size(), [&](size_t group, const auto& add) { feed(groups[group], add); }, take, fail));
+  const auto fail = [&](size_t group, std::string_view message) {
+    return stand(groups[group], {&kFailed, 1}, message);
+  };
+  MR_TRY(fragment_.run(
+      groups.size(), [&](size_t group, const auto& add) { feed(groups[group], add); }, take, fail));
   if (negative_) return internal_error("an aggregate was asked to take away rows that it never got");
   return {};
 }

@@ -92,7 +92,7 @@ class DistinctRows final : public Operator {
   batch::RowCodec keys_;
   state::ValueTable rows_;
   batch::RowBuffer key_buffer_;
-  std::vector<uint32_t> fresh_;    // rows of the batch that are seen for the first time
+  std::vector<uint32_t> fresh_;  // rows of the batch that are seen for the first time
   std::vector<Touched> touched_;
   batch::BatchBuilder builder_;
 };

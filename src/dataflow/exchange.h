@@ -1,7 +1,7 @@
 // Exchange: moves rows between workers at one edge of the graph, by the virtual node of their key.
 //
-// In one stage every worker scatters what it has; after the barrier each takes what is its own. No locks: a worker writes
-// only its own outboxes, and reads others' only in the next stage.
+// In one stage every worker scatters what it has; after the barrier each takes what is its own. No locks: a worker
+// writes only its own outboxes, and reads others' only in the next stage.
 #pragma once
 
 #include <cstdint>

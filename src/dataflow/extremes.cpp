@@ -29,7 +29,10 @@ bool less(const char* a, const char* b) {
 /// Months have 30 days and days 24 hours, as DuckDB compares.
 bool less_interval(const char* a, const char* b) {
   auto micros = [](const char* at) {
-    struct { int32_t months, days; int64_t micros; } interval;
+    struct {
+      int32_t months, days;
+      int64_t micros;
+    } interval;
     std::memcpy(&interval, at, sizeof interval);
     const int64_t days = int64_t{interval.months} * 30 + interval.days;
     return static_cast<batch::int128>(days) * 86400000000 + interval.micros;
@@ -126,8 +129,9 @@ void Extremes::update(const batch::Batch& batch, std::span<char* const> states, 
   for_each_counted(accumulator_, batch, states, [&](size_t row, char* at, int64_t diff) {
     auto* state = reinterpret_cast<ExtremeState*>(at);
     const Group group{keys.hash(row), keys.row(row), state};
-    const std::string_view value = text_ ? column.at<batch::StringRef>(row).view()
-                                         : std::string_view(static_cast<const char*>(column.data_) + column.index(row) * width, width);
+    const std::string_view value =
+        text_ ? column.at<batch::StringRef>(row).view()
+              : std::string_view(static_cast<const char*>(column.data_) + column.index(row) * width, width);
     if (append_only_) {
       insert_only(group, value);
     } else {

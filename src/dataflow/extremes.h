@@ -1,8 +1,9 @@
 // Extremes: what one min() or max() call keeps besides its ExtremeState in the group's value.
 //
-// Append-only input: nothing for types of fixed width; for strings a table of the best text so far. With retractions also a
-// bag of each group's values: when the extreme itself is taken away, the group's distinct values are looked at once, at the
-// end of the step. A value at least as good as the lost extreme that comes in the same step saves even that.
+// Append-only input: nothing for types of fixed width; for strings a table of the best text so far. With retractions
+// also a bag of each group's values: when the extreme itself is taken away, the group's distinct values are looked at
+// once, at the end of the step. A value at least as good as the lost extreme that comes in the same step saves even
+// that.
 #pragma once
 
 #include <memory>

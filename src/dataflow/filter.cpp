@@ -6,14 +6,19 @@ namespace {
 
 class FilterOperator final : public Operator {
  public:
-  FilterOperator(const plan::Node& node, const plan::Filter& filter, const plan::Node& input, const OperatorContext& context)
-      : Operator(node), context_(context), order_column_(input.order_column), runner_(*context.session, filter.predicates) {}
+  FilterOperator(const plan::Node& node, const plan::Filter& filter, const plan::Node& input,
+                 const OperatorContext& context)
+      : Operator(node),
+        context_(context),
+        order_column_(input.order_column),
+        runner_(*context.session, filter.predicates) {}
 
   Status push(size_t, const batch::Batch& batch, Output& out) override {
     errors_.clear();
     const batch::Batch passed = runner_.filter(batch, errors_);
     for (const batch::RowError& error : errors_) {
-      context_.side->row_failed(node_.id, "filter", batch, error.row, order_of(batch, order_column_, error.row), error.message);
+      context_.side->row_failed(node_.id, "filter", batch, error.row, order_of(batch, order_column_, error.row),
+                                error.message);
     }
     stats.rows_failed += errors_.size();
     stats.rows_filtered += batch.rows() - passed.rows() - errors_.size();

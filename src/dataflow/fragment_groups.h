@@ -1,5 +1,5 @@
-// FragmentGroups: runs a fragment over many groups at once and tells their results apart; when DuckDB refuses (an overflow),
-// it halves the groups until it has found those that fail.
+// FragmentGroups: runs a fragment over many groups at once and tells their results apart; when DuckDB refuses (an
+// overflow), it halves the groups until it has found those that fail.
 #pragma once
 
 #include <functional>
@@ -14,8 +14,8 @@ namespace millrace::dataflow {
 
 class FragmentGroups {
  public:
-  /// Feeds the rows of group `group` (its place in the list): calls add(row bytes, count) for each, in order. The bytes must
-  /// stay until run() returns.
+  /// Feeds the rows of group `group` (its place in the list): calls add(row bytes, count) for each, in order. The bytes
+  /// must stay until run() returns.
   using Feed = std::function<void(size_t group, const std::function<void(std::string_view row, int64_t count)>& add)>;
   /// Row `row` of `results` belongs to `group`; the columns after the group number are the results.
   using Take = std::function<Status(size_t group, const batch::Batch& results, size_t row)>;

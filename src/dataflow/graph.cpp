@@ -24,8 +24,8 @@ struct Vertex {
   uint32_t node_index = 0;
   const plan::Node* node = nullptr;
   uint32_t stage = 0;
-  int32_t upstream_root = kNoNode;        ///< Source of another view: the vertex of that view's result
-  std::vector<uint32_t> upstream_columns; ///< and which of its columns
+  int32_t upstream_root = kNoNode;         ///< Source of another view: the vertex of that view's result
+  std::vector<uint32_t> upstream_columns;  ///< and which of its columns
   std::vector<Edge> edges;
   bool is_root = false;
   std::set<std::string> streams;  ///< that its rows come from
@@ -44,7 +44,8 @@ class GraphRun final : public Graph {
   Status make_operators(const std::vector<batch::Session*>& sessions,
                         const std::function<SideOutput*(const std::string&, uint32_t)>& side);
 
-  Status step(SourceFeed& feed, const std::map<std::string, Timestamp>& watermarks, ViewSink& sink, ThreadPool& pool) override {
+  Status step(SourceFeed& feed, const std::map<std::string, Timestamp>& watermarks, ViewSink& sink,
+              ThreadPool& pool) override {
     return run(nullptr, feed, watermarks, sink, pool);
   }
   Status backfill_step(const std::string& view, SourceFeed& feed, const std::map<std::string, Timestamp>& watermarks,
@@ -79,8 +80,8 @@ class GraphRun final : public Graph {
   Status deliver(uint32_t worker, uint32_t vertex, const batch::Batch& batch);
   Status deliver_result(uint32_t worker, const Vertex& vertex, const batch::Batch& batch);
   Status push_into(uint32_t worker, const Edge& edge, const batch::Batch& batch);
-  Status run(const std::string* only_view, SourceFeed& feed, const std::map<std::string, Timestamp>& watermarks, ViewSink& sink,
-             ThreadPool& pool);
+  Status run(const std::string* only_view, SourceFeed& feed, const std::map<std::string, Timestamp>& watermarks,
+             ViewSink& sink, ThreadPool& pool);
   Status feed_sources(uint32_t worker, const std::string* only_view, SourceFeed& feed);
   Status run_stage(uint32_t worker, uint32_t stage, const std::map<std::string, Timestamp>& watermarks);
   Status drain(uint32_t worker, uint32_t stage);
@@ -272,7 +273,9 @@ std::vector<state::TableRef> GraphRun::tables() {
 
 Status GraphRun::restore(state::TableId id, const state::Entry& entry) {
   auto found = table_vertex_.find(id);
-  if (found == table_vertex_.end()) return internal_error("a checkpoint holds state of operator " + std::to_string(id.op.value) + ", which no view has");
+  if (found == table_vertex_.end())
+    return internal_error("a checkpoint holds state of operator " + std::to_string(id.op.value) +
+                          ", which no view has");
   uint32_t worker = owner_of(virtual_node_of(entry.hash), options_.workers);
   for (const state::TableRef& table : workers_[worker].operators[found->second]->tables()) {
     if (table.id == id) return table.table->restore(entry);

@@ -1,8 +1,8 @@
 // Graph: the operators of all views, joined, on all workers; it runs one step at a time.
 //
 // Views read streams, tables and one another: the graph is one DAG. On one worker a batch runs straight through. With
-// several, every keyed operator's input passes an exchange: rows are cut by the hash of its key into the worker that owns
-// their virtual node, and a step runs stage by stage with a barrier between: a stage ends where rows must move.
+// several, every keyed operator's input passes an exchange: rows are cut by the hash of its key into the worker that
+// owns their virtual node, and a step runs stage by stage with a barrier between: a stage ends where rows must move.
 #pragma once
 
 #include <cstdint>
@@ -53,18 +53,19 @@ class Graph {
  public:
   /// `views` in an order in which every view comes after the views it reads. `sessions`: one a worker.
   /// A view's Source node whose relation is another view in the list is fed from that view inside the step.
-  static Result<std::unique_ptr<Graph>> build(std::vector<ViewPlan> views, const GraphOptions& options,
-                                              std::vector<batch::Session*> sessions,
-                                              std::function<SideOutput*(const std::string& view, uint32_t worker)> side);
+  static Result<std::unique_ptr<Graph>> build(
+      std::vector<ViewPlan> views, const GraphOptions& options, std::vector<batch::Session*> sessions,
+      std::function<SideOutput*(const std::string& view, uint32_t worker)> side);
   virtual ~Graph() = default;
 
   /// Runs one step: feeds all sources, moves watermarks (per relation with a watermark), finishes all operators.
   virtual Status step(SourceFeed& feed, const std::map<std::string, Timestamp>& watermarks, ViewSink& sink,
                       ThreadPool& pool) = 0;
-  /// A step that feeds only one, new view, whose result nobody reads yet: all its Sources come from `feed`, those that read
-  /// other views too.
-  virtual Status backfill_step(const std::string& view, SourceFeed& feed, const std::map<std::string, Timestamp>& watermarks,
-                               ViewSink& sink, ThreadPool& pool) = 0;
+  /// A step that feeds only one, new view, whose result nobody reads yet: all its Sources come from `feed`, those that
+  /// read other views too.
+  virtual Status backfill_step(const std::string& view, SourceFeed& feed,
+                               const std::map<std::string, Timestamp>& watermarks, ViewSink& sink,
+                               ThreadPool& pool) = 0;
 
   /// Tells all operators how far the watermarks are, before the first step after a restore.
   virtual void advance(const std::map<std::string, Timestamp>& watermarks) = 0;

@@ -28,7 +28,8 @@ std::vector<uint32_t> without_repeats(std::vector<uint32_t> columns) {
 
 }  // namespace
 
-JoinOperator::JoinOperator(const plan::Node& node, const plan::Join& join, const Inputs& inputs, const OperatorContext& context)
+JoinOperator::JoinOperator(const plan::Node& node, const plan::Join& join, const Inputs& inputs,
+                           const OperatorContext& context)
     : Operator(node),
       context_(context),
       join_(join),
@@ -52,9 +53,16 @@ std::unique_ptr<JoinSide> JoinOperator::make_side(size_t port, const plan::Node&
     shown.push_back(static_cast<uint32_t>(std::lower_bound(kept.begin(), kept.end(), column) - kept.begin()));
   }
   const bool keeps_rows = gives_pairs_ || port == 0 || !join_.residual.empty();
-  return std::unique_ptr<JoinSide>(new JoinSide{keys, batch::RowCodec(types, keys),
-                                                batch::RowCodec(types, kept, batch::RowForm::kExact), shown, output,
-                                                types_of(input.output, output), {}, {}, sign_of(join_.type, port), keeps_rows});
+  return std::unique_ptr<JoinSide>(new JoinSide{keys,
+                                                batch::RowCodec(types, keys),
+                                                batch::RowCodec(types, kept, batch::RowForm::kExact),
+                                                shown,
+                                                output,
+                                                types_of(input.output, output),
+                                                {},
+                                                {},
+                                                sign_of(join_.type, port),
+                                                keeps_rows});
 }
 
 std::vector<state::TableRef> JoinOperator::tables() {
@@ -114,7 +122,8 @@ void JoinOperator::keep_rows(size_t port, const batch::Batch& batch) {
     groups_[row] = null_keys_[row] ? kNone : table.find_or_insert(keys_.hash(row), keys_.row(row));
   }
   for (uint32_t row = 0; row < rows; ++row) {
-    if (row + kStride < rows && groups_[row + kStride] != kNone) table.prefetch_rows(groups_[row + kStride], rows_hash(port, row + kStride));
+    if (row + kStride < rows && groups_[row + kStride] != kNone)
+      table.prefetch_rows(groups_[row + kStride], rows_hash(port, row + kStride));
     if (groups_[row] != kNone) keep_row(port, row, groups_[row], batch.diff(row));
   }
 }
@@ -170,7 +179,8 @@ void JoinOperator::watch_key(size_t port, Group group) {
   transitions_.push_back({group, sides_[port]->table.rows(group) == 0});
 }
 
-/// Keys whose rows on this side appeared or vanished with the batch: the other side's rows of the key change their form.
+/// Keys whose rows on this side appeared or vanished with the batch: the other side's rows of the key change their
+/// form.
 Status JoinOperator::emit_transitions(size_t port, Output& out) {
   const size_t watched = 1 - port;
   JoinSide& own = *sides_[port];
@@ -214,7 +224,8 @@ Status JoinOperator::count_partner(size_t port, const Pair& pair, int64_t diff, 
   partners_[pair.row] += pair.kept_count;
   JoinSide& other = *sides_[1 - port];
   if (other.lonely_sign == 0) return {};
-  const Group counters = other.partners.find_or_insert(other.table.hash_of(pair.kept_group), other.table.key_of(pair.kept_group));
+  const Group counters =
+      other.partners.find_or_insert(other.table.hash_of(pair.kept_group), other.table.key_of(pair.kept_group));
   const int64_t now = other.partners.add(counters, hash_bytes(pair.kept), pair.kept, diff);
   const int64_t before = now - diff;
   if ((now == 0) == (before == 0)) return {};
@@ -227,7 +238,8 @@ Made make_join(const plan::Node& node, const Inputs& inputs, const OperatorConte
   for (size_t i = 0; i < join.left_keys.size(); ++i) {
     const batch::Type& left = inputs[0]->output[join.left_keys[i]].type;
     const batch::Type& right = inputs[1]->output[join.right_keys[i]].type;
-    if (!(left == right)) return internal_error("a join's keys have two types: " + left.name() + " and " + right.name());
+    if (!(left == right))
+      return internal_error("a join's keys have two types: " + left.name() + " and " + right.name());
   }
   return {std::make_unique<JoinOperator>(node, join, inputs, context)};
 }

@@ -1,12 +1,12 @@
 // Private to dataflow/: the equi-join, in join.cpp (which rows meet) and join_output.cpp (how they come out).
 //
-// Each side's rows are kept by key (slot 0 left, slot 1 right). Deltas meet the other side as it is when they come, then join
-// their own side: ΔL ⋈ R, then ΔR ⋈ (L + ΔL), so nothing is counted twice.
+// Each side's rows are kept by key (slot 0 left, slot 1 right). Deltas meet the other side as it is when they come,
+// then join their own side: ΔL ⋈ R, then ΔR ⋈ (L + ΔL), so nothing is counted twice.
 //
-// An outer side's row without partners is given with NULLs. Without a residual that depends on its key alone: when the other
-// side's rows of a key appear or vanish, the padded rows of that key go or come. With one, the number of partners of each
-// row is kept (slot 2 left, slot 3 right), and a row changes its form when that number leaves or reaches 0. SEMI gives left
-// rows that have partners, ANTI those that have none, without the right columns.
+// An outer side's row without partners is given with NULLs. Without a residual that depends on its key alone: when the
+// other side's rows of a key appear or vanish, the padded rows of that key go or come. With one, the number of partners
+// of each row is kept (slot 2 left, slot 3 right), and a row changes its form when that number leaves or reaches 0.
+// SEMI gives left rows that have partners, ANTI those that have none, without the right columns.
 #pragma once
 
 #include <array>
@@ -22,15 +22,15 @@ namespace millrace::dataflow {
 struct JoinSide {
   std::vector<uint32_t> key_columns;
   batch::RowCodec keys;
-  batch::RowCodec rows;           // what a kept row holds: the output columns; with a residual all columns
-  std::vector<uint32_t> shown;    // places of the output columns within a kept row
-  std::vector<uint32_t> output;   // the same within the input
+  batch::RowCodec rows;          // what a kept row holds: the output columns; with a residual all columns
+  std::vector<uint32_t> shown;   // places of the output columns within a kept row
+  std::vector<uint32_t> output;  // the same within the input
   std::vector<batch::Type> output_types;
-  state::BagTable table;          // key → rows
-  state::BagTable partners;       // key → rows, each counted by its partners
+  state::BagTable table;     // key → rows
+  state::BagTable partners;  // key → rows, each counted by its partners
   /// +1 when rows without partners are given, −1 when (SEMI) those with partners are, else 0.
   int lonely_sign = 0;
-  bool keeps_rows = true;         // else only how many there are: the right side of SEMI and ANTI
+  bool keeps_rows = true;  // else only how many there are: the right side of SEMI and ANTI
 };
 
 class JoinOperator final : public Operator {
@@ -58,7 +58,9 @@ class JoinOperator final : public Operator {
 
   std::unique_ptr<JoinSide> make_side(size_t port, const plan::Node& input) const;
 
-  uint64_t rows_hash(size_t port, size_t row) const { return sides_[port]->keeps_rows ? rows_.hash(row) : hash_bytes({}); }
+  uint64_t rows_hash(size_t port, size_t row) const {
+    return sides_[port]->keeps_rows ? rows_.hash(row) : hash_bytes({});
+  }
 
   // join.cpp
   void find_null_keys(const JoinSide& side, const batch::Batch& batch);
@@ -99,7 +101,7 @@ class JoinOperator final : public Operator {
   std::vector<std::string_view> kept_alone_;  // the same for kept rows of the other side
   std::vector<int64_t> kept_alone_diffs_;
   std::vector<Transition> transitions_;
-  std::vector<bool> is_watched_;   // by group of the pushed side
+  std::vector<bool> is_watched_;  // by group of the pushed side
   std::vector<batch::RowError> errors_;
 };
 

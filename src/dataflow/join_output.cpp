@@ -50,7 +50,8 @@ Status JoinOperator::flush_pairs(size_t port, const batch::Batch& batch, Output&
   const batch::Batch ours = residual_ ? batch.select(rows) : batch.project(own.output).select(rows);
   const batch::Batch ours_shown = residual_ ? ours.project(own.output) : ours.share();
   const batch::Batch theirs_shown = theirs.project(other.shown);
-  batch::Batch joined = port == 0 ? batch::Batch::beside(ours_shown, theirs_shown) : batch::Batch::beside(theirs_shown, ours_shown);
+  batch::Batch joined =
+      port == 0 ? batch::Batch::beside(ours_shown, theirs_shown) : batch::Batch::beside(theirs_shown, ours_shown);
   set_diffs(joined, std::move(diffs));
   if (!residual_) {
     pairs_.clear();
@@ -75,7 +76,8 @@ Result<std::vector<uint32_t>> JoinOperator::passing(const batch::Batch& joined) 
   const std::vector<batch::Type> number{batch::Type(batch::TypeId::kInteger)};
   batch::Batch numbers(number);
   numbers.set_rows(joined.rows());
-  std::iota(numbers.mutable_column(0).values<int32_t>(), numbers.mutable_column(0).values<int32_t>() + joined.rows(), 0);
+  std::iota(numbers.mutable_column(0).values<int32_t>(), numbers.mutable_column(0).values<int32_t>() + joined.rows(),
+            0);
   errors_.clear();
   const batch::Batch passed = residual_->filter(batch::Batch::beside(joined, numbers), errors_);
   for (const batch::RowError& error : errors_) {

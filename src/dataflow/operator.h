@@ -32,9 +32,9 @@ class Output {
 class SideOutput {
  public:
   virtual ~SideOutput() = default;
-  /// Row `row` of `batch` (the operator's input) threw. `order` is its order column's value, or 0 when it has none. When a
-  /// whole group fails (an overflow in sum()), the batch holds the group's key instead, with diff +1, and −1 when the group
-  /// is well again.
+  /// Row `row` of `batch` (the operator's input) threw. `order` is its order column's value, or 0 when it has none.
+  /// When a whole group fails (an overflow in sum()), the batch holds the group's key instead, with diff +1, and −1
+  /// when the group is well again.
   virtual void row_failed(OperatorId op, std::string_view operator_text, const batch::Batch& batch, size_t row,
                           batch::int128 order, std::string_view message) = 0;
   virtual void row_late(OperatorId op, const batch::Batch& batch, size_t row, batch::int128 order) = 0;
@@ -67,7 +67,10 @@ class Operator {
   /// Takes deltas on input `port`.
   virtual Status push(size_t port, const batch::Batch& batch, Output& out) = 0;
   /// The step has no more input for this operator.
-  virtual Status finish(Output& out) { (void)out; return {}; }
+  virtual Status finish(Output& out) {
+    (void)out;
+    return {};
+  }
   /// The smallest watermark over all partitions moved on to `watermark`. Called before finish().
   virtual void advance(Timestamp watermark) { (void)watermark; }
   /// Its tables, for checkpoints and restores; slot numbers are fixed for ever.

@@ -10,7 +10,8 @@ Result<std::unique_ptr<Operator>> make_operator(const plan::Node& node, std::vec
   if (std::holds_alternative<plan::Unnest>(operation)) return make_unnest(node, inputs, context);
   if (std::holds_alternative<plan::UnionAll>(operation)) return make_union_all(node, inputs, context);
   if (const auto* aggregate = std::get_if<plan::Aggregate>(&operation)) {
-    return aggregate->general ? make_aggregate_general(node, inputs, context) : make_aggregate_fast(node, inputs, context);
+    return aggregate->general ? make_aggregate_general(node, inputs, context)
+                              : make_aggregate_fast(node, inputs, context);
   }
   if (std::holds_alternative<plan::DistinctOn>(operation)) return make_distinct(node, inputs, context);
   if (const auto* window = std::get_if<plan::Window>(&operation)) {

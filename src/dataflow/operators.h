@@ -55,7 +55,8 @@ inline batch::int128 order_of(const batch::Batch& batch, int32_t order_column, s
 }
 
 /// Finds or makes the group of each row of a batch, fetching cache lines ahead.
-inline void find_groups(state::BagTable& table, const batch::RowBuffer& keys, size_t rows, std::vector<state::BagTable::Group>& groups) {
+inline void find_groups(state::BagTable& table, const batch::RowBuffer& keys, size_t rows,
+                        std::vector<state::BagTable::Group>& groups) {
   constexpr size_t kStride = 8;
   groups.resize(rows);
   for (size_t row = 0; row < rows; ++row) {

@@ -6,7 +6,8 @@ namespace {
 
 class ProjectOperator final : public Operator {
  public:
-  ProjectOperator(const plan::Node& node, const plan::Project& project, const plan::Node& input, const OperatorContext& context)
+  ProjectOperator(const plan::Node& node, const plan::Project& project, const plan::Node& input,
+                  const OperatorContext& context)
       : Operator(node),
         context_(context),
         order_column_(input.order_column),
@@ -16,7 +17,8 @@ class ProjectOperator final : public Operator {
     errors_.clear();
     const batch::Batch projected = runner_.project(batch, errors_);
     for (const batch::RowError& error : errors_) {
-      context_.side->row_failed(node_.id, "project", batch, error.row, order_of(batch, order_column_, error.row), error.message);
+      context_.side->row_failed(node_.id, "project", batch, error.row, order_of(batch, order_column_, error.row),
+                                error.message);
     }
     stats.rows_failed += errors_.size();
     return push_one(projected, out, stats);

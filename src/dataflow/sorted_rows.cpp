@@ -26,7 +26,8 @@ void SortedRows::encode(const batch::Batch& batch) {
     std::string_view key;
     if (sort_key_ >= 0 && !sort.is_null(row)) key = sort.at<batch::StringRef>(row).view();
     append_little(bytes_, static_cast<uint32_t>(key.size()));
-    for (const batch::RowBuffer& buffer : buffers_) append_little(bytes_, static_cast<uint32_t>(buffer.row(row).size()));
+    for (const batch::RowBuffer& buffer : buffers_)
+      append_little(bytes_, static_cast<uint32_t>(buffer.row(row).size()));
     bytes_.append(key);
     batch::int128 number = 0;
     if (order_column_ >= 0 && !order.is_null(row)) std::memcpy(&number, &order.at<batch::int128>(row), sizeof number);

@@ -1,9 +1,10 @@
-// SortedRows: rows of a batch as byte strings that sort as an ORDER BY says and then as the log does, for the operators that
-// keep ordered rows (DISTINCT ON, OVER, ORDER BY … LIMIT).
+// SortedRows: rows of a batch as byte strings that sort as an ORDER BY says and then as the log does, for the operators
+// that keep ordered rows (DISTINCT ON, OVER, ORDER BY … LIMIT).
 //
-// A row: its lengths (u32 of the sort key, then u32 of each piece), the sort key's bytes, 16 bytes of the order column (big
-// endian, sign bit flipped, so that bytes compare as numbers), then the pieces: columns encoded by batch::RowCodec. What
-// follows the lengths is `comparable`: sort keys are prefix-free, so comparing bytes compares by sort key, order, columns.
+// A row: its lengths (u32 of the sort key, then u32 of each piece), the sort key's bytes, 16 bytes of the order column
+// (big endian, sign bit flipped, so that bytes compare as numbers), then the pieces: columns encoded by
+// batch::RowCodec. What follows the lengths is `comparable`: sort keys are prefix-free, so comparing bytes compares by
+// sort key, order, columns.
 #pragma once
 
 #include <string>
@@ -17,7 +18,8 @@ namespace millrace::dataflow {
 class SortedRows {
  public:
   /// Each piece is a list of columns of `input`; sort_key and order_column may be -1.
-  SortedRows(const batch::Schema& input, int32_t sort_key, int32_t order_column, const std::vector<std::vector<uint32_t>>& pieces);
+  SortedRows(const batch::Schema& input, int32_t sort_key, int32_t order_column,
+             const std::vector<std::vector<uint32_t>>& pieces);
 
   /// Encodes all rows of the batch; what the last call gave is gone.
   void encode(const batch::Batch& batch);

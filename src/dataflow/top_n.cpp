@@ -1,5 +1,5 @@
-// ORDER BY … LIMIT … OFFSET: one global group. Slot 0 holds its rows; an ordered index over them is rebuilt after a restore.
-// A step looks at the first offset + limit rows.
+// ORDER BY … LIMIT … OFFSET: one global group. Slot 0 holds its rows; an ordered index over them is rebuilt after a
+// restore. A step looks at the first offset + limit rows.
 #include <algorithm>
 #include <map>
 #include <numeric>
@@ -60,7 +60,9 @@ class TopNOperator final : public Operator {
  private:
   struct Before {
     const SortedRows* rows;
-    bool operator()(const std::string& a, const std::string& b) const { return rows->comparable(a) < rows->comparable(b); }
+    bool operator()(const std::string& a, const std::string& b) const {
+      return rows->comparable(a) < rows->comparable(b);
+    }
   };
   using Rows = std::map<std::string, int64_t, Before>;
 

@@ -6,17 +6,18 @@ namespace millrace::dataflow {
 namespace {
 
 /// Copies one value of any type. `to` must be the column itself, fetched anew when a LIST's child may have moved.
-void copy_cell(const batch::ColumnView& from, size_t from_row, batch::MutableColumn to, size_t to_row, const batch::Type& type) {
+void copy_cell(const batch::ColumnView& from, size_t from_row, batch::MutableColumn to, size_t to_row,
+               const batch::Type& type) {
   if (from.is_null(from_row)) return to.set_null(to_row);
   switch (type.layout()) {
-    case batch::Layout::kString:
-      return to.set_string(to_row, from.at<batch::StringRef>(from_row).view());
+    case batch::Layout::kString: return to.set_string(to_row, from.at<batch::StringRef>(from_row).view());
     case batch::Layout::kList: {
       const batch::ListRange range = from.at<batch::ListRange>(from_row);
       const size_t first = to.add_list(to_row, range.length);
       const batch::ColumnView elements = from.child();
       const batch::Type element_type = type.child();
-      for (size_t i = 0; i < range.length; ++i) copy_cell(elements, range.offset + i, to.child(), first + i, element_type);
+      for (size_t i = 0; i < range.length; ++i)
+        copy_cell(elements, range.offset + i, to.child(), first + i, element_type);
       return;
     }
     case batch::Layout::kStruct:
@@ -35,7 +36,8 @@ void copy_cell(const batch::ColumnView& from, size_t from_row, batch::MutableCol
     default: {
       const size_t width = type.width();
       MR_CHECK(width > 0, "a value of this type cannot be copied");
-      std::memcpy(to.values<char>() + to_row * width, static_cast<const char*>(from.data_) + from.index(from_row) * width, width);
+      std::memcpy(to.values<char>() + to_row * width,
+                  static_cast<const char*>(from.data_) + from.index(from_row) * width, width);
     }
   }
 }
@@ -80,7 +82,8 @@ class UnnestOperator final : public Operator {
       const batch::ColumnView values = list.child();
       for (size_t row = 0; row < sources_.size(); ++row) {
         batch::MutableColumn to = unnested.mutable_column(i);
-        const batch::ListRange range = list.is_null(sources_[row]) ? batch::ListRange{0, 0} : list.at<batch::ListRange>(sources_[row]);
+        const batch::ListRange range =
+            list.is_null(sources_[row]) ? batch::ListRange{0, 0} : list.at<batch::ListRange>(sources_[row]);
         if (elements_[row] < range.length) {
           copy_cell(values, range.offset + elements_[row], to, row, element_types_[i]);
         } else {

@@ -45,7 +45,7 @@ class WindowTracker {
   int64_t to_micros(const batch::ColumnView& column, size_t row) const;
 
   plan::WindowBound bound_;
-  uint32_t column_;            // of the input
+  uint32_t column_;  // of the input
   batch::Type type_;
   int32_t watermark_column_;
   batch::RowCodec key_codec_;  // decodes a group's key

@@ -1,6 +1,6 @@
-// OVER (…) with some call that has no kernel: DuckDB computes all calls of the touched partitions anew, in one query a step.
-// Slot 0: the rows of each partition. Slot 1: the rows that stand in the output, by partition, so that what is taken away is
-// bit for bit what was given. Slot 2: the partitions that failed.
+// OVER (…) with some call that has no kernel: DuckDB computes all calls of the touched partitions anew, in one query a
+// step. Slot 0: the rows of each partition. Slot 1: the rows that stand in the output, by partition, so that what is
+// taken away is bit for bit what was given. Slot 2: the partitions that failed.
 #include <algorithm>
 #include <numeric>
 
@@ -35,7 +35,8 @@ std::vector<uint32_t> output_places(const plan::Window& window, const plan::Node
 
 class WindowGeneral final : public Operator {
  public:
-  WindowGeneral(const plan::Node& node, const plan::Window& window, const plan::Node& input, const OperatorContext& context)
+  WindowGeneral(const plan::Node& node, const plan::Window& window, const plan::Node& input,
+                const OperatorContext& context)
       : Operator(node),
         context_(context),
         keys_(input.output.types(), window.partition_columns),
@@ -47,7 +48,9 @@ class WindowGeneral final : public Operator {
 
   Status push(size_t, const batch::Batch& batch, Output& out) override;
   Status finish(Output& out) override;
-  std::vector<state::TableRef> tables() override { return {{{node_.id, 0}, &partitions_}, {{node_.id, 1}, &standing_}, {{node_.id, 2}, &failed_}}; }
+  std::vector<state::TableRef> tables() override {
+    return {{{node_.id, 0}, &partitions_}, {{node_.id, 1}, &standing_}, {{node_.id, 2}, &failed_}};
+  }
 
  private:
   using Group = state::BagTable::Group;
@@ -121,7 +124,8 @@ Status WindowGeneral::compute() {
     return {};
   };
   const auto failed = [&](size_t group, std::string_view message) { return fail(touched_[filled[group]], message); };
-  return fragment_.run(filled.size(), [&](size_t group, const auto& add) { feed(touched_[filled[group]], add); }, take, failed);
+  return fragment_.run(
+      filled.size(), [&](size_t group, const auto& add) { feed(touched_[filled[group]], add); }, take, failed);
 }
 
 Status WindowGeneral::finish(Output& out) {
@@ -131,7 +135,8 @@ Status WindowGeneral::finish(Output& out) {
   for (Group group : touched_) is_touched_[group] = false;
   MR_TRY(compute());
   if (negative_) return internal_error("OVER was asked to take away rows that it never got");
-  std::stable_sort(results_.begin(), results_.end(), [](const Result& a, const Result& b) { return a.partition < b.partition; });
+  std::stable_sort(results_.begin(), results_.end(),
+                   [](const Result& a, const Result& b) { return a.partition < b.partition; });
   size_t at = 0;
   for (size_t partition = 0; partition < touched_.size(); ++partition) {
     const size_t first = at;

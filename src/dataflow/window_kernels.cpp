@@ -1,6 +1,6 @@
 // OVER (…) for calls with kernels: row_number, rank, dense_rank, lead, lag, first_value. Slot 0 holds the rows of each
-// partition. At the end of a step each touched partition is sorted once, O(n log n); from the rows and the step's changes
-// both the old and the new sequence are known, and only rows whose results differ are emitted.
+// partition. At the end of a step each touched partition is sorted once, O(n log n); from the rows and the step's
+// changes both the old and the new sequence are known, and only rows whose results differ are emitted.
 #include <algorithm>
 
 #include "dataflow/operators.h"
@@ -159,7 +159,8 @@ Status WindowKernels::push(size_t, const batch::Batch& batch, Output&) {
   rows_.encode(batch);
   find_groups(partitions_, key_buffer_, batch.rows(), groups_);
   for (size_t row = 0; row < batch.rows(); ++row) {
-    if (row + kPrefetchAhead < batch.rows()) partitions_.prefetch_rows(groups_[row + kPrefetchAhead], rows_.hash(row + kPrefetchAhead));
+    if (row + kPrefetchAhead < batch.rows())
+      partitions_.prefetch_rows(groups_[row + kPrefetchAhead], rows_.hash(row + kPrefetchAhead));
     Touched& touched = touch(groups_[row]);
     const std::string_view bytes = rows_.row(row);
     const int64_t diff = batch.diff(row);
@@ -266,8 +267,7 @@ CallValue WindowKernels::value(size_t index, const Sequence& sequence, uint32_t 
       if (__builtin_sub_overflow(position, call.offset, &other)) other = -1;
       break;
     case plan::WindowKind::kFirstValue:
-    case plan::WindowKind::kGeneral:
-      break;
+    case plan::WindowKind::kGeneral: break;
   }
   if (other >= 0 && other < std::ssize(sequence.items)) {
     const Item& found = items_[sequence.items[static_cast<size_t>(other)]];
@@ -322,7 +322,8 @@ Status WindowKernels::flush(Output& out) {
   size_t column = layout_.visible.size();
   for (size_t call = 0; call < window_.calls.size(); ++call) MR_TRY(write_call(call, batch, column++));
   if (!layout_.hidden.empty()) MR_TRY(decode_piece(1, column));
-  const bool all_inserts = std::all_of(pending_diffs_.begin(), pending_diffs_.end(), [](int64_t diff) { return diff == 1; });
+  const bool all_inserts =
+      std::all_of(pending_diffs_.begin(), pending_diffs_.end(), [](int64_t diff) { return diff == 1; });
   if (!all_inserts) batch.set_diffs(pending_diffs_);
   pending_rows_.clear();
   pending_diffs_.clear();
@@ -338,7 +339,8 @@ Status WindowKernels::write_call(size_t call, batch::Batch& batch, size_t column
   } else {
     const auto piece = static_cast<size_t>(argument);
     pieces_.clear();
-    for (const CallValue& value : values) pieces_.push_back(value.is_null ? std::string_view(null_pieces_[piece]) : value.bytes);
+    for (const CallValue& value : values)
+      pieces_.push_back(value.is_null ? std::string_view(null_pieces_[piece]) : value.bytes);
     MR_TRY(rows_.codec(piece).decode_rows(pieces_, batch, 0, column));
   }
   values.clear();

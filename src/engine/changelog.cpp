@@ -73,8 +73,10 @@ Result<std::vector<LoggedChange>> order_changes(const std::vector<Change>& chang
   std::vector<LoggedChange> ordered;
   for (const Pair& pair : pairs) {
     bool update = pair.before >= 0 && pair.after >= 0;
-    if (pair.before >= 0) ordered.push_back({update ? ChangeOp::kUpdateBefore : ChangeOp::kDelete, changes[pair.before].row});
-    if (pair.after >= 0) ordered.push_back({update ? ChangeOp::kUpdateAfter : ChangeOp::kInsert, changes[pair.after].row});
+    if (pair.before >= 0)
+      ordered.push_back({update ? ChangeOp::kUpdateBefore : ChangeOp::kDelete, changes[pair.before].row});
+    if (pair.after >= 0)
+      ordered.push_back({update ? ChangeOp::kUpdateAfter : ChangeOp::kInsert, changes[pair.after].row});
   }
   return ordered;
 }
@@ -86,8 +88,8 @@ batch::Schema changes_schema(const batch::Schema& view) {
   return schema;
 }
 
-Result<std::vector<log::Ticket>> append_changes(log::Partition& partition, const std::vector<LoggedChange>& changes, Epoch epoch,
-                                                Timestamp now) {
+Result<std::vector<log::Ticket>> append_changes(log::Partition& partition, const std::vector<LoggedChange>& changes,
+                                                Epoch epoch, Timestamp now) {
   std::vector<log::Ticket> tickets;
   log::RecordBatchBuilder builder;
   std::string key;
@@ -107,7 +109,8 @@ Result<std::vector<log::Ticket>> append_changes(log::Partition& partition, const
 ChangelogReader::ChangelogReader(log::Partition& partition, const batch::Schema& view, Offset from)
     : partition_(partition), codec_(view.types()), view_columns_(view.size()), position_(from) {}
 
-Status put_change(const batch::RowCodec& codec, const LoggedChange& change, Epoch epoch, batch::Batch& out, size_t row) {
+Status put_change(const batch::RowCodec& codec, const LoggedChange& change, Epoch epoch, batch::Batch& out,
+                  size_t row) {
   MR_TRY(codec.decode(change.row, out, row));
   size_t columns = codec.types().size();
   out.mutable_column(columns).set_string(row, change_op_text(change.op));

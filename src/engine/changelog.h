@@ -35,8 +35,8 @@ Result<std::vector<LoggedChange>> order_changes(const std::vector<Change>& chang
 batch::Schema changes_schema(const batch::Schema& view);
 
 /// Writes one commit's changes as Kafka batches without syncing; the tickets are in the order of the offsets.
-Result<std::vector<log::Ticket>> append_changes(log::Partition& partition, const std::vector<LoggedChange>& changes, Epoch epoch,
-                                                Timestamp now);
+Result<std::vector<log::Ticket>> append_changes(log::Partition& partition, const std::vector<LoggedChange>& changes,
+                                                Epoch epoch, Timestamp now);
 
 /// Reads a changelog from an offset on, up to the committed end.
 class ChangelogReader {

@@ -31,7 +31,8 @@ Result<PartitionEnd> read_end(ByteReader& reader) {
   MR_ASSIGN(uint64_t stream, reader.varint());
   MR_ASSIGN(uint64_t partition, reader.varint());
   MR_ASSIGN(int64_t end, reader.zigzag());
-  return PartitionEnd{StreamId(static_cast<uint32_t>(stream)), PartitionId(static_cast<int32_t>(partition)), Offset(end)};
+  return PartitionEnd{StreamId(static_cast<uint32_t>(stream)), PartitionId(static_cast<int32_t>(partition)),
+                      Offset(end)};
 }
 
 Result<std::vector<PartitionEnd>> read_ends(ByteReader& reader) {

@@ -68,12 +68,14 @@ void Loader::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-Status Loader::append_chunk(const sql::CatalogObject& object, const std::string& mark, const std::vector<std::string_view>& records) {
+Status Loader::append_chunk(const sql::CatalogObject& object, const std::string& mark,
+                            const std::vector<std::string_view>& records) {
   AppendRequest request;
   request.idempotency_key = mark;
   MR_ASSIGN(AppendReceipt receipt, append_records(node_, object.name, records, request));
   if (receipt.rejected.empty()) return {};
-  return user_error(sqlstate::kTooLarge, "record " + std::to_string(receipt.rejected[0].line) + " of a chunk: " + receipt.rejected[0].error);
+  return user_error(sqlstate::kTooLarge,
+                    "record " + std::to_string(receipt.rejected[0].line) + " of a chunk: " + receipt.rejected[0].error);
 }
 
 Status Loader::load(Job& job) {
@@ -164,11 +166,13 @@ Status Loader::finish() {
   }
   std::unique_lock guard(mutex_);
   changed_.wait(guard, [&] {
-    return stopping_ || std::all_of(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->status.done || job->failure; });
+    return stopping_ ||
+           std::all_of(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->status.done || job->failure; });
   });
   for (const auto& job : jobs_) {
     if (job->failure) return Error(*job->failure).within("loading " + job->stream);
-    if (!job->status.done) return user_error(sqlstate::kCancelled, "the node stopped before " + job->stream + " was loaded");
+    if (!job->status.done)
+      return user_error(sqlstate::kCancelled, "the node stopped before " + job->stream + " was loaded");
   }
   return {};
 }

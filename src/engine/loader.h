@@ -1,6 +1,6 @@
-// Loader: brings the bounded inputs of streams and tables (WITH (load = …), connector = 'file', generators) into their logs,
-// once for each data directory. A second try after a crash appends nothing twice: chunks are cut the same way every time and
-// each is marked, so the log knows those that it has.
+// Loader: brings the bounded inputs of streams and tables (WITH (load = …), connector = 'file', generators) into their
+// logs, once for each data directory. A second try after a crash appends nothing twice: chunks are cut the same way
+// every time and each is marked, so the log knows those that it has.
 #pragma once
 
 #include <atomic>
@@ -51,7 +51,8 @@ class Loader {
 
   void run();
   Status load(Job& job);
-  Status append_chunk(const sql::CatalogObject& object, const std::string& mark, const std::vector<std::string_view>& records);
+  Status append_chunk(const sql::CatalogObject& object, const std::string& mark,
+                      const std::vector<std::string_view>& records);
   Status remember(StreamId id);
 
   NodeState& node_;

@@ -10,7 +10,8 @@
 
 namespace millrace::engine {
 
-NodeState::NodeState(Env& env, Metrics& metrics, NodeOptions options) : env(env), metrics(metrics), options(std::move(options)) {}
+NodeState::NodeState(Env& env, Metrics& metrics, NodeOptions options)
+    : env(env), metrics(metrics), options(std::move(options)) {}
 NodeState::~NodeState() = default;
 
 namespace {
@@ -26,7 +27,8 @@ class LiveSubscription final : public Subscription {
     if (auto batch = queue_->batches.pop_for(timeout)) return std::move(*batch);
     if (queue_->batches.closed()) return user_error(sqlstate::kCancelled, "the node is stopping");
     if (queue_->overrun) {
-      return user_error(sqlstate::kUnavailable, "the subscriber was too slow: changes were let go").with_hint("subscribe again");
+      return user_error(sqlstate::kUnavailable, "the subscriber was too slow: changes were let go")
+          .with_hint("subscribe again");
     }
     return batch::Batch(queue_->schema);
   }
@@ -155,7 +157,8 @@ Result<std::optional<std::string>> RunningNode::subscription_target(std::string_
   MR_ASSIGN(std::vector<sql::Statement> statements, sql::parse_statements(sql));
   if (statements.size() != 1) return std::optional<std::string>();
   if (const auto* subscribe = std::get_if<sql::Subscribe>(&statements[0].body)) {
-    if (const auto* name = std::get_if<sql::Name>(&subscribe->source); name && subscribe->from == sql::SubscribeFrom::kNow) {
+    if (const auto* name = std::get_if<sql::Name>(&subscribe->source);
+        name && subscribe->from == sql::SubscribeFrom::kNow) {
       return std::optional<std::string>(name->text);
     }
     return user_error(sqlstate::kNotSupported, "SUBSCRIBE takes the name of a view, from now on")

@@ -31,8 +31,9 @@ struct NodeOptions {
   Duration commit_interval = Duration::from_seconds(1);  ///< the longest a finished step waits for its commit
   uint64_t step_bytes_max = 16ULL << 20;                 ///< log bytes that one step takes, over all partitions
   uint64_t checkpoint_dirty_bytes = 256ULL << 20;        ///< a state checkpoint follows when more than this is dirty
-  Duration replay_debt_max = Duration::from_seconds(4);  ///< and when the steps since the last one took longer than this
-  uint64_t record_bytes_max = 16ULL << 20;               ///< a longer line is rejected at ingest
+  Duration replay_debt_max =
+      Duration::from_seconds(4);            ///< and when the steps since the last one took longer than this
+  uint64_t record_bytes_max = 16ULL << 20;  ///< a longer line is rejected at ingest
   uint64_t query_rows_max = 1000000;
   bool bounded = false;  ///< --once: sources end, no idle timeouts
 };
@@ -67,13 +68,14 @@ struct StatementResult {
   std::string message;  ///< e.g. "created view hours", for statements that return no rows
 };
 
-/// Committed changes of a view as they come. Each row: the view's columns, then `_op` VARCHAR (+I −U +U −D) and `_commit` UBIGINT.
+/// Committed changes of a view as they come. Each row: the view's columns, then `_op` VARCHAR (+I −U +U −D) and
+/// `_commit` UBIGINT.
 class Subscription {
  public:
   virtual ~Subscription() = default;
   virtual const batch::Schema& schema() const = 0;
-  /// Waits up to `timeout` for changes; an empty batch when there were none. Fails with kCancelled when the node stops, and
-  /// with kUnavailable when the reader was too slow and changes were let go (it must subscribe again).
+  /// Waits up to `timeout` for changes; an empty batch when there were none. Fails with kCancelled when the node stops,
+  /// and with kUnavailable when the reader was too slow and changes were let go (it must subscribe again).
   virtual Result<batch::Batch> next(Duration timeout) = 0;
 };
 
@@ -102,7 +104,7 @@ struct SinkStatus {
   std::string source;
   std::string state;  ///< "running", "waiting", "failing: <reason>"
   uint64_t rows = 0;
-  uint64_t lag = 0;   ///< changes or commits behind
+  uint64_t lag = 0;  ///< changes or commits behind
 };
 
 struct NodeStatus {
@@ -111,14 +113,14 @@ struct NodeStatus {
   bool ready = false;
   bool bounded_done = false;
   Epoch epoch;
-  uint64_t rows_in = 0;          ///< rows that steps took since the start
-  double rows_per_second = 0;    ///< over the last seconds
+  uint64_t rows_in = 0;        ///< rows that steps took since the start
+  double rows_per_second = 0;  ///< over the last seconds
   uint64_t lag_records = 0;
-  uint64_t memory_bytes = 0;     ///< resident
+  uint64_t memory_bytes = 0;  ///< resident
   uint64_t state_bytes = 0;
   uint64_t commits = 0;
   uint64_t checkpoints = 0;
-  std::string failure;           ///< why the engine stopped; empty while it runs
+  std::string failure;  ///< why the engine stopped; empty while it runs
   std::vector<StreamStatus> streams;
   std::vector<ViewStatus> views;
   std::vector<SinkStatus> sinks;

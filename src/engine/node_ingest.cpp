@@ -19,7 +19,8 @@ struct Destination {
 Result<Destination> find_destination(NodeState& node, std::string_view name) {
   std::shared_lock readers(node.readers_mutex);
   std::optional<sql::Relation> relation = node.catalog.relation(name);
-  bool writable = relation && (relation->kind == sql::Relation::Kind::kStream || relation->kind == sql::Relation::Kind::kTable);
+  bool writable =
+      relation && (relation->kind == sql::Relation::Kind::kStream || relation->kind == sql::Relation::Kind::kTable);
   if (!writable) {
     Error error = user_error(sqlstate::kUndefinedTable, "there is no stream or table named " + std::string(name));
     error.hint = relation ? "rows are sent to streams and tables; a view is computed" : node.catalog.did_you_mean(name);
@@ -82,8 +83,8 @@ std::map<size_t, std::string> find_invalid(const Destination& to, const std::vec
 
 }  // namespace
 
-Result<AppendReceipt> append_records(NodeState& node, std::string_view stream, const std::vector<std::string_view>& records,
-                                     const AppendRequest& request) {
+Result<AppendReceipt> append_records(NodeState& node, std::string_view stream,
+                                     const std::vector<std::string_view>& records, const AppendRequest& request) {
   MR_ASSIGN(Destination to, find_destination(node, stream));
   if (node.bounded_end) {
     return user_error(sqlstate::kReadOnly, "the data directory was run with --once to its end and takes no new events")
@@ -103,8 +104,8 @@ Result<AppendReceipt> append_records(NodeState& node, std::string_view stream, c
     if (bad != invalid.end()) {
       receipt.rejected.push_back({i + 1, bad->second});
     } else if (records[i].size() > node.options.record_bytes_max) {
-      receipt.rejected.push_back({i + 1, "the record has " + std::to_string(records[i].size()) + " bytes; the limit is " +
-                                             std::to_string(node.options.record_bytes_max)});
+      receipt.rejected.push_back({i + 1, "the record has " + std::to_string(records[i].size()) +
+                                             " bytes; the limit is " + std::to_string(node.options.record_bytes_max)});
     } else {
       builders[partitioner.partition_of(records[i])].add(std::nullopt, records[i], now_ms);
     }

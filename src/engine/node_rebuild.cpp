@@ -8,7 +8,8 @@ namespace {
 
 log::StreamOptions source_options(const sql::CatalogObject& object) {
   log::StreamOptions options;
-  options.partitions = static_cast<int32_t>(object.options.has("partitions") ? object.options.integer("partitions", 1) : 1);
+  options.partitions =
+      static_cast<int32_t>(object.options.has("partitions") ? object.options.integer("partitions", 1) : 1);
   if (object.options.has("retention")) options.retention = object.options.duration("retention");
   if (object.options.has("retention_size")) {
     options.retention_bytes = static_cast<uint64_t>(object.options.integer("retention_size"));
@@ -89,8 +90,7 @@ Status create_log_streams(NodeState& node, const sql::CatalogObject& object) {
     case sql::ObjectKind::kMaterializedView:
       MR_TRY(create_if_missing(node, object.stream, changelog_stream_name(object.name), source_options(object)));
       break;
-    default:
-      return {};
+    default: return {};
   }
   for (const sql::Companion& companion : object.companions) {
     MR_TRY(create_if_missing(node, companion.stream, sql::companion_name(object, companion.kind), {}));

@@ -4,7 +4,8 @@
 //   ddl_mutex      one statement that changes the catalog at a time
 //   step_mutex     one step, commit or rebuild of the pipeline at a time
 //   sinks_mutex    the list of sinks; a checkpoint takes it under the step lock
-//   readers_mutex  view stores, catalog and pipeline: shared by readers, exclusive while a commit applies or a rebuild swaps
+//   readers_mutex  view stores, catalog and pipeline: shared by readers, exclusive while a commit applies or a rebuild
+//   swaps
 #pragma once
 
 #include <atomic>
@@ -42,7 +43,8 @@ class Loader;
 
 /// Where committed changes of one view are queued for one subscriber.
 struct SubscriberQueue {
-  SubscriberQueue(std::string view, batch::Schema schema) : view(std::move(view)), schema(std::move(schema)), batches(256, 64 << 20) {}
+  SubscriberQueue(std::string view, batch::Schema schema)
+      : view(std::move(view)), schema(std::move(schema)), batches(256, 64 << 20) {}
   std::string view;
   batch::Schema schema;  ///< changes_schema of the view
   BoundedQueue<batch::Batch> batches;
@@ -75,12 +77,13 @@ struct NodeState {
   // Guarded by step_mutex; the pointers and the catalog also by readers_mutex (exclusive to change).
   std::unique_ptr<Pipeline> pipeline;
   sql::Catalog catalog;
-  std::string base_directory;  ///< of the pipeline file
+  std::string base_directory;   ///< of the pipeline file
   std::set<std::string> asked;  ///< views whose rows somebody asked for
   Epoch epoch;
   std::vector<StepRecord> uncommitted;
-  std::map<std::pair<StreamId, PartitionId>, Offset> written;  ///< committed ends of what the engine writes;
-                                                               ///< of producers' streams: up to where the ledger has "received"
+  std::map<std::pair<StreamId, PartitionId>, Offset>
+      written;  ///< committed ends of what the engine writes;
+                ///< of producers' streams: up to where the ledger has "received"
   bool bounded_end = false;
   bool end_of_time_wanted = false;
   Duration replay_debt;  ///< how long the steps since the last checkpoint took: what recovery would have to do again
@@ -97,7 +100,8 @@ struct NodeState {
   std::atomic<bool> ready{false};
 
   std::mutex subscribers_mutex;
-  std::vector<std::weak_ptr<SubscriberQueue>> subscribers;  // weak: a subscriber that is gone is dropped at the next commit
+  std::vector<std::weak_ptr<SubscriberQueue>>
+      subscribers;  // weak: a subscriber that is gone is dropped at the next commit
 
   std::mutex sinks_mutex;
   std::vector<std::shared_ptr<SinkRunner>> sinks;  // shared with the thread that runs it
@@ -139,7 +143,7 @@ Status drop_log_streams(NodeState& node, const sql::CatalogObject& object);
 Result<StatementResult> execute_statement(NodeState& node, const sql::Statement& statement);
 
 // node_ingest.cpp
-Result<AppendReceipt> append_records(NodeState& node, std::string_view stream, const std::vector<std::string_view>& records,
-                                     const AppendRequest& request);
+Result<AppendReceipt> append_records(NodeState& node, std::string_view stream,
+                                     const std::vector<std::string_view>& records, const AppendRequest& request);
 
 }  // namespace millrace::engine

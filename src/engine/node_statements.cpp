@@ -4,8 +4,8 @@
 #include <shared_mutex>
 
 #include "base/text.h"
-#include "engine/node_state.h"
 #include "engine/loader.h"
+#include "engine/node_state.h"
 #include "engine/relations.h"
 #include "engine/sink_runner.h"
 #include "formats/encoder.h"
@@ -16,7 +16,8 @@ namespace {
 /// Rows of text, for SHOW, DESCRIBE and EXPLAIN.
 StatementResult text_table(std::vector<std::string> columns, const std::vector<std::vector<std::string>>& rows) {
   StatementResult result;
-  for (std::string& column : columns) result.schema.fields.push_back({std::move(column), batch::Type(batch::TypeId::kVarchar)});
+  for (std::string& column : columns)
+    result.schema.fields.push_back({std::move(column), batch::Type(batch::TypeId::kVarchar)});
   for (size_t first = 0; first < rows.size(); first += batch::kBatchRows) {
     size_t count = std::min(batch::kBatchRows, rows.size() - first);
     batch::Batch batch(result.schema);
@@ -63,7 +64,8 @@ Result<sql::BoundObject> bound_plan(const sql::Catalog& catalog, plan::Plan plan
   return bound;
 }
 
-Result<sql::BoundObject> bind_view(NodeState& node, const sql::Catalog& catalog, const sql::CreateMaterializedView& create) {
+Result<sql::BoundObject> bind_view(NodeState& node, const sql::Catalog& catalog,
+                                   const sql::CreateMaterializedView& create) {
   Relations relations(node, catalog);
   sql::ViewOptions options;
   options.emit_on_window_close = create.query.emit == sql::Emit::kOnWindowClose;
@@ -150,7 +152,8 @@ Status refuse_unsupported(const sql::CatalogObject& object) {
   for (const auto& [name, value] : object.options.values()) {
     bool unsupported = (name == "on_error" && value.text == "stop") || (name == "recompute_rows_max" && value.given);
     if (!unsupported) continue;
-    return user_error(sqlstate::kNotSupported, "view " + object.name + ": the option " + name + " = " + value.text + " is not part of this version")
+    return user_error(sqlstate::kNotSupported, "view " + object.name + ": the option " + name + " = " + value.text +
+                                                   " is not part of this version")
         .with_hint("leave it out: rows whose expression fails are kept in " + object.name + "_error");
   }
   return {};
@@ -180,7 +183,8 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   std::vector<OperatorId> dropped;
   for (const sql::CatalogObject& object : change.removed) {
     MR_TRY(drop_log_streams(node, object));
-    for (uint32_t id = object.operators.first.value; id < object.operators.end.value; ++id) dropped.push_back(OperatorId(id));
+    for (uint32_t id = object.operators.first.value; id < object.operators.end.value; ++id)
+      dropped.push_back(OperatorId(id));
   }
   if (!dropped.empty()) MR_TRY(node.store->drop(dropped));
   result.message = change.message;
@@ -209,13 +213,15 @@ Status keep_rows_that_a_query_reads(NodeState& node, batch::Session& session, co
 
 Result<StatementResult> select(NodeState& node, const sql::Query& query) {
   if (query.emit != sql::Emit::kDefault) {
-    return user_error(sqlstate::kNotSupported, "EMIT CHANGES streams its answer").with_hint("send it to POST /v1/sql, or use millrace sql");
+    return user_error(sqlstate::kNotSupported, "EMIT CHANGES streams its answer")
+        .with_hint("send it to POST /v1/sql, or use millrace sql");
   }
   batch::Session session(*node.instance);
   MR_TRY(keep_rows_that_a_query_reads(node, session, query.sql));
   std::shared_lock readers(node.readers_mutex);
   Relations relations(node, node.catalog);
-  MR_ASSIGN(sql::QueryResult answer, sql::run_query(session, relations, query.sql.text, query.sql.span.offset, node.options.query_rows_max));
+  MR_ASSIGN(sql::QueryResult answer,
+            sql::run_query(session, relations, query.sql.text, query.sql.span.offset, node.options.query_rows_max));
   return StatementResult{std::move(answer.schema), std::move(answer.batches), {}};
 }
 
@@ -225,7 +231,8 @@ Result<StatementResult> insert(NodeState& node, const sql::Insert& insert) {
     std::shared_lock readers(node.readers_mutex);
     MR_ASSIGN(sql::Relation relation, node.catalog.get_relation(insert.table));
     if (relation.kind != sql::Relation::Kind::kStream && relation.kind != sql::Relation::Kind::kTable) {
-      return user_error(sqlstate::kWrongObjectType, "rows are inserted into streams and tables, and this is neither: " + insert.table.text)
+      return user_error(sqlstate::kWrongObjectType,
+                        "rows are inserted into streams and tables, and this is neither: " + insert.table.text)
           .at(insert.table.span);
     }
     schema = schema_of(relation.columns);
@@ -233,7 +240,9 @@ Result<StatementResult> insert(NodeState& node, const sql::Insert& insert) {
   std::vector<size_t> targets;
   for (const sql::Name& column : insert.columns) {
     int index = schema.find(column.text);
-    if (index < 0) return user_error(sqlstate::kUndefinedColumn, insert.table.text + " has no column " + column.text).at(column.span);
+    if (index < 0)
+      return user_error(sqlstate::kUndefinedColumn, insert.table.text + " has no column " + column.text)
+          .at(column.span);
     targets.push_back(static_cast<size_t>(index));
   }
   for (size_t i = 0; insert.columns.empty() && i < schema.size(); ++i) targets.push_back(i);
@@ -243,7 +252,8 @@ Result<StatementResult> insert(NodeState& node, const sql::Insert& insert) {
   for (size_t target : targets) {
     std::string name = quote_identifier(schema[target].name);
     names += (names.empty() ? "" : ", ") + name;
-    casts += (casts.empty() ? "" : ", ") + std::string("CAST(") + name + " AS " + schema[target].type.name() + ") AS " + name;
+    casts += (casts.empty() ? "" : ", ") + std::string("CAST(") + name + " AS " + schema[target].type.name() + ") AS " +
+             name;
   }
   sql::QueryResult rows;
   {
@@ -331,7 +341,8 @@ Result<StatementResult> describe(NodeState& node, const sql::Describe& describe)
     if (relation.object && !relation.companion) key = relation.object->primary_key;
   }
   for (const sql::CatalogColumn& column : columns) {
-    bool is_key = std::any_of(key.begin(), key.end(), [&](const std::string& part) { return iequals(part, column.name); });
+    bool is_key =
+        std::any_of(key.begin(), key.end(), [&](const std::string& part) { return iequals(part, column.name); });
     rows.push_back({column.name, column.type_text, is_key ? "key" : ""});
   }
   return text_table({"column", "type", "key"}, rows);
@@ -341,13 +352,16 @@ Result<StatementResult> describe(NodeState& node, const sql::Describe& describe)
 std::string explain_view(NodeState& node, const PipelineView& view, bool analyze) {
   std::string text = sql::explain(view.plan);
   if (!analyze) return text;
-  text += "\noperator                      rows in    rows out    filtered  failed    late  groups touched  state rows  rows read\n";
+  text +=
+      "\noperator                      rows in    rows out    filtered  failed    late  groups touched  state rows  "
+      "rows read\n";
   for (const auto& report : node.pipeline->report()) {
     if (report.view != view.name) continue;
     const plan::Node& op = view.plan.nodes[report.node_index];
-    text += fmt::format("#{:<5}{:<18}{:>13}{:>12}{:>12}{:>8}{:>8}{:>16}{:>12}{:>11}\n", op.id.value, op.kind(), report.stats.rows_in,
-                        report.stats.rows_out, report.stats.rows_filtered, report.stats.rows_failed, report.stats.rows_late,
-                        report.stats.groups_touched, report.state_entries, report.state_rows_read);
+    text +=
+        fmt::format("#{:<5}{:<18}{:>13}{:>12}{:>12}{:>8}{:>8}{:>16}{:>12}{:>11}\n", op.id.value, op.kind(),
+                    report.stats.rows_in, report.stats.rows_out, report.stats.rows_filtered, report.stats.rows_failed,
+                    report.stats.rows_late, report.stats.groups_touched, report.state_entries, report.state_rows_read);
   }
   return text;
 }
@@ -361,7 +375,8 @@ Result<StatementResult> explain(NodeState& node, const sql::Explain& explain) {
     std::lock_guard steps(node.step_mutex);
     PipelineView* view = node.pipeline->find_view(explain.name->text);
     if (!view) {
-      return user_error(sqlstate::kUndefinedTable, "there is no materialized view or table named " + explain.name->text).at(explain.name->span);
+      return user_error(sqlstate::kUndefinedTable, "there is no materialized view or table named " + explain.name->text)
+          .at(explain.name->span);
     }
     return lines_table("plan", explain_view(node, *view, explain.analyze));
   }
@@ -372,7 +387,9 @@ Result<StatementResult> explain(NodeState& node, const sql::Explain& explain) {
   const sql::Query* query = nullptr;
   if (auto* select = std::get_if<sql::Select>(&explain.statement->body)) query = &select->query;
   if (auto* view = std::get_if<sql::CreateMaterializedView>(&explain.statement->body)) query = &view->query;
-  if (!query) return user_error(sqlstate::kNotSupported, "EXPLAIN takes a query, a CREATE MATERIALIZED VIEW, or the name of a view");
+  if (!query)
+    return user_error(sqlstate::kNotSupported,
+                      "EXPLAIN takes a query, a CREATE MATERIALIZED VIEW, or the name of a view");
   options.text_offset = query->sql.span.offset;
   options.emit_on_window_close = query->emit == sql::Emit::kOnWindowClose;
   MR_ASSIGN(plan::Plan plan, sql::bind_view(*node.ddl_session, relations, query->sql.text, options));
@@ -396,7 +413,8 @@ struct Run {
     return result;
   }
   Answer operator()(const sql::Subscribe&) const {
-    return user_error(sqlstate::kNotSupported, "SUBSCRIBE streams its answer").with_hint("send it to POST /v1/sql, or use millrace sql");
+    return user_error(sqlstate::kNotSupported, "SUBSCRIBE streams its answer")
+        .with_hint("send it to POST /v1/sql, or use millrace sql");
   }
   Answer operator()(const sql::Delete& body) const { return refused("DELETE", body.table); }
   Answer operator()(const sql::Update& body) const { return refused("UPDATE", body.table); }

@@ -10,8 +10,8 @@
 namespace millrace::engine {
 namespace {
 
-/// What one commit appends to the engine's own streams before its record: all of it is cut off again by recovery when the
-/// record does not follow.
+/// What one commit appends to the engine's own streams before its record: all of it is cut off again by recovery when
+/// the record does not follow.
 class CommitWriter {
  public:
   explicit CommitWriter(NodeState& node) : node_(node), now_(node.env.clock().now()) {}
@@ -50,7 +50,8 @@ class CommitWriter {
     ledger::HopId hop = node_.ledger.hop("changelog");
     for (const auto& [stream, ticket] : changes_) {
       MR_ASSIGN(log::AppendResult at, stream->partition(PartitionId(0)).wait(ticket));
-      recorder.add(hop, stream->id(), PartitionId(0), at.append_time, at.first, static_cast<uint32_t>(at.last.value - at.first.value + 1));
+      recorder.add(hop, stream->id(), PartitionId(0), at.append_time, at.first,
+                   static_cast<uint32_t>(at.last.value - at.first.value + 1));
     }
     node_.ledger.merge(recorder);
     return {};
@@ -92,7 +93,8 @@ Status write_dead(NodeState& node, CommitWriter& writer) {
     if (!stream) continue;  // a table's or a companion's own
     std::vector<std::string> rows;
     for (const DeadRecord& record : dead.records) {
-      rows.push_back(dead_record_json(record.partition.value, record.offset.value, record.append_time, record.reason, record.raw));
+      rows.push_back(
+          dead_record_json(record.partition.value, record.offset.value, record.append_time, record.reason, record.raw));
     }
     MR_TRY(writer.write_rows(*stream, rows));
   }
@@ -178,7 +180,8 @@ Status commit(NodeState& node) {
 
   {
     std::unique_lock readers(node.readers_mutex);
-    for (size_t i = 0; i < changes.size(); ++i) MR_TRY(publish(node, *node.pipeline->views()[i], changes[i], record.epoch));
+    for (size_t i = 0; i < changes.size(); ++i)
+      MR_TRY(publish(node, *node.pipeline->views()[i], changes[i], record.epoch));
     MR_TRY(node.pipeline->apply_staged(*node.pool));
     node.epoch = record.epoch;
     for (RunningSource& running : node.pipeline->sources()) {
@@ -194,8 +197,8 @@ Status commit(NodeState& node) {
 
 namespace {
 
-/// Deletes what the options of streams and views allow to delete: nothing that the state of the last checkpoint does not
-/// hold, and nothing that a sink has not delivered.
+/// Deletes what the options of streams and views allow to delete: nothing that the state of the last checkpoint does
+/// not hold, and nothing that a sink has not delivered.
 Status enforce_retention(NodeState& node) {
   Timestamp now = node.env.clock().now();
   for (RunningSource& running : node.pipeline->sources()) {
@@ -266,7 +269,8 @@ Result<bool> step_and_commit(NodeState& node, bool force) {
   uint64_t dirty = 0;
   for (const state::TableRef& table : node.pipeline->tables()) dirty += table.table->dirty_bytes();
   node.replay_debt.micros += node.env.clock().monotonic().micros - started.micros;
-  bool due = dirty > node.options.checkpoint_dirty_bytes || (dirty > 0 && node.replay_debt > node.options.replay_debt_max);
+  bool due =
+      dirty > node.options.checkpoint_dirty_bytes || (dirty > 0 && node.replay_debt > node.options.replay_debt_max);
   if (due) MR_TRY(checkpoint(node));
   return true;
 }
@@ -304,7 +308,9 @@ void step_loop(NodeState& node) {
     if (Duration elapsed{now.micros - window_start.micros}; elapsed >= Duration::from_millis(1000)) {
       std::lock_guard steps(node.step_mutex);
       uint64_t rows = node.pipeline->rows_taken();
-      node.rows_per_second = rows < window_rows ? 0.0 : static_cast<double>(rows - window_rows) * 1e6 / static_cast<double>(elapsed.micros);
+      node.rows_per_second = rows < window_rows
+                                 ? 0.0
+                                 : static_cast<double>(rows - window_rows) * 1e6 / static_cast<double>(elapsed.micros);
       window_rows = rows;
       window_start = now;
     }

@@ -79,10 +79,11 @@ Result<std::unique_ptr<Pipeline>> Pipeline::build(const PipelineSetup& setup) {
   dataflow::GraphOptions options;
   options.workers = setup.workers;
   Pipeline* self = pipeline.get();
-  MR_ASSIGN(pipeline->graph_, dataflow::Graph::build(std::move(plans), options, setup.sessions,
-                                                     [self](const std::string& view, uint32_t worker) -> dataflow::SideOutput* {
-                                                       return self->find_view(view)->sides[worker].get();
-                                                     }));
+  MR_ASSIGN(pipeline->graph_,
+            dataflow::Graph::build(std::move(plans), options, setup.sessions,
+                                   [self](const std::string& view, uint32_t worker) -> dataflow::SideOutput* {
+                                     return self->find_view(view)->sides[worker].get();
+                                   }));
   return pipeline;
 }
 
@@ -98,13 +99,16 @@ Status Pipeline::add_views(const PipelineSetup& setup) {
       if (column < view->plan.columns) view->key.push_back(column);
     }
     if (view->key.size() != view->plan.root().key.size()) view->key.clear();
-    view->store = std::make_unique<ViewStore>(view->plan.schema(), state::TableId{view->plan.root().id, kStoreSlot}, setup.workers);
-    if (needs_changelog(*setup.catalog, *object, view->plan.root().append_only)) view->changelog = setup.log->find(object->stream);
+    view->store = std::make_unique<ViewStore>(view->plan.schema(), state::TableId{view->plan.root().id, kStoreSlot},
+                                              setup.workers);
+    if (needs_changelog(*setup.catalog, *object, view->plan.root().append_only))
+      view->changelog = setup.log->find(object->stream);
     for (const sql::Companion& companion : object->companions) {
       if (companion.kind == sql::CompanionKind::kLate) view->late = setup.log->find(companion.stream);
       if (companion.kind == sql::CompanionKind::kError) view->error = setup.log->find(companion.stream);
     }
-    for (uint32_t worker = 0; worker < setup.workers; ++worker) view->sides.push_back(std::make_unique<SideRows>(view->name));
+    for (uint32_t worker = 0; worker < setup.workers; ++worker)
+      view->sides.push_back(std::make_unique<SideRows>(view->name));
     views_.push_back(std::move(view));
   }
   return {};
@@ -119,8 +123,8 @@ std::set<std::string> Pipeline::closure_of(const std::string& name) const {
   return names;
 }
 
-/// True when nobody but other views reads the view, and its rows can be computed from the logs at any time: these are whole,
-/// and no window of time decides by when a row came.
+/// True when nobody but other views reads the view, and its rows can be computed from the logs at any time: these are
+/// whole, and no window of time decides by when a row came.
 bool Pipeline::may_go_without_rows(const PipelineSetup& setup, const PipelineView& view) const {
   if (view.is_table || setup.asked.count(view.name)) return false;
   bool feeds_a_view = false;
@@ -140,7 +144,8 @@ bool Pipeline::may_go_without_rows(const PipelineSetup& setup, const PipelineVie
     }
   }
   for (const std::string& name : closure) {
-    std::optional<sql::Relation> relation = setup.catalog->relation(name.ends_with("$raw") ? name.substr(0, name.size() - 4) : name);
+    std::optional<sql::Relation> relation =
+        setup.catalog->relation(name.ends_with("$raw") ? name.substr(0, name.size() - 4) : name);
     if (!relation || !relation->object || relation->companion) return false;
     const sql::Options& options = relation->object->options;
     bool trimmed = (options.has("retention") && options.duration("retention")) || options.integer("retention_size") > 0;
@@ -154,7 +159,8 @@ bool Pipeline::is_fresh(const PipelineView& view) const {
   for (const RunningSource& running : sources_) {
     if (!closure.count(running.source.name)) continue;
     for (size_t p = 0; p < running.positions.size(); ++p) {
-      if (running.positions[p] > running.source.stream->partition(PartitionId(static_cast<int32_t>(p))).begin_offset()) return false;
+      if (running.positions[p] > running.source.stream->partition(PartitionId(static_cast<int32_t>(p))).begin_offset())
+        return false;
     }
   }
   return true;
@@ -188,7 +194,8 @@ Status Pipeline::add_source(const PipelineSetup& setup, const sql::CatalogObject
   return {};
 }
 
-Status Pipeline::add_companion(const PipelineSetup& setup, const sql::CatalogObject& object, const sql::Companion& companion) {
+Status Pipeline::add_companion(const PipelineSetup& setup, const sql::CatalogObject& object,
+                               const sql::Companion& companion) {
   sql::CatalogObject described;
   described.name = sql::companion_name(object, companion.kind);
   described.stream = companion.stream;
@@ -203,7 +210,9 @@ Status Pipeline::add_sources(const PipelineSetup& setup) {
   for (const auto& view : views_) {
     for (const std::string& relation : view->plan.relations()) wanted.push_back(relation);
   }
-  auto is_wanted = [&](const std::string& name) { return std::find(wanted.begin(), wanted.end(), name) != wanted.end(); };
+  auto is_wanted = [&](const std::string& name) {
+    return std::find(wanted.begin(), wanted.end(), name) != wanted.end();
+  };
   for (const sql::CatalogObject* object : setup.catalog->objects()) {
     bool is_stream = object->kind == sql::ObjectKind::kStream;
     // Every stream is read, with or without views: what does not decode is found out and counted at once.
@@ -222,7 +231,8 @@ Status Pipeline::add_sources(const PipelineSetup& setup) {
     running.progress.resize(partitions);
     running.last_taken.assign(partitions, setup.env->clock().now());
     for (uint32_t worker = 0; worker < setup.workers; ++worker) {
-      running.decoders.push_back(std::make_unique<StreamDecoder>(running.source, *setup.sessions[worker], setup.env->failpoints()));
+      running.decoders.push_back(
+          std::make_unique<StreamDecoder>(running.source, *setup.sessions[worker], setup.env->failpoints()));
     }
   }
   return {};
@@ -268,8 +278,8 @@ bool Pipeline::move_watermarks(const StepInput& input, bool end_of_time) {
   bool moved = false;
   for (size_t s = 0; s < sources_.size(); ++s) {
     RunningSource& running = sources_[s];
-    std::optional<Timestamp> smallest;   // over the partitions that are not silent
-    std::optional<Timestamp> largest;    // over all
+    std::optional<Timestamp> smallest;  // over the partitions that are not silent
+    std::optional<Timestamp> largest;   // over all
     Duration silence{std::numeric_limits<int64_t>::max()};
     for (int32_t p = 0; p < running.source.stream->partition_count(); ++p) {
       if (input.took(s, p)) running.last_taken[p] = now;
@@ -281,7 +291,8 @@ bool Pipeline::move_watermarks(const StepInput& input, bool end_of_time) {
       if (!watermark && !idle) smallest = Timestamp{std::numeric_limits<int64_t>::min()};
       if (watermark && !idle) smallest = smallest ? std::min(*smallest, *watermark) : *watermark;
     }
-    Timestamp& current = watermarks_.try_emplace(running.source.name, Timestamp{std::numeric_limits<int64_t>::min()}).first->second;
+    Timestamp& current =
+        watermarks_.try_emplace(running.source.name, Timestamp{std::numeric_limits<int64_t>::min()}).first->second;
     Timestamp next = current;
     if (smallest) next = *smallest;
     if (!smallest && largest) next = *largest + silence;  // all are silent: time passes as if rows came
@@ -293,9 +304,7 @@ bool Pipeline::move_watermarks(const StepInput& input, bool end_of_time) {
   return moved;
 }
 
-Status Pipeline::run(StepInput& input, ThreadPool& pool) {
-  return graph_->step(input, watermarks_, *this, pool);
-}
+Status Pipeline::run(StepInput& input, ThreadPool& pool) { return graph_->step(input, watermarks_, *this, pool); }
 
 Result<bool> Pipeline::step(size_t bytes_max, bool end_of_time, bool force, ThreadPool& pool, StepRecord& record) {
   StepInput input(sources_, taps_, workers_, env_->failpoints());

@@ -1,7 +1,8 @@
 // Pipeline: the sources, views and graph that a node runs, and one step of them. It knows nothing of commits.
 //
-// Built from the catalog; rebuilt when a statement changes the catalog, keeping the state of what stays. Everything here is
-// called by one thread at a time (the node's step lock), but view stores may be read by others under the node's readers' lock.
+// Built from the catalog; rebuilt when a statement changes the catalog, keeping the state of what stays. Everything
+// here is called by one thread at a time (the node's step lock), but view stores may be read by others under the node's
+// readers' lock.
 #pragma once
 
 #include <map>
@@ -123,8 +124,8 @@ class Pipeline final : public dataflow::ViewSink {
 };
 
 /// The watermark column of a stream source's rows, and so on, from the catalog's definition.
-Result<StreamSource> make_stream_source(const sql::CatalogObject& object, std::string name, std::shared_ptr<log::Stream> stream,
-                                        batch::Session& session);
+Result<StreamSource> make_stream_source(const sql::CatalogObject& object, std::string name,
+                                        std::shared_ptr<log::Stream> stream, batch::Session& session);
 batch::Schema schema_of(const std::vector<sql::CatalogColumn>& columns);
 /// The committed log stream name of a companion or changelog.
 std::string changelog_stream_name(const std::string& view);

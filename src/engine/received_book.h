@@ -1,7 +1,7 @@
-// ReceivedBook: which records were appended, on their way into the ledger's hop "received". Appends end in any order; the
-// ledger takes them in the order of their offsets and without a gap, so that one number a partition says up to where it
-// has them. That number is committed with the ledger, and after a crash the log is counted from there on: a record that
-// became durable and was not in a commit yet is as much received as any other.
+// ReceivedBook: which records were appended, on their way into the ledger's hop "received". Appends end in any order;
+// the ledger takes them in the order of their offsets and without a gap, so that one number a partition says up to
+// where it has them. That number is committed with the ledger, and after a crash the log is counted from there on: a
+// record that became durable and was not in a commit yet is as much received as any other.
 #pragma once
 
 #include <map>

@@ -27,7 +27,9 @@ class StoreReader final : public sql::RelationReader {
 class StreamReader final : public sql::RelationReader {
  public:
   StreamReader(NodeState& node, StreamSource source, std::vector<Offset> ends)
-      : source_(std::move(source)), ends_(std::move(ends)), session_(*node.instance),
+      : source_(std::move(source)),
+        ends_(std::move(ends)),
+        session_(*node.instance),
         decoder_(source_, session_, node.env.failpoints()) {}
 
   Status next(batch::Batch& out) override {
@@ -109,7 +111,10 @@ std::vector<uint32_t> column_indices(const batch::Schema& schema, const std::vec
 }  // namespace
 
 std::vector<sql::CatalogColumn> ledger_columns() {
-  return {{"hop", "VARCHAR", true}, {"stream", "VARCHAR", true}, {"minute", "TIMESTAMP", true}, {"count", "UBIGINT", true},
+  return {{"hop", "VARCHAR", true},
+          {"stream", "VARCHAR", true},
+          {"minute", "TIMESTAMP", true},
+          {"count", "UBIGINT", true},
           {"fingerprint", "UBIGINT", true}};
 }
 
@@ -125,8 +130,7 @@ sql::RelationInfo Relations::describe(const sql::Relation& relation) const {
     case Kind::kStream:
       if (relation.object->watermark) info.watermark_column = info.schema.find(relation.object->watermark->column);
       break;
-    case Kind::kCompanion:
-      break;
+    case Kind::kCompanion: break;
     case Kind::kTable:
       info.kind = sql::RelationKind::kTable;
       info.key = column_indices(info.schema, relation.object->primary_key);
@@ -180,7 +184,8 @@ Result<std::unique_ptr<sql::RelationReader>> Relations::read(std::string_view na
   if (relation->kind == sql::Relation::Kind::kSystem) {
     return std::unique_ptr<sql::RelationReader>(std::make_unique<LedgerReader>(node_.ledger));
   }
-  bool stored = relation->kind == sql::Relation::Kind::kTable || relation->kind == sql::Relation::Kind::kMaterializedView;
+  bool stored =
+      relation->kind == sql::Relation::Kind::kTable || relation->kind == sql::Relation::Kind::kMaterializedView;
   if (stored) {
     PipelineView* view = node_.pipeline->find_view(relation->name);
     if (!view) return internal_error("a view is not in the pipeline: " + relation->name);
@@ -202,7 +207,8 @@ Result<std::unique_ptr<sql::RelationReader>> Relations::read(std::string_view na
     }
     ends.push_back(end);
   }
-  return std::unique_ptr<sql::RelationReader>(std::make_unique<StreamReader>(node_, std::move(source), std::move(ends)));
+  return std::unique_ptr<sql::RelationReader>(
+      std::make_unique<StreamReader>(node_, std::move(source), std::move(ends)));
 }
 
 }  // namespace millrace::engine

@@ -49,7 +49,8 @@ void SideRows::row_late(OperatorId, const batch::Batch& batch, size_t row, batch
 
 std::string dead_record_json(int32_t partition, int64_t offset, Timestamp append_time, std::string_view reason,
                              std::string_view raw) {
-  std::string out = "{\"source_partition\":" + std::to_string(partition) + ",\"source_offset\":" + std::to_string(offset);
+  std::string out =
+      "{\"source_partition\":" + std::to_string(partition) + ",\"source_offset\":" + std::to_string(offset);
   out += ",\"source_time\":\"" + format_iso8601(append_time) + "\",\"reason\":" + json_string(reason);
   out += ",\"raw\":\"" + base64(raw) + "\"}";
   return out;

@@ -1,5 +1,5 @@
-// Rows that leave a view's path: late ones and those whose expression threw. Collected by the workers during a step, written
-// to the companions `<view>_late` and `<view>_error` by the commit.
+// Rows that leave a view's path: late ones and those whose expression threw. Collected by the workers during a step,
+// written to the companions `<view>_late` and `<view>_error` by the commit.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ class SideRows final : public dataflow::SideOutput {
  public:
   explicit SideRows(std::string view) : view_(std::move(view)) {}
 
-  void row_failed(OperatorId op, std::string_view operator_text, const batch::Batch& batch, size_t row, batch::int128 order,
-                  std::string_view message) override;
+  void row_failed(OperatorId op, std::string_view operator_text, const batch::Batch& batch, size_t row,
+                  batch::int128 order, std::string_view message) override;
   void row_late(OperatorId op, const batch::Batch& batch, size_t row, batch::int128 order) override;
 
   /// JSON objects with the companion's columns, one a row.

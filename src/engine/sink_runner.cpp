@@ -18,7 +18,8 @@ Result<connectors::SinkMode> mode_of(const sql::CatalogObject& object, bool appe
         .with_hint("group the view by its key columns, or use mode = 'changes'");
   }
   if (append_only) return connectors::SinkMode::kAppend;
-  return user_error(sqlstate::kInvalidParameter, "sink " + object.name + ": mode append needs a view that never changes a row")
+  return user_error(sqlstate::kInvalidParameter,
+                    "sink " + object.name + ": mode append needs a view that never changes a row")
       .with_hint("use mode = 'snapshot' or 'changes', or EMIT ON WINDOW CLOSE in the view");
 }
 
@@ -38,7 +39,9 @@ Result<std::shared_ptr<SinkRunner>> SinkRunner::make(NodeState& node, const sql:
   std::shared_ptr<SinkRunner> runner(new SinkRunner(node, object));
   PipelineView* view = node.pipeline->find_view(object.source);
   if (!view) {
-    return user_error(sqlstate::kWrongObjectType, "sink " + object.name + " must read a materialized view or a table, and " + object.source + " is neither")
+    return user_error(sqlstate::kWrongObjectType, "sink " + object.name +
+                                                      " must read a materialized view or a table, and " +
+                                                      object.source + " is neither")
         .with_hint("CREATE MATERIALIZED VIEW … AS SELECT * FROM " + object.source + ", and give the sink that view");
   }
   MR_ASSIGN(runner->mode_, mode_of(object, view->plan.root().append_only, !view->key.empty()));
@@ -51,7 +54,8 @@ Result<std::shared_ptr<SinkRunner>> SinkRunner::make(NodeState& node, const sql:
   setup.name = object.name;
   setup.source = view->name;
   setup.mode = runner->mode_;
-  for (uint32_t column : sink_columns(runner->mode_, runner->view_schema_.size())) setup.schema.fields.push_back(changes[column]);
+  for (uint32_t column : sink_columns(runner->mode_, runner->view_schema_.size()))
+    setup.schema.fields.push_back(changes[column]);
   bool shifted = runner->mode_ == connectors::SinkMode::kChanges || runner->mode_ == connectors::SinkMode::kUpsert;
   for (uint32_t column : view->key) setup.key.push_back(column + (shifted ? 2 : 0));
   setup.options = object.options;
@@ -136,7 +140,8 @@ Status SinkRunner::deliver_changes(bool final) {
     if (rows.empty()) break;
     MR_TRY(sink_->write(rows.project(columns), reader.position().value));
     position_ = reader.position();
-    recorder.add(delivered_hop_, changelog_->id(), PartitionId(0), reader.append_time(), first, static_cast<uint32_t>(rows.rows()));
+    recorder.add(delivered_hop_, changelog_->id(), PartitionId(0), reader.append_time(), first,
+                 static_cast<uint32_t>(rows.rows()));
     rows_ += rows.rows();
     lag_ = static_cast<uint64_t>(end.value - position_.value);
     if (sink_->wants_commit(node_.env.clock().now())) {
@@ -161,7 +166,8 @@ Status SinkRunner::deliver(bool final) {
   if (!open_) {
     MR_ASSIGN(int64_t position, sink_->open());
     if (changelog_ && position > committed_end().value) {
-      return user_error(sqlstate::kObjectInUse, "sink " + name_ + ": the destination holds rows up to offset " + std::to_string(position - 1) +
+      return user_error(sqlstate::kObjectInUse, "sink " + name_ + ": the destination holds rows up to offset " +
+                                                    std::to_string(position - 1) +
                                                     ", and the view has fewer: they are of another data directory")
           .with_hint("name another destination, or empty this one");
     }
@@ -226,14 +232,16 @@ Status follow_sinks(NodeState& node) {
   std::lock_guard guard(node.sinks_mutex);
   std::vector<const sql::CatalogObject*> wanted = node.catalog.objects(sql::ObjectKind::kSink);
   auto is_wanted = [&](const std::shared_ptr<SinkRunner>& runner) {
-    return std::any_of(wanted.begin(), wanted.end(), [&](const auto* object) { return object->name == runner->name(); });
+    return std::any_of(wanted.begin(), wanted.end(),
+                       [&](const auto* object) { return object->name == runner->name(); });
   };
   for (auto& runner : node.sinks) {
     if (!is_wanted(runner)) runner->stop();
   }
   std::erase_if(node.sinks, [&](const auto& runner) { return !is_wanted(runner); });
   for (const sql::CatalogObject* object : wanted) {
-    bool there = std::any_of(node.sinks.begin(), node.sinks.end(), [&](const auto& runner) { return runner->name() == object->name; });
+    bool there = std::any_of(node.sinks.begin(), node.sinks.end(),
+                             [&](const auto& runner) { return runner->name() == object->name; });
     if (there) continue;
     if (is_off(*object)) continue;
     MR_ASSIGN(auto runner, SinkRunner::make(node, *object));

@@ -1,5 +1,5 @@
-// SinkRunner: one sink on its own thread. It reads committed changes (or snapshots) and delivers them; what fails is tried
-// again with a growing pause, and never holds back another sink.
+// SinkRunner: one sink on its own thread. It reads committed changes (or snapshots) and delivers them; what fails is
+// tried again with a growing pause, and never holds back another sink.
 #pragma once
 
 #include <atomic>
@@ -30,7 +30,8 @@ class SinkRunner {
   std::optional<std::pair<StreamId, Offset>> delivered() const;
 
  private:
-  SinkRunner(NodeState& node, const sql::CatalogObject& object) : node_(node), name_(object.name), source_(object.source) {}
+  SinkRunner(NodeState& node, const sql::CatalogObject& object)
+      : node_(node), name_(object.name), source_(object.source) {}
 
   void run();
   /// Delivers what is committed; `final`: whatever the sink's own bounds on size, age and `every` say.

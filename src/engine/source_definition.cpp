@@ -16,8 +16,8 @@ batch::Schema schema_of(const std::vector<sql::CatalogColumn>& columns) {
   return schema;
 }
 
-Result<StreamSource> make_stream_source(const sql::CatalogObject& object, std::string name, std::shared_ptr<log::Stream> stream,
-                                        batch::Session& session) {
+Result<StreamSource> make_stream_source(const sql::CatalogObject& object, std::string name,
+                                        std::shared_ptr<log::Stream> stream, batch::Session& session) {
   StreamSource source;
   source.name = std::move(name);
   source.id = object.stream;
@@ -33,7 +33,8 @@ Result<StreamSource> make_stream_source(const sql::CatalogObject& object, std::s
   if (options.has("message_id")) source.message_id_column = source.schema.find(options.text("message_id"));
   if (options.has("idle_timeout")) source.idle_timeout = options.duration("idle_timeout");
   if (object.watermark) {
-    MR_ASSIGN(source.watermark, sql::bind_scalar(session, source.schema, object.watermark->expression, batch::Type(batch::TypeId::kTimestamp)));
+    MR_ASSIGN(source.watermark, sql::bind_scalar(session, source.schema, object.watermark->expression,
+                                                 batch::Type(batch::TypeId::kTimestamp)));
   }
   MR_ASSIGN(auto decoder, formats::make_decoder(source.format, source.schema, source.decoder_options));
   (void)decoder;

@@ -12,10 +12,15 @@ constexpr size_t kRecordedReadBytes = 2 << 20;
 
 StepInput::StepInput(std::vector<RunningSource>& sources, const std::vector<ViewTap>& taps, uint32_t workers,
                      Failpoints& failpoints)
-    : sources_(sources), taps_(taps), view_faults_(failpoints.point("ledger.view")), workers_(workers), rows_of_(workers),
+    : sources_(sources),
+      taps_(taps),
+      view_faults_(failpoints.point("ledger.view")),
+      workers_(workers),
+      rows_of_(workers),
       recorders_(workers) {}
 
-Result<StepInput::Slice> StepInput::read_slice(size_t source, PartitionId partition, Offset from, Offset to, size_t bytes_max) {
+Result<StepInput::Slice> StepInput::read_slice(size_t source, PartitionId partition, Offset from, Offset to,
+                                               size_t bytes_max) {
   Slice slice{source, partition, from, to, {}, {}, sources_[source].progress[partition.value]};
   log::Partition& log_partition = sources_[source].source.stream->partition(partition);
   MR_TRY(log_partition.read(from, bytes_max, slice.read));
@@ -34,7 +39,8 @@ Result<bool> StepInput::take(size_t bytes_max) {
   for (size_t s = 0; s < sources_.size(); ++s) {
     RunningSource& source = sources_[s];
     for (int32_t p = 0; p < source.source.stream->partition_count(); ++p) {
-      Offset end = source.engine_written ? source.committed[p] : source.source.stream->partition(PartitionId(p)).end_offset();
+      Offset end =
+          source.engine_written ? source.committed[p] : source.source.stream->partition(PartitionId(p)).end_offset();
       if (end <= source.positions[p]) continue;
       candidates.push_back({s, p, end, source.progress[p].watermark.value_or(Timestamp{INT64_MIN})});
     }
@@ -66,7 +72,9 @@ Status StepInput::take_recorded(const StepRecord& step) {
       slice.read = log::ReadBatches();
       log::Partition& partition = found->source.stream->partition(end.partition);
       MR_TRY(partition.read(slice.more.back().next_offset(), kRecordedReadBytes, slice.read));
-      if (slice.read.empty()) return external_error(sqlstate::kDataCorrupted, "the log of " + found->source.name + " ends before its last commit");
+      if (slice.read.empty())
+        return external_error(sqlstate::kDataCorrupted,
+                              "the log of " + found->source.name + " ends before its last commit");
     }
     slices_.push_back(std::move(slice));
   }
@@ -140,7 +148,8 @@ Status StepInput::decode_source(uint32_t worker, size_t index) {
   return {};
 }
 
-void StepInput::count(uint32_t worker, const std::string& view, const RunningSource& source, const DecodedBatch& batch) {
+void StepInput::count(uint32_t worker, const std::string& view, const RunningSource& source,
+                      const DecodedBatch& batch) {
   auto tap = std::find_if(taps_.begin(), taps_.end(), [&](const ViewTap& candidate) {
     return candidate.stream == source.source.id && candidate.view == view;
   });
@@ -156,10 +165,12 @@ Status StepInput::feed(uint32_t worker, const std::string& view, const plan::Nod
   size_t index = source_of(plan_source.relation);
   RunningSource& source = sources_[index];
   std::vector<uint32_t> columns;
-  for (const plan::SourceColumn& column : plan_source.columns) columns.push_back(stream_column(source.source.schema, column));
+  for (const plan::SourceColumn& column : plan_source.columns)
+    columns.push_back(stream_column(source.source.schema, column));
   for (const DecodedBatch& decoded : rows_of_[worker].decoded[index]) {
     std::optional<DecodedBatch> harmed;
-    if (RowFaults faults = view_faults_.rows(decoded.rows.rows()); !faults.none()) harmed = with_faults(faults, decoded);
+    if (RowFaults faults = view_faults_.rows(decoded.rows.rows()); !faults.none())
+      harmed = with_faults(faults, decoded);
     const DecodedBatch& batch = harmed ? *harmed : decoded;
     if (count_views_) count(worker, view, source, batch);
     MR_TRY(out.push(batch.rows.project(columns)));
@@ -223,7 +234,9 @@ DecodedBatch with_faults(const RowFaults& faults, const DecodedBatch& batch) {
   DecodedBatch changed{batch.partition, batch.rows.select(rows).clone(), {}, {}};
   for (uint32_t row : rows) changed.offsets.push_back(batch.offsets[row]);
   for (const AppendRun& run : batch.runs) {
-    AppendRun kept{run.append_time, static_cast<uint32_t>(changed.runs.empty() ? 0 : changed.runs.back().first_row + changed.runs.back().count), 0};
+    AppendRun kept{
+        run.append_time,
+        static_cast<uint32_t>(changed.runs.empty() ? 0 : changed.runs.back().first_row + changed.runs.back().count), 0};
     for (size_t i = kept.first_row; i < rows.size() && rows[i] < run.first_row + run.count; ++i) ++kept.count;
     changed.runs.push_back(kept);
   }

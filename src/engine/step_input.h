@@ -17,11 +17,11 @@ namespace millrace::engine {
 /// A source of the running pipeline with what its partitions have shown.
 struct RunningSource {
   StreamSource source;
-  bool engine_written = false;              ///< a companion: only its committed part may be read
-  std::vector<Offset> positions;            ///< by partition: taken by steps so far
-  std::vector<Offset> committed;            ///< by partition: committed end, for engine-written ones
-  std::vector<PartitionProgress> progress;  ///< by partition
-  std::vector<Timestamp> last_taken;        ///< by partition: when rows last came
+  bool engine_written = false;                           ///< a companion: only its committed part may be read
+  std::vector<Offset> positions;                         ///< by partition: taken by steps so far
+  std::vector<Offset> committed;                         ///< by partition: committed end, for engine-written ones
+  std::vector<PartitionProgress> progress;               ///< by partition
+  std::vector<Timestamp> last_taken;                     ///< by partition: when rows last came
   std::vector<std::unique_ptr<StreamDecoder>> decoders;  ///< by worker
 };
 
@@ -34,15 +34,16 @@ struct ViewTap {
 
 class StepInput final : public dataflow::SourceFeed {
  public:
-  StepInput(std::vector<RunningSource>& sources, const std::vector<ViewTap>& taps, uint32_t workers, Failpoints& failpoints);
+  StepInput(std::vector<RunningSource>& sources, const std::vector<ViewTap>& taps, uint32_t workers,
+            Failpoints& failpoints);
 
   /// Reads what is there behind the positions, up to about `bytes_max` in all. True when there is something.
   Result<bool> take(size_t bytes_max);
   /// Reads exactly up to the recorded ends.
   Status take_recorded(const StepRecord& step);
   /// Reads all of one stream from its beginning up to `ends` of it, in pieces: call until false (for a backfill).
-  Result<bool> take_history(std::map<StreamId, std::vector<Offset>>& from, const std::map<StreamId, std::vector<Offset>>& ends,
-                            size_t bytes_max);
+  Result<bool> take_history(std::map<StreamId, std::vector<Offset>>& from,
+                            const std::map<StreamId, std::vector<Offset>>& ends, size_t bytes_max);
 
   /// Decodes everything that was taken, on all workers. Call once, before the graph's step.
   Status decode(ThreadPool& pool);
@@ -65,7 +66,8 @@ class StepInput final : public dataflow::SourceFeed {
   std::vector<DeadOf> take_dead();
   std::vector<ledger::Recorder>& recorders() { return recorders_; }
   uint64_t rows() const { return rows_; }
-  /// What is entered into the books: a replay's rows are there already, a backfill's only in the new view's hop not yet.
+  /// What is entered into the books: a replay's rows are there already, a backfill's only in the new view's hop not
+  /// yet.
   void set_counting(bool decoding, bool views) {
     count_decoding_ = decoding;
     count_views_ = views;

@@ -9,7 +9,8 @@ namespace millrace::engine {
 std::vector<batch::Type> stream_row_types(const batch::Schema& schema) {
   std::vector<batch::Type> types = schema.types();
   using batch::TypeId;
-  for (TypeId id : {TypeId::kTimestamp, TypeId::kInteger, TypeId::kBigint, TypeId::kVarchar, TypeId::kHugeint, TypeId::kTimestamp}) {
+  for (TypeId id : {TypeId::kTimestamp, TypeId::kInteger, TypeId::kBigint, TypeId::kVarchar, TypeId::kHugeint,
+                    TypeId::kTimestamp}) {
     types.emplace_back(id);
   }
   return types;
@@ -58,8 +59,8 @@ struct StreamDecoder::State {
     void clear() { records.clear(), offsets.clear(), runs.clear(); }
   };
 
-  Status flush(PartitionId partition, PartitionProgress& progress, std::vector<DecodedBatch>& out, std::vector<DeadRecord>& dead,
-               ledger::Recorder* recorder);
+  Status flush(PartitionId partition, PartitionProgress& progress, std::vector<DecodedBatch>& out,
+               std::vector<DeadRecord>& dead, ledger::Recorder* recorder);
   void fill_meta(DecodedBatch& batch);
   Status fill_watermark(DecodedBatch& batch, PartitionProgress& progress);
   void keep_dead(PartitionId partition, std::vector<DeadRecord>& dead, ledger::Recorder* recorder);
@@ -87,7 +88,8 @@ void StreamDecoder::State::keep_dead(PartitionId partition, std::vector<DeadReco
     Offset offset(pending.offsets[error.record]);
     Timestamp append_time = append_time_of(error.record);
     if (recorder) recorder->add(source.dead_hop, source.id, partition, append_time, offset, 1);
-    dead.push_back({partition, offset, append_time, std::move(error.reason), std::string(pending.records[error.record])});
+    dead.push_back(
+        {partition, offset, append_time, std::move(error.reason), std::string(pending.records[error.record])});
   }
 }
 
@@ -226,7 +228,8 @@ Status StreamDecoder::decode(PartitionId partition, const log::ReadBatches& batc
     }
     MR_TRY(cursor.status());
     if (recorder && counted > 0) {
-      recorder->add(state.source.stored_hop, state.source.id, partition, stored.append_time, Offset(first_counted), counted);
+      recorder->add(state.source.stored_hop, state.source.id, partition, stored.append_time, Offset(first_counted),
+                    counted);
     }
     if (compressed) MR_TRY(state.flush(partition, progress, out, dead, recorder));
   }

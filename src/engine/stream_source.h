@@ -1,5 +1,5 @@
-// StreamSource: one stream (or the raw rows of a table) as the engine reads it: log bytes → record batches → decoded rows
-// with their meta columns.
+// StreamSource: one stream (or the raw rows of a table) as the engine reads it: log bytes → record batches → decoded
+// rows with their meta columns.
 #pragma once
 
 #include <cstdint>
@@ -62,8 +62,8 @@ struct AppendRun {
 
 struct DecodedBatch {
   PartitionId partition;
-  batch::Batch rows;              ///< stream_row_types
-  std::vector<int64_t> offsets;   ///< one a row
+  batch::Batch rows;             ///< stream_row_types
+  std::vector<int64_t> offsets;  ///< one a row
   std::vector<AppendRun> runs;
 };
 
@@ -89,8 +89,9 @@ class StreamDecoder {
   StreamDecoder(StreamDecoder&&) noexcept;
 
   /// Decodes the records of `batches` with offsets in [from, to). `recorder` may be null (pull queries do not count).
-  Status decode(PartitionId partition, const log::ReadBatches& batches, Offset from, Offset to, PartitionProgress& progress,
-                std::vector<DecodedBatch>& out, std::vector<DeadRecord>& dead, ledger::Recorder* recorder);
+  Status decode(PartitionId partition, const log::ReadBatches& batches, Offset from, Offset to,
+                PartitionProgress& progress, std::vector<DecodedBatch>& out, std::vector<DeadRecord>& dead,
+                ledger::Recorder* recorder);
 
  private:
   struct State;

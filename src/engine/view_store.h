@@ -1,8 +1,8 @@
 // ViewStore: the committed rows of one view or table, for pull queries, snapshots and subscriptions.
 //
-// A step's rows are staged, encoded and hashed by the workers that emit them; a commit applies them. Readers copy the rows
-// they want under a shared lock (held by the caller) and decode outside it. Rows are spread over shards, one a worker, by
-// the virtual node of their hash, so that a commit applies them in parallel.
+// A step's rows are staged, encoded and hashed by the workers that emit them; a commit applies them. Readers copy the
+// rows they want under a shared lock (held by the caller) and decode outside it. Rows are spread over shards, one a
+// worker, by the virtual node of their hash, so that a commit applies them in parallel.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +46,7 @@ class ViewStore {
   /// Copies all rows. Readers' lock held.
   struct Snapshot {
     std::string bytes;
-    std::vector<uint64_t> ends;    ///< end of each row in bytes
+    std::vector<uint64_t> ends;  ///< end of each row in bytes
     std::vector<int64_t> counts;
   };
   Snapshot snapshot() const;
@@ -69,9 +69,9 @@ class ViewStore {
   batch::Schema schema_;
   batch::RowCodec codec_;
   state::TableId table_;
-  std::vector<Staged> staged_;                          // by worker
+  std::vector<Staged> staged_;  // by worker
   std::vector<std::unique_ptr<state::ValueTable>> shards_;
-  std::vector<int64_t> rows_;                           // by shard, with their counts
+  std::vector<int64_t> rows_;  // by shard, with their counts
 };
 
 }  // namespace millrace::engine

@@ -129,7 +129,8 @@ class PlainPacker final : public Packer {
 class GzipPacker final : public Packer {
  public:
   GzipPacker() {
-    MR_CHECK(deflateInit2(&stream_, kGzipLevel, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) == Z_OK, "zlib has no memory");
+    MR_CHECK(deflateInit2(&stream_, kGzipLevel, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) == Z_OK,
+             "zlib has no memory");
   }
   ~GzipPacker() override { deflateEnd(&stream_); }
 

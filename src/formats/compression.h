@@ -26,8 +26,8 @@ using ByteInput = std::function<Result<size_t>(char* buffer, size_t length)>;
 class Unpacker {
  public:
   virtual ~Unpacker() = default;
-  /// As ByteInput. Several gzip members or zstd frames in a row are one input. Fails with kDataCorrupted when the input is
-  /// damaged or cut off.
+  /// As ByteInput. Several gzip members or zstd frames in a row are one input. Fails with kDataCorrupted when the input
+  /// is damaged or cut off.
   virtual Result<size_t> read(char* buffer, size_t length) = 0;
 };
 std::unique_ptr<Unpacker> make_unpacker(Packing packing, ByteInput input);

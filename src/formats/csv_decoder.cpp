@@ -65,7 +65,8 @@ class CsvDecoder final : public Decoder {
         continue;
       }
       if (type != TypeId::kBlob && store_text(schema_[column].type, field.text, columns_[column], row)) continue;
-      reason = "field " + schema_[column].name + ": expected " + schema_[column].type.name() + ", found " + shorten(field.text, 64);
+      reason = "field " + schema_[column].name + ": expected " + schema_[column].type.name() + ", found " +
+               shorten(field.text, 64);
       return false;
     }
     for (size_t column = 0; column < is_null_.size(); ++column) {

@@ -31,17 +31,20 @@ class RawDecoder final : public Decoder {
 
 }  // namespace
 
-Result<std::unique_ptr<Decoder>> make_decoder(std::string_view format, const batch::Schema& schema, const DecoderOptions& options) {
+Result<std::unique_ptr<Decoder>> make_decoder(std::string_view format, const batch::Schema& schema,
+                                              const DecoderOptions& options) {
   for (const batch::Field& field : schema.fields) {
     if (can_decode(field.type)) continue;
-    return user_error(sqlstate::kNotSupported, "column " + field.name + ": a stream cannot have the type " + field.type.name())
+    return user_error(sqlstate::kNotSupported,
+                      "column " + field.name + ": a stream cannot have the type " + field.type.name())
         .with_hint("use VARCHAR and convert it in a view");
   }
   if (format == "json" || format == "ndjson") return make_json_decoder(schema);
   if (format == "csv") return make_csv_decoder(schema, options);
   if (format == "raw") {
     bool fits = schema.size() == 1 && schema[0].type.layout() == batch::Layout::kString;
-    if (!fits) return user_error(sqlstate::kInvalidParameter, "format raw needs exactly one column, of type VARCHAR or BLOB");
+    if (!fits)
+      return user_error(sqlstate::kInvalidParameter, "format raw needs exactly one column, of type VARCHAR or BLOB");
     return std::unique_ptr<Decoder>(std::make_unique<RawDecoder>());
   }
   return user_error(sqlstate::kNotSupported, "there is no decoder for format " + std::string(format));

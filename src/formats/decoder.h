@@ -1,7 +1,7 @@
 // Decoder: records (bytes as a producer sent them) → rows of a batch, driven by the schema of a stream.
 //
-// A record that does not decode is an error with a reason and no row; its neighbours are not affected. A missing field is
-// NULL; a field of a wrong type is an error. One thread at a time; make one decoder a worker.
+// A record that does not decode is an error with a reason and no row; its neighbours are not affected. A missing field
+// is NULL; a field of a wrong type is an error. One thread at a time; make one decoder a worker.
 #pragma once
 
 #include <cstdint>
@@ -33,14 +33,16 @@ class Decoder {
  public:
   virtual ~Decoder() = default;
 
-  /// Decodes up to kBatchRows records into rows [out.rows(), …) of `out`, columns [0, schema.size()); sets out's row count.
-  /// `decoded` gets the index of each good record, in order; `errors` the others. The
-  /// records may go after the call: the batch keeps what it needs.
+  /// Decodes up to kBatchRows records into rows [out.rows(), …) of `out`, columns [0, schema.size()); sets out's row
+  /// count. `decoded` gets the index of each good record, in order; `errors` the others. The records may go after the
+  /// call: the batch keeps what it needs.
   virtual Status decode(std::span<const std::string_view> records, batch::Batch& out, std::vector<uint32_t>& decoded,
                         std::vector<DecodeError>& errors) = 0;
 };
 
-/// `format`: "json", "ndjson", "csv", "raw". Fails with kNotSupported for others and for column types that it cannot fill.
-Result<std::unique_ptr<Decoder>> make_decoder(std::string_view format, const batch::Schema& schema, const DecoderOptions& options);
+/// `format`: "json", "ndjson", "csv", "raw". Fails with kNotSupported for others and for column types that it cannot
+/// fill.
+Result<std::unique_ptr<Decoder>> make_decoder(std::string_view format, const batch::Schema& schema,
+                                              const DecoderOptions& options);
 
 }  // namespace millrace::formats

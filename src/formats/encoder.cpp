@@ -55,7 +55,8 @@ Source open(const batch::Type& type, const batch::ColumnView& view, std::string_
     case TypeId::kMap:
     case TypeId::kList: add(type.child(), view.child(), ""); break;
     case TypeId::kStruct:
-      for (size_t i = 0; i < type.struct_field_count(); ++i) add(type.struct_field_type(i), view.child(i), type.struct_field_name(i));
+      for (size_t i = 0; i < type.struct_field_count(); ++i)
+        add(type.struct_field_type(i), view.child(i), type.struct_field_name(i));
       break;
     case TypeId::kUhugeint:
     case TypeId::kInterval:
@@ -175,7 +176,8 @@ void append_json(const Source& source, size_t row, std::string& out) {
       auto range = view.at<batch::ListRange>(row);
       return append_items(source.children[0], range.offset, range.length, out);
     }
-    case TypeId::kArray: return append_items(source.children[0], view.index(row) * source.array_size, source.array_size, out);
+    case TypeId::kArray:
+      return append_items(source.children[0], view.index(row) * source.array_size, source.array_size, out);
     case TypeId::kMap: return append_entries(source.children[0], view.at<batch::ListRange>(row), out);
     case TypeId::kStruct:
       out.push_back('{');
@@ -198,7 +200,8 @@ void append_json(const Source& source, size_t row, std::string& out) {
 class Rows {
  public:
   Rows(const batch::Schema& schema, const batch::Batch& batch) : batch_(batch) {
-    for (size_t i = 0; i < schema.size(); ++i) sources_.push_back(open(schema[i].type, batch.column(i), schema[i].name));
+    for (size_t i = 0; i < schema.size(); ++i)
+      sources_.push_back(open(schema[i].type, batch.column(i), schema[i].name));
   }
   size_t columns() const { return sources_.size(); }
   const Source& operator[](size_t column) const { return sources_[column]; }
@@ -227,7 +230,8 @@ class Rows {
 
 void append_csv_text(std::string& out, std::string_view text, char delimiter) {
   bool quote = text.empty();
-  for (char c : text) quote |= c == '"' || c == '\n' || c == '\r' || c == delimiter;  // without a way out: it is vectorized
+  for (char c : text)
+    quote |= c == '"' || c == '\n' || c == '\r' || c == delimiter;  // without a way out: it is vectorized
   if (!quote) {
     out.append(text);
     return;
@@ -260,7 +264,8 @@ void Rows::append_csv_value(size_t column, size_t row, char delimiter, std::stri
 
 }  // namespace
 
-void encode_json_value(const batch::Type& type, const batch::Batch& batch, size_t column, size_t row, std::string& out) {
+void encode_json_value(const batch::Type& type, const batch::Batch& batch, size_t column, size_t row,
+                       std::string& out) {
   Source source = open(type, batch.column(column), "");
   if (source.foreign && !source.view.is_null(row)) {
     out.append(batch.json_text(column, row));

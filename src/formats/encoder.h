@@ -1,7 +1,7 @@
 // Encoders: rows of a batch as text.
 //
-// JSON: 64-bit integers are numbers; HUGEINT and DECIMAL strings; timestamps ISO 8601 UTC; NaN and ±Infinity strings; BLOB
-// base64; nested values as arrays and objects. A row of diff n is written n times.
+// JSON: 64-bit integers are numbers; HUGEINT and DECIMAL strings; timestamps ISO 8601 UTC; NaN and ±Infinity strings;
+// BLOB base64; nested values as arrays and objects. A row of diff n is written n times.
 #pragma once
 
 #include <string>

@@ -119,7 +119,8 @@ std::vector<std::string_view> csv_records(std::string_view text, bool whole) {
 char delimiter_of(std::string_view header) {
   char best = ',';
   for (char candidate : {';', '\t', '|'}) {
-    if (std::count(header.begin(), header.end(), candidate) > std::count(header.begin(), header.end(), best)) best = candidate;
+    if (std::count(header.begin(), header.end(), candidate) > std::count(header.begin(), header.end(), best))
+      best = candidate;
   }
   return best;
 }
@@ -132,7 +133,8 @@ Status infer_csv(std::string_view sample, bool whole, Inferred& inferred) {
   CsvSplitter splitter(inferred.delimiter);
   std::vector<CsvField> fields;
   std::string reason;
-  if (!splitter.split(records.front(), fields, reason)) return user_error(sqlstate::kInvalidText, "the header line: " + reason);
+  if (!splitter.split(records.front(), fields, reason))
+    return user_error(sqlstate::kInvalidText, "the header line: " + reason);
   std::vector<std::string> names;
   for (const CsvField& field : fields) {
     names.emplace_back(trim(field.text));
@@ -145,7 +147,8 @@ Status infer_csv(std::string_view sample, bool whole, Inferred& inferred) {
       continue;
     }
     if (fields.size() != names.size()) {
-      fail(inferred, "record " + std::to_string(i) + " has " + std::to_string(fields.size()) + " fields, the header " + std::to_string(names.size()));
+      fail(inferred, "record " + std::to_string(i) + " has " + std::to_string(fields.size()) + " fields, the header " +
+                         std::to_string(names.size()));
       continue;
     }
     for (size_t c = 0; c < names.size(); ++c) {
@@ -162,9 +165,11 @@ Status infer_csv(std::string_view sample, bool whole, Inferred& inferred) {
 }
 
 std::string statement(const Inferred& inferred, const InferOptions& options, bool csv) {
-  std::string text = "-- From " + std::to_string(inferred.records) + " records" + (options.whole ? "" : " at the start") + ".";
+  std::string text =
+      "-- From " + std::to_string(inferred.records) + " records" + (options.whole ? "" : " at the start") + ".";
   if (inferred.failed > 0) {
-    text += " " + std::to_string(inferred.failed) + " more could not be read and would go to " + options.stream + "_dead: " + inferred.first_failure;
+    text += " " + std::to_string(inferred.failed) + " more could not be read and would go to " + options.stream +
+            "_dead: " + inferred.first_failure;
   }
   text += "\nCREATE STREAM " + options.quote_name(options.stream) + " (\n";
   std::string time_column;
@@ -177,8 +182,8 @@ std::string statement(const Inferred& inferred, const InferOptions& options, boo
     text += "\n";
   }
   if (!time_column.empty()) {
-    text += "  -- If " + time_column + " is the time of the event, for windows: , WATERMARK FOR " + time_column + " AS " + time_column +
-            " - INTERVAL 30 SECOND\n";
+    text += "  -- If " + time_column + " is the time of the event, for windows: , WATERMARK FOR " + time_column +
+            " AS " + time_column + " - INTERVAL 30 SECOND\n";
   }
   text += std::string(") WITH (format = '") + (csv ? "csv" : "json") + "'";
   if (csv && inferred.delimiter != ',') text += std::string(", delimiter = '") + inferred.delimiter + "'";
@@ -191,15 +196,19 @@ std::string statement(const Inferred& inferred, const InferOptions& options, boo
 Result<std::string> infer_stream(std::string_view sample, const InferOptions& options) {
   std::string_view start = trim(sample);
   if (start.starts_with("\x1f\x8b") || start.starts_with("\x28\xb5\x2f\xfd")) {
-    return user_error(sqlstate::kNotSupported, "the file is compressed").with_hint("unpack it first, e.g. with zcat or zstdcat");
+    return user_error(sqlstate::kNotSupported, "the file is compressed")
+        .with_hint("unpack it first, e.g. with zcat or zstdcat");
   }
   if (start.empty()) return user_error(sqlstate::kInvalidText, "the file is empty");
   bool csv = options.format == "csv";
-  if (options.format.empty()) csv = options.load_path.ends_with(".csv") || (start.front() != '{' && start.front() != '[');
+  if (options.format.empty())
+    csv = options.load_path.ends_with(".csv") || (start.front() != '{' && start.front() != '[');
   Inferred inferred;
   MR_TRY(csv ? infer_csv(sample, options.whole, inferred) : infer_json(sample, options.whole, inferred));
   if (inferred.row.fields().empty()) {
-    return user_error(sqlstate::kInvalidText, "no record could be read" + (inferred.first_failure.empty() ? "" : "; " + inferred.first_failure));
+    return user_error(
+        sqlstate::kInvalidText,
+        "no record could be read" + (inferred.first_failure.empty() ? "" : "; " + inferred.first_failure));
   }
   return statement(inferred, options, csv);
 }

@@ -41,7 +41,8 @@ void InferredType::add_csv(std::string_view text) {
     }
     return *whole < INT64_MIN ? add_float() : add_signed(static_cast<int64_t>(*whole));
   }
-  bool decimal = (is_digit(text.front()) || text.front() == '-' || text.front() == '.') && parse_double(text).has_value();
+  bool decimal =
+      (is_digit(text.front()) || text.front() == '-' || text.front() == '.') && parse_double(text).has_value();
   if (decimal && !padded) return add_float();
   if (decimal && text.starts_with("0.")) return add_float();
   add_text(text);
@@ -101,7 +102,8 @@ std::string InferredType::warning(bool csv) const {
   if (mixed == kStructs && fields_.empty()) return "an object without fields in the sample";
   if (std::popcount(mixed) == 1) {
     for (const auto& [name, type] : fields_) {
-      if (std::string inner = type.warning(csv); !inner.empty()) return (name.empty() ? "elements" : name) + ": " + inner;
+      if (std::string inner = type.warning(csv); !inner.empty())
+        return (name.empty() ? "elements" : name) + ": " + inner;
     }
     return {};
   }

@@ -36,8 +36,18 @@ class InferredType {
 
  private:
   enum Seen : uint32_t {
-    kNull = 1, kBool = 2, kWhole = 4, kNegative = 8, kLarge = 16, kFloat = 32, kDate = 64, kTimestamp = 128, kUuid = 256,
-    kText = 512, kList = 1024, kStruct = 2048,
+    kNull = 1,
+    kBool = 2,
+    kWhole = 4,
+    kNegative = 8,
+    kLarge = 16,
+    kFloat = 32,
+    kDate = 64,
+    kTimestamp = 128,
+    kUuid = 256,
+    kText = 512,
+    kList = 1024,
+    kStruct = 2048,
   };
   /// One of the families booleans, numbers, texts, lists, structs; several when they are mixed.
   uint32_t families() const;

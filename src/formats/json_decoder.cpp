@@ -1,5 +1,5 @@
-// JSON objects into vectors: simdjson finds the tokens of many records at once, then each record is walked by a plan made
-// from the schema. Strings are not copied again: they stay in the buffer that the tokens were found in.
+// JSON objects into vectors: simdjson finds the tokens of many records at once, then each record is walked by a plan
+// made from the schema. Strings are not copied again: they stay in the buffer that the tokens were found in.
 #include "formats/json_decoder.h"
 
 #include <cstring>
@@ -11,7 +11,8 @@
 namespace millrace::formats {
 namespace {
 
-// Tokens are found in this many bytes at once, or in one record when it is longer: text and tokens stay in the CPU's cache.
+// Tokens are found in this many bytes at once, or in one record when it is longer: text and tokens stay in the CPU's
+// cache.
 constexpr size_t kGroupBytes = 64 * 1024;
 
 /// The records of one call, a line end behind each, which the decoded batch keeps alive.
@@ -125,6 +126,8 @@ class JsonDecoder final : public Decoder {
 
 }  // namespace
 
-std::unique_ptr<Decoder> make_json_decoder(const batch::Schema& schema) { return std::make_unique<JsonDecoder>(schema); }
+std::unique_ptr<Decoder> make_json_decoder(const batch::Schema& schema) {
+  return std::make_unique<JsonDecoder>(schema);
+}
 
 }  // namespace millrace::formats

@@ -1,7 +1,8 @@
 // JsonKeys: which column, or field of a STRUCT, a key of a JSON object means. Private to formats/. One thread.
 //
 // Producers send their keys in a few fixed orders, so the key that followed the last one before is tried first: one
-// comparison of bytes. Else a hash table of the keys seen so far knows it; names are compared one by one only the first time.
+// comparison of bytes. Else a hash table of the keys seen so far knows it; names are compared one by one only the first
+// time.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +25,8 @@ class JsonKeys {
   const std::vector<std::string>& names() const { return names_; }
   /// Before the keys of an object.
   void start() { last_ = 0; }
-  /// `token` is the key as it stands, quotes included. Its index among the names (exactly, else without case when only one
-  /// fits) or kUnknown. False when it is not a valid JSON string.
+  /// `token` is the key as it stands, quotes included. Its index among the names (exactly, else without case when only
+  /// one fits) or kUnknown. False when it is not a valid JSON string.
   bool find(std::string_view token, uint32_t& index) {
     uint32_t guess = slots_[last_].next;
     if (!same_bytes(slots_[guess].token, token)) return find_slowly(token, index);
@@ -65,7 +66,8 @@ class JsonKeys {
   template <typename Word>
   static bool same_ends(std::string_view a, std::string_view b) {
     size_t last = a.size() - sizeof(Word);
-    return word_at<Word>(a.data()) == word_at<Word>(b.data()) && word_at<Word>(a.data() + last) == word_at<Word>(b.data() + last);
+    return word_at<Word>(a.data()) == word_at<Word>(b.data()) &&
+           word_at<Word>(a.data() + last) == word_at<Word>(b.data() + last);
   }
 
   bool find_slowly(std::string_view token, uint32_t& index);

@@ -52,11 +52,13 @@ void set_string_ref(std::string_view text, batch::MutableColumn& column, size_t 
   std::memcpy(column.values<batch::StringRef>() + row, words, sizeof words);
 }
 
-/// Eight digits at once: pairs, then fours, then eight (Lemire, "Quickly parsing eight digits", 2018). False when they are not.
+/// Eight digits at once: pairs, then fours, then eight (Lemire, "Quickly parsing eight digits", 2018). False when they
+/// are not.
 bool eight_digits(const char* text, uint64_t& value) {
   uint64_t chunk;
   std::memcpy(&chunk, text, sizeof chunk);
-  if (((chunk & 0xf0f0f0f0f0f0f0f0) | (((chunk + 0x0606060606060606) & 0xf0f0f0f0f0f0f0f0) >> 4)) != 0x3333333333333333) return false;
+  if (((chunk & 0xf0f0f0f0f0f0f0f0) | (((chunk + 0x0606060606060606) & 0xf0f0f0f0f0f0f0f0) >> 4)) != 0x3333333333333333)
+    return false;
   chunk = (chunk & 0x0f0f0f0f0f0f0f0f) * 2561 >> 8;
   chunk = (chunk & 0x00ff00ff00ff00ff) * 6553601 >> 16;
   value = (chunk & 0x0000ffff0000ffff) * 42949672960001 >> 32;
@@ -98,7 +100,8 @@ bool is_integer(TypeId id) {
 
 bool store_any_number(const batch::Type& type, std::string_view token, batch::MutableColumn& column, size_t row) {
   TypeId id = type.id();
-  if (id == TypeId::kDouble || id == TypeId::kFloat || id == TypeId::kDecimal) return store_text(type, token, column, row);
+  if (id == TypeId::kDouble || id == TypeId::kFloat || id == TypeId::kDecimal)
+    return store_text(type, token, column, row);
   if (!is_integer(id)) return false;
   auto whole = parse_int128(token);
   if (!whole) whole = parse_decimal(token, 38, 0);  // 1.0, 1e3
@@ -113,7 +116,9 @@ bool store_quoted(const batch::Type& type, std::string_view text, batch::Mutable
     case TypeId::kDouble: {
       constexpr double kInfinity = std::numeric_limits<double>::infinity();
       bool known = text == "NaN" || text == "Infinity" || text == "-Infinity";
-      double value = text == "NaN" ? std::numeric_limits<double>::quiet_NaN() : text.front() == '-' ? -kInfinity : kInfinity;
+      double value = text == "NaN"         ? std::numeric_limits<double>::quiet_NaN()
+                     : text.front() == '-' ? -kInfinity
+                                           : kInfinity;
       if (known && type.id() == TypeId::kDouble) column.set<double>(row, value);
       if (known && type.id() == TypeId::kFloat) column.set<float>(row, static_cast<float>(value));
       return known;
@@ -145,7 +150,8 @@ JsonStore::Outcome JsonStore::store_number(JsonPlan& plan, batch::MutableColumn&
       column.set<int64_t>(row, value);
       return Outcome::kStored;
     }
-    if (is_integer(plan.id)) return store_integer(plan.type, value, column, row) ? Outcome::kStored : Outcome::kWrongType;
+    if (is_integer(plan.id))
+      return store_integer(plan.type, value, column, row) ? Outcome::kStored : Outcome::kWrongType;
   } else if (!is_json_number(token)) {
     return Outcome::kBadJson;
   }
@@ -257,7 +263,8 @@ JsonStore::Outcome JsonStore::store_bracket(JsonPlan& plan, batch::MutableColumn
   bool list = walk_->peek() == '[';
   if (list && plan.id == TypeId::kList) return store_list(plan, column, row);
   if (!list && plan.id == TypeId::kStruct) {
-    return store_object(plan, [&](size_t field) { return column.child(field); }, row);
+    return store_object(
+        plan, [&](size_t field) { return column.child(field); }, row);
   }
   if (!list && plan.id == TypeId::kMap) return store_map(plan, column, row);
   return walk_->skip() ? Outcome::kWrongType : Outcome::kBadJson;
@@ -327,8 +334,8 @@ std::string JsonStore::wrong_type() const {
   return "field " + path + ": expected " + expected_->name() + ", found " + shorten(found_, 64);
 }
 
-bool JsonStore::store_record(JsonWalk& walk, std::string_view record, std::vector<batch::MutableColumn>& columns, size_t row,
-                             std::string& reason) {
+bool JsonStore::store_record(JsonWalk& walk, std::string_view record, std::vector<batch::MutableColumn>& columns,
+                             size_t row, std::string& reason) {
   walk_ = &walk;
   if (walk.at_end()) {
     reason = "the record is empty";
@@ -339,7 +346,8 @@ bool JsonStore::store_record(JsonWalk& walk, std::string_view record, std::vecto
     return false;
   }
   nulls_.clear();
-  Outcome outcome = store_object(record_, [&](size_t field) -> batch::MutableColumn& { return columns[field]; }, row);
+  Outcome outcome = store_object(
+      record_, [&](size_t field) -> batch::MutableColumn& { return columns[field]; }, row);
   if (outcome == Outcome::kWrongType) {
     reason = wrong_type();
     path_.clear();

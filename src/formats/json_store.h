@@ -35,8 +35,8 @@ class JsonStore {
  public:
   explicit JsonStore(const batch::Schema& schema) : record_(batch::Type(), &schema) {}
 
-  /// Stores the object that the walk stands at, and nothing may follow it. Columns are the schema's. False, with the reason,
-  /// when it is not one that fits; then the row can be filled by another record.
+  /// Stores the object that the walk stands at, and nothing may follow it. Columns are the schema's. False, with the
+  /// reason, when it is not one that fits; then the row can be filled by another record.
   bool store_record(JsonWalk& walk, std::string_view record, std::vector<batch::MutableColumn>& columns, size_t row,
                     std::string& reason);
 

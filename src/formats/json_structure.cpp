@@ -39,12 +39,14 @@ bool JsonStructure::find(std::string_view text) {
   }
   if (!parser_->stages || text.size() > capacity_) {
     capacity_ = std::max(text.size() + text.size() / 4, kCapacityMin);
-    auto code = simdjson::get_active_implementation()->create_dom_parser_implementation(capacity_, kDepth, parser_->stages);
+    auto code =
+        simdjson::get_active_implementation()->create_dom_parser_implementation(capacity_, kDepth, parser_->stages);
     MR_CHECK(code == simdjson::SUCCESS, "simdjson has no memory");
   }
   auto& stages = *parser_->stages;
   if (!text.empty()) {
-    auto code = stages.stage1(reinterpret_cast<const uint8_t*>(text.data()), text.size(), simdjson::stage1_mode::regular);
+    auto code =
+        stages.stage1(reinterpret_cast<const uint8_t*>(text.data()), text.size(), simdjson::stage1_mode::regular);
     if (code != simdjson::SUCCESS && code != simdjson::EMPTY) {
       error_ = text_of(code);
       return false;

@@ -13,14 +13,14 @@ namespace millrace::formats {
 /// -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)?
 bool is_json_number(std::string_view token);
 
-/// The text of a JSON string whose content (without quotes) is `content`, appended to `out`. False on a bad escape or half
-/// a surrogate pair.
+/// The text of a JSON string whose content (without quotes) is `content`, appended to `out`. False on a bad escape or
+/// half a surrogate pair.
 bool unescape_json(std::string_view content, std::string& out);
 
 class JsonWalk {
  public:
-  /// The text is bytes [begin, end) of `bytes`; `token` is its first token among those of `bytes` (see JsonStructure), which
-  /// end with one at or after `end`. Between two texts of the same bytes stands white space.
+  /// The text is bytes [begin, end) of `bytes`; `token` is its first token among those of `bytes` (see JsonStructure),
+  /// which end with one at or after `end`. Between two texts of the same bytes stands white space.
   void start(const char* bytes, size_t begin, size_t end, const uint32_t* token) {
     bytes_ = bytes;
     begin_ = begin;

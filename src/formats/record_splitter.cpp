@@ -20,7 +20,8 @@ size_t skip_space(std::string_view bytes, size_t at) {
 }  // namespace
 
 Error RecordSplitter::bad_array(std::string_view what, size_t at) const {
-  return user_error(sqlstate::kInvalidText, "the JSON array " + std::string(what) + " at byte " + std::to_string(position_ + at))
+  return user_error(sqlstate::kInvalidText,
+                    "the JSON array " + std::string(what) + " at byte " + std::to_string(position_ + at))
       .with_hint("it must be a whole JSON array, or one JSON object a line");
 }
 
@@ -71,7 +72,8 @@ size_t RecordSplitter::scan_line(std::string_view bytes) {
   if (shape_ != RecordShape::kCsv) {
     if (scanned_ >= bytes.size()) return std::string_view::npos;
     const void* found = std::memchr(bytes.data() + scanned_, '\n', bytes.size() - scanned_);
-    return found == nullptr ? std::string_view::npos : static_cast<size_t>(static_cast<const char*>(found) - bytes.data());
+    return found == nullptr ? std::string_view::npos
+                            : static_cast<size_t>(static_cast<const char*>(found) - bytes.data());
   }
   for (size_t at = scanned_; at < bytes.size(); ++at) {
     char c = bytes[at];

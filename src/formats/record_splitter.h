@@ -1,5 +1,5 @@
-// Where the records of a long input begin and end, as it comes in piece by piece. Nothing is copied or decoded: a record
-// that is not valid is found all the same, and the decoder says what is wrong with it. One thread at a time.
+// Where the records of a long input begin and end, as it comes in piece by piece. Nothing is copied or decoded: a
+// record that is not valid is found all the same, and the decoder says what is wrong with it. One thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,9 @@
 namespace millrace::formats {
 
 enum class RecordShape : uint8_t {
-  kLines,        ///< a record a line; \n or \r\n; empty lines are left out
-  kCsv,          ///< lines, but a line end inside a quoted field belongs to the record
-  kLinesOrArray, ///< JSON: an array when the first character is [, else lines
+  kLines,         ///< a record a line; \n or \r\n; empty lines are left out
+  kCsv,           ///< lines, but a line end inside a quoted field belongs to the record
+  kLinesOrArray,  ///< JSON: an array when the first character is [, else lines
 };
 
 enum class SplitState : uint8_t {
@@ -33,8 +33,9 @@ class RecordSplitter {
   RecordSplitter(RecordShape shape, char delimiter, size_t record_bytes_max)
       : shape_(shape), delimiter_(delimiter), record_bytes_max_(record_bytes_max) {}
 
-  /// Looks at the bytes that were not used yet, in order; `last`: nothing comes behind them. The result does not depend on
-  /// how the input was cut. Fails with kInvalidText when a JSON array is malformed between its elements or does not end.
+  /// Looks at the bytes that were not used yet, in order; `last`: nothing comes behind them. The result does not depend
+  /// on how the input was cut. Fails with kInvalidText when a JSON array is malformed between its elements or does not
+  /// end.
   Result<Split> next(std::string_view bytes, bool last);
 
  private:
@@ -54,14 +55,14 @@ class RecordSplitter {
   const char delimiter_;
   const size_t record_bytes_max_;
   Place place_ = Place::kStart;
-  uint64_t position_ = 0;   // of bytes[0] in the input, for messages
-  size_t scanned_ = 0;      // bytes of the present record that were looked at
+  uint64_t position_ = 0;     // of bytes[0] in the input, for messages
+  size_t scanned_ = 0;        // bytes of the present record that were looked at
   uint64_t passed_over_ = 0;  // bytes of the present record that were given up because it is too long
-  bool quoted_ = false;     // inside "…"
-  bool escaped_ = false;    // JSON: behind a backslash
-  bool field_start_ = true; // CSV
+  bool quoted_ = false;       // inside "…"
+  bool escaped_ = false;      // JSON: behind a backslash
+  bool field_start_ = true;   // CSV
   bool plain_value_ = false;  // JSON: a value without brackets has begun
-  uint64_t depth_ = 0;      // JSON: open brackets
+  uint64_t depth_ = 0;        // JSON: open brackets
 };
 
 }  // namespace millrace::formats

@@ -1,5 +1,5 @@
-// Scalars of SQL types as text, appended; the way back from scalar_text.h. No allocation of their own, no locale. Private to
-// formats/.
+// Scalars of SQL types as text, appended; the way back from scalar_text.h. No allocation of their own, no locale.
+// Private to formats/.
 #pragma once
 
 #include <cstdint>

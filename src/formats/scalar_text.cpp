@@ -90,7 +90,8 @@ std::optional<int128> parse_decimal(std::string_view text, uint8_t width, uint8_
     std::string_view digits_of = text.substr(e + 1);
     if (!digits_of.empty() && digits_of[0] == '+') digits_of.remove_prefix(1);
     auto [end, failed] = std::from_chars(digits_of.data(), digits_of.data() + digits_of.size(), exponent);
-    if (failed != std::errc() || end != digits_of.data() + digits_of.size() || exponent > 40 || exponent < -80) return std::nullopt;
+    if (failed != std::errc() || end != digits_of.data() + digits_of.size() || exponent > 40 || exponent < -80)
+      return std::nullopt;
     text = text.substr(0, e);
   }
   int128 value = 0;
@@ -231,7 +232,8 @@ bool store_text(const batch::Type& type, std::string_view text, batch::MutableCo
     case TypeId::kDouble: {
       auto value = parse_double(text);
       if (!value) return false;
-      if (type.id() == TypeId::kFloat && std::isfinite(*value) && std::abs(*value) > std::numeric_limits<float>::max()) return false;
+      if (type.id() == TypeId::kFloat && std::isfinite(*value) && std::abs(*value) > std::numeric_limits<float>::max())
+        return false;
       if (type.id() == TypeId::kFloat) column.set<float>(row, static_cast<float>(*value));
       if (type.id() == TypeId::kDouble) column.set<double>(row, *value);
       return true;
@@ -278,24 +280,22 @@ bool store_text(const batch::Type& type, std::string_view text, batch::MutableCo
 
 bool can_decode(const batch::Type& type) {
   switch (type.id()) {
-    case TypeId::kList:
-      return can_decode(type.child());
+    case TypeId::kList: return can_decode(type.child());
     case TypeId::kStruct:
       for (size_t i = 0; i < type.struct_field_count(); ++i) {
         if (!can_decode(type.struct_field_type(i))) return false;
       }
       return true;
     case TypeId::kMap:
-      return type.child().struct_field_type(0).id() == TypeId::kVarchar && can_decode(type.child().struct_field_type(1));
+      return type.child().struct_field_type(0).id() == TypeId::kVarchar &&
+             can_decode(type.child().struct_field_type(1));
     case TypeId::kArray:
     case TypeId::kEnum:
     case TypeId::kInterval:
     case TypeId::kUhugeint:
     case TypeId::kNull:
-    case TypeId::kOther:
-      return false;
-    default:
-      return true;
+    case TypeId::kOther: return false;
+    default: return true;
   }
 }
 

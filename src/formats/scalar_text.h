@@ -13,7 +13,8 @@ namespace millrace::formats {
 
 /// A decimal integer, sign allowed, that must fit 128 bits.
 std::optional<batch::int128> parse_int128(std::string_view text);
-/// "12.5", "-3e2" as an integer scaled by 10^scale, exactly; nothing when digits would be lost or `width` does not suffice.
+/// "12.5", "-3e2" as an integer scaled by 10^scale, exactly; nothing when digits would be lost or `width` does not
+/// suffice.
 std::optional<batch::int128> parse_decimal(std::string_view text, uint8_t width, uint8_t scale);
 std::optional<double> parse_double(std::string_view text);
 /// Days since the epoch of "2025-01-31".

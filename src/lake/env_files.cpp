@@ -60,7 +60,8 @@ duckdb::unique_ptr<duckdb::FileHandle> EnvFiles::OpenFile(const std::string& pat
 void EnvFiles::Read(duckdb::FileHandle& handle, void* buffer, int64_t bytes, duckdb::idx_t location) {
   auto* to = static_cast<char*>(buffer);
   size_t count = need(file_of(handle).readable->read_at(location, to, static_cast<size_t>(bytes)));
-  if (count < static_cast<size_t>(bytes)) fail(external_error(sqlstate::kDataCorrupted, "the file is too short: " + handle.path));
+  if (count < static_cast<size_t>(bytes))
+    fail(external_error(sqlstate::kDataCorrupted, "the file is too short: " + handle.path));
 }
 
 int64_t EnvFiles::Read(duckdb::FileHandle& handle, void* buffer, int64_t bytes) {

@@ -1,5 +1,5 @@
-// The files that the `house` instance of DuckDB sees: those of an Env. So Parquet goes through the same door as everything
-// else, and tests own its faults. Private to lake/.
+// The files that the `house` instance of DuckDB sees: those of an Env. So Parquet goes through the same door as
+// everything else, and tests own its faults. Private to lake/.
 #pragma once
 
 #include <duckdb.hpp>
@@ -13,8 +13,8 @@
 
 namespace millrace::lake {
 
-/// Files are written from their start to their end, and synced when DuckDB closes them; read at any place. What fails is
-/// thrown as DuckDB's IOException, and the Error itself is kept for take_failure.
+/// Files are written from their start to their end, and synced when DuckDB closes them; read at any place. What fails
+/// is thrown as DuckDB's IOException, and the Error itself is kept for take_failure.
 class EnvFiles final : public duckdb::FileSystem {
  public:
   explicit EnvFiles(Env& env) : env_(env) {}

@@ -67,10 +67,12 @@ LogicalType outside_type(const LogicalType& type) {
     case LogicalTypeId::ARRAY:
       return LogicalType::ARRAY(outside_type(duckdb::ArrayType::GetChildType(type)), duckdb::ArrayType::GetSize(type));
     case LogicalTypeId::MAP:
-      return LogicalType::MAP(outside_type(duckdb::MapType::KeyType(type)), outside_type(duckdb::MapType::ValueType(type)));
+      return LogicalType::MAP(outside_type(duckdb::MapType::KeyType(type)),
+                              outside_type(duckdb::MapType::ValueType(type)));
     case LogicalTypeId::STRUCT: {
       duckdb::child_list_t<LogicalType> fields;
-      for (const auto& [name, field] : duckdb::StructType::GetChildTypes(type)) fields.emplace_back(name, outside_type(field));
+      for (const auto& [name, field] : duckdb::StructType::GetChildTypes(type))
+        fields.emplace_back(name, outside_type(field));
       return LogicalType::STRUCT(std::move(fields));
     }
     default: return type;
@@ -154,9 +156,10 @@ Status ParquetWriter::State::append_chunk(duckdb::DataChunk& from) {
     duckdb::Vector& result = results.emplace_back(types[column], std::max<size_t>(from.size(), 1));
     if (!cast(from.data[column], result, from.size())) {
       size_t row = failing_row(from.data[column], types[column], from.size());
-      return user_error(sqlstate::kInvalidText, "column " + schema[column].name + ", row " + std::to_string(rows + row + 1) +
-                                                    ": the value does not fit DECIMAL(38,0), as which HUGEINT is written: " +
-                                                    from.GetValue(column, row).ToString())
+      return user_error(sqlstate::kInvalidText,
+                        "column " + schema[column].name + ", row " + std::to_string(rows + row + 1) +
+                            ": the value does not fit DECIMAL(38,0), as which HUGEINT is written: " +
+                            from.GetValue(column, row).ToString())
           .with_hint("cast the column in the view, to DOUBLE or VARCHAR");
     }
     out.data[column].Reference(result);
@@ -194,7 +197,8 @@ Status ParquetWriter::State::append(const batch::Batch& from) {
 ParquetWriter::ParquetWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ParquetWriter::~ParquetWriter() = default;
 
-Result<std::unique_ptr<ParquetWriter>> ParquetWriter::create(Env& env, const batch::Schema& schema, const std::string& compression) {
+Result<std::unique_ptr<ParquetWriter>> ParquetWriter::create(Env& env, const batch::Schema& schema,
+                                                             const std::string& compression) {
   return batch::guarded([&]() -> Result<std::unique_ptr<ParquetWriter>> {
     auto state = std::make_unique<State>(env, schema);
     state->bind(compression);
@@ -232,7 +236,9 @@ Status ParquetWriter::finish() {
   });
 }
 
-uint64_t ParquetWriter::bytes() const { return state_->house.files->bytes_written() - state_->start_bytes + state_->waiting_bytes; }
+uint64_t ParquetWriter::bytes() const {
+  return state_->house.files->bytes_written() - state_->start_bytes + state_->waiting_bytes;
+}
 
 namespace {
 
@@ -262,7 +268,9 @@ Result<std::string> parquet_text(Env& env, const std::string& path, const std::s
 }
 
 Result<std::string> parquet_columns(Env& env, const std::string& path) {
-  return query_text(env, "SELECT column_name || ' ' || column_type FROM (DESCRIBE FROM read_parquet(" + quote_literal(path) + "))", "|", "\n");
+  return query_text(
+      env, "SELECT column_name || ' ' || column_type FROM (DESCRIBE FROM read_parquet(" + quote_literal(path) + "))",
+      "|", "\n");
 }
 
 }  // namespace millrace::lake

@@ -1,9 +1,9 @@
-// Ledger: closed books. Every hop that messages pass counts and fingerprints the rows that it holds itself, per minute of
-// append time; comparing two hops names what was lost, repeated or swapped between them, exactly.
+// Ledger: closed books. Every hop that messages pass counts and fingerprints the rows that it holds itself, per minute
+// of append time; comparing two hops names what was lost, repeated or swapped between them, exactly.
 //
 // A row's identity is (stream, partition, offset). A cell is one hop × stream × minute: a count, the sum modulo 2^64 of
-// mix64-based fingerprints, and, while hops differ, a small invertible sketch from which the differing identities themselves
-// can be read (sketch.h), so that a verdict has exact numbers and a place to look. docs/ledger.md.
+// mix64-based fingerprints, and, while hops differ, a small invertible sketch from which the differing identities
+// themselves can be read (sketch.h), so that a verdict has exact numbers and a place to look. docs/ledger.md.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +41,7 @@ struct Verdict {
   uint64_t lost = 0;      ///< rows in `from` that `to` and its side hops do not have
   uint64_t repeated = 0;  ///< rows that `to` has more often than `from`
   uint64_t in_flight = 0;
-  std::string detail;     ///< e.g. the first few positions
+  std::string detail;  ///< e.g. the first few positions
 };
 
 struct HopTotal {
@@ -69,7 +69,8 @@ class Recorder {
   /// Offsets first … first + count − 1 passed the hop. All were appended at `append_time` (a batch has one).
   void add(HopId hop, StreamId stream, PartitionId partition, Timestamp append_time, Offset first, uint32_t count);
   /// These offsets did, in any order, repeats counted.
-  void add_rows(HopId hop, StreamId stream, PartitionId partition, Timestamp append_time, std::span<const int64_t> offsets);
+  void add_rows(HopId hop, StreamId stream, PartitionId partition, Timestamp append_time,
+                std::span<const int64_t> offsets);
   void clear();
   bool empty() const;
 

@@ -32,18 +32,12 @@ std::string numbers_of(const Verdict& verdict) {
 
 const char* kind_name(VerdictKind kind) {
   switch (kind) {
-    case VerdictKind::kClosed:
-      return "closed";
-    case VerdictKind::kInFlight:
-      return "in flight";
-    case VerdictKind::kLost:
-      return "lost";
-    case VerdictKind::kRepeated:
-      return "repeated";
-    case VerdictKind::kSwapped:
-      return "swapped";
-    case VerdictKind::kMixed:
-      return "mixed";
+    case VerdictKind::kClosed: return "closed";
+    case VerdictKind::kInFlight: return "in flight";
+    case VerdictKind::kLost: return "lost";
+    case VerdictKind::kRepeated: return "repeated";
+    case VerdictKind::kSwapped: return "swapped";
+    case VerdictKind::kMixed: return "mixed";
   }
   return "unknown";
 }

@@ -135,16 +135,11 @@ Result<std::string_view> Decompressor::State::unpack_gzip(std::string_view packe
 
 Result<std::string_view> Decompressor::unpack(Compression compression, std::string_view packed, size_t bytes_max) {
   switch (compression) {
-    case Compression::kNone:
-      return packed;
-    case Compression::kGzip:
-      return state_->unpack_gzip(packed, bytes_max);
-    case Compression::kLz4:
-      return state_->unpack_lz4(packed, bytes_max);
-    case Compression::kZstd:
-      return state_->unpack_zstd(packed, bytes_max);
-    case Compression::kSnappy:
-      break;
+    case Compression::kNone: return packed;
+    case Compression::kGzip: return state_->unpack_gzip(packed, bytes_max);
+    case Compression::kLz4: return state_->unpack_lz4(packed, bytes_max);
+    case Compression::kZstd: return state_->unpack_zstd(packed, bytes_max);
+    case Compression::kSnappy: break;
   }
   return user_error(sqlstate::kNotSupported,
                     fmt::format(

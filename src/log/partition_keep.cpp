@@ -7,8 +7,8 @@
 #include "log/append_group.h"
 #include "log/idempotency_window.h"
 #include "log/partition.h"
-#include "log/sync_pool.h"
 #include "log/segment_scan.h"
+#include "log/sync_pool.h"
 
 namespace millrace::log {
 

@@ -37,7 +37,8 @@ std::vector<std::string> Plan::relations() const {
   std::vector<std::string> names;
   for (const Node& node : nodes) {
     const auto* source = std::get_if<Source>(&node.operation);
-    if (source && std::find(names.begin(), names.end(), source->relation) == names.end()) names.push_back(source->relation);
+    if (source && std::find(names.begin(), names.end(), source->relation) == names.end())
+      names.push_back(source->relation);
   }
   return names;
 }

@@ -1,11 +1,12 @@
 // The dataflow plan: what sql/ makes of a SELECT, and what dataflow/ runs. Plain data; nothing here acts.
 //
-// A plan is a list of nodes in topological order: a node's inputs are nodes before it. Expressions refer to columns of the
-// node's input by index. Rules that all nodes keep:
-//  * keys, arguments and sort keys of stateful nodes are plain columns: the binder puts a Project below that computes them;
+// A plan is a list of nodes in topological order: a node's inputs are nodes before it. Expressions refer to columns of
+// the node's input by index. Rules that all nodes keep:
+//  * keys, arguments and sort keys of stateful nodes are plain columns: the binder puts a Project below that computes
+//  them;
 //  * hidden columns ride at the end of a node's output where something above needs them: `order_column` (a HUGEINT that
-//    orders rows as the log does: append time, partition, offset) and `watermark_column` (the partition's watermark before
-//    the row, TIMESTAMP); -1 where absent;
+//    orders rows as the log does: append time, partition, offset) and `watermark_column` (the partition's watermark
+//    before the row, TIMESTAMP); -1 where absent;
 //  * a row's `diff` is not a column: it travels beside the batch.
 // Serialized form: docs/formats/plan.md.
 #pragma once
@@ -57,8 +58,8 @@ struct Project {
   std::vector<batch::Expression> expressions;
 };
 
-/// One output row an element: keeps `kept_columns`, then one column a list. Shorter lists are padded with NULL; a row whose
-/// lists are all empty or NULL yields nothing.
+/// One output row an element: keeps `kept_columns`, then one column a list. Shorter lists are padded with NULL; a row
+/// whose lists are all empty or NULL yields nothing.
 struct Unnest {
   std::vector<uint32_t> kept_columns;
   std::vector<uint32_t> list_columns;
@@ -106,8 +107,8 @@ enum class WindowKind : uint8_t { kRowNumber, kRank, kDenseRank, kLead, kLag, kF
 struct WindowCall {
   WindowKind kind = WindowKind::kGeneral;
   int32_t argument = -1;
-  int64_t offset = 1;            ///< kLead, kLag
-  int32_t default_column = -1;   ///< kLead, kLag
+  int64_t offset = 1;           ///< kLead, kLag
+  int32_t default_column = -1;  ///< kLead, kLag
   batch::Type result;
   std::string text;
 };
@@ -129,7 +130,7 @@ struct Join {
   JoinType type = JoinType::kInner;
   std::vector<uint32_t> left_keys;
   std::vector<uint32_t> right_keys;
-  std::vector<bool> null_equals_null;  ///< a key: IS NOT DISTINCT FROM instead of =
+  std::vector<bool> null_equals_null;       ///< a key: IS NOT DISTINCT FROM instead of =
   std::vector<batch::Expression> residual;  ///< over all left columns, then all right columns
   std::vector<uint32_t> left_output;
   std::vector<uint32_t> right_output;

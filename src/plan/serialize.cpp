@@ -26,10 +26,8 @@ class Writer {
   void put(const batch::Type& value) { text(value.name()); }
   void put(const batch::Fragment& value) { blob(value ? value.serialize() : std::string()); }
   template <typename Enum>
-    requires std::is_enum_v<Enum>
-  void put(Enum value) {
-    number(static_cast<uint64_t>(value));
-  }
+  requires std::is_enum_v<Enum>
+  void put(Enum value) { number(static_cast<uint64_t>(value)); }
   void put(const SourceColumn& value) {
     put(value.kind);
     put(value.field);
@@ -119,7 +117,9 @@ class Reader {
   bool ok() const { return error_.ok(); }
   bool done() const { return in_.done(); }
   Status status() { return std::move(error_); }
-  void fail(std::string message) { set(external_error(sqlstate::kDataCorrupted, "stored plan: " + std::move(message))); }
+  void fail(std::string message) {
+    set(external_error(sqlstate::kDataCorrupted, "stored plan: " + std::move(message)));
+  }
 
   uint64_t number() { return take(in_.varint()); }
   int64_t integer() { return take(in_.zigzag()); }

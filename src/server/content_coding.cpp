@@ -116,12 +116,9 @@ Result<ContentCoding> parse_content_coding(std::string_view text) {
 
 Result<std::string> unpack(ContentCoding coding, std::string_view body, uint64_t bytes_max, ByteBudget::Claim& claim) {
   switch (coding) {
-    case ContentCoding::kGzip:
-      return unpack_gzip(body, Output(bytes_max, claim));
-    case ContentCoding::kZstd:
-      return unpack_zstd(body, Output(bytes_max, claim));
-    case ContentCoding::kIdentity:
-      break;
+    case ContentCoding::kGzip: return unpack_gzip(body, Output(bytes_max, claim));
+    case ContentCoding::kZstd: return unpack_zstd(body, Output(bytes_max, claim));
+    case ContentCoding::kIdentity: break;
   }
   return std::string(body);
 }

@@ -39,12 +39,9 @@ SessionHost::SessionHost(Env& env, Metrics& metrics, engine::Node& node, HttpOpt
 
 Workers& SessionHost::workers(WorkerKind kind) {
   switch (kind) {
-    case WorkerKind::kAppend:
-      return appends_;
-    case WorkerKind::kQuery:
-      return queries_;
-    case WorkerKind::kLook:
-      break;
+    case WorkerKind::kAppend: return appends_;
+    case WorkerKind::kQuery: return queries_;
+    case WorkerKind::kLook: break;
   }
   return looks_;
 }

@@ -57,18 +57,12 @@ Json sinks_json(const engine::NodeStatus& status) {
 
 std::string_view kind_name(ledger::VerdictKind kind) {
   switch (kind) {
-    case ledger::VerdictKind::kClosed:
-      return "closed";
-    case ledger::VerdictKind::kInFlight:
-      return "in flight";
-    case ledger::VerdictKind::kLost:
-      return "lost";
-    case ledger::VerdictKind::kRepeated:
-      return "repeated";
-    case ledger::VerdictKind::kSwapped:
-      return "swapped";
-    case ledger::VerdictKind::kMixed:
-      return "mixed";
+    case ledger::VerdictKind::kClosed: return "closed";
+    case ledger::VerdictKind::kInFlight: return "in flight";
+    case ledger::VerdictKind::kLost: return "lost";
+    case ledger::VerdictKind::kRepeated: return "repeated";
+    case ledger::VerdictKind::kSwapped: return "swapped";
+    case ledger::VerdictKind::kMixed: return "mixed";
   }
   return "unknown";
 }

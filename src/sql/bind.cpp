@@ -33,8 +33,8 @@ duckdb::unique_ptr<duckdb::SelectStatement> parse_query(std::string_view text) {
   return select;
 }
 
-/// Refuses expressions whose value is not a function of the row: DuckDB would silently make them constants of the moment
-/// at which the view was created. Only the plan before optimization still shows them.
+/// Refuses expressions whose value is not a function of the row: DuckDB would silently make them constants of the
+/// moment at which the view was created. Only the plan before optimization still shows them.
 class VolatileCheck : public duckdb::LogicalOperatorVisitor {
  public:
   void VisitExpression(duckdb::unique_ptr<duckdb::Expression>* expression) override { check(**expression); }
@@ -65,8 +65,9 @@ void check_table_functions(duckdb::LogicalOperator& op) {
     bool allowed = name == kRelationFunction || name == "range" || name == "generate_series" || name == "unnest" ||
                    name == "repeat" || name == "repeat_row" || name == "json_each" || name == "json_tree";
     if (!allowed) {
-      throw BindFailure(user_error("42501", "the table function " + name + " is not allowed here")
-                            .with_hint("queries read streams, tables and views; CREATE STREAM or CREATE TABLE brings files in"));
+      throw BindFailure(
+          user_error("42501", "the table function " + name + " is not allowed here")
+              .with_hint("queries read streams, tables and views; CREATE STREAM or CREATE TABLE brings files in"));
     }
   }
   for (auto& child : op.children) check_table_functions(*child);
@@ -108,7 +109,8 @@ Status in_transaction(batch::Session& session, const RelationResolver& relations
 void set_names(plan::Plan& plan, const std::vector<std::string>& names, const std::vector<std::string>& chosen) {
   if (!chosen.empty() && chosen.size() != names.size()) {
     throw BindFailure(user_error(sqlstate::kSyntaxError, "the view names " + std::to_string(chosen.size()) +
-                                                             " columns, but its query returns " + std::to_string(names.size())));
+                                                             " columns, but its query returns " +
+                                                             std::to_string(names.size())));
   }
   std::vector<std::string> used;
   for (size_t i = 0; i < names.size(); ++i) {
@@ -142,8 +144,9 @@ Result<plan::Plan> bind_view(batch::Session& session, const RelationResolver& re
     Translator translator(context, options);
     translator.finish(translator.translate(*planned.root, Needs{}));
     if (options.emit_on_window_close && !translator.has_window_bound()) {
-      throw BindFailure(user_error(sqlstate::kNotSupported, "EMIT ON WINDOW CLOSE needs a GROUP BY window_start or window_end")
-                            .with_hint("read from tumble(stream, time column, size) and group by window_start"));
+      throw BindFailure(
+          user_error(sqlstate::kNotSupported, "EMIT ON WINDOW CLOSE needs a GROUP BY window_start or window_end")
+              .with_hint("read from tumble(stream, time column, size) and group by window_start"));
     }
     plan.nodes = translator.take();
     plan.columns = static_cast<uint32_t>(planned.names.size());
@@ -231,7 +234,9 @@ Result<batch::Expression> bind_scalar(batch::Session& session, const batch::Sche
   if (!project || bound.nodes.size() != 2) {
     // A bare column: the Source alone.
     const auto* source = std::get_if<plan::Source>(&bound.root().operation);
-    if (!source) return user_error(sqlstate::kNotSupported, "expected a scalar expression over the row's columns: " + std::string(expression));
+    if (!source)
+      return user_error(sqlstate::kNotSupported,
+                        "expected a scalar expression over the row's columns: " + std::string(expression));
     uint32_t field = source->columns[0].field;
     return batch::Expression::column(field, schema[field].type, schema[field].name);
   }

@@ -16,7 +16,8 @@ struct BindFailure : std::exception {
 };
 
 /// Any exception as an Error whose position points into the user's text; `text_offset` is where the query that DuckDB
-/// saw starts in it. DuckDB's own picture of the line is cut off (render() draws ours) and its suggestions become the hint.
+/// saw starts in it. DuckDB's own picture of the line is cut off (render() draws ours) and its suggestions become the
+/// hint.
 Error to_error(const std::exception& exception, uint64_t text_offset);
 
 }  // namespace millrace::sql

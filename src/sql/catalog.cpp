@@ -31,17 +31,19 @@ std::string companion_name(const CatalogObject& owner, CompanionKind kind) {
 }
 
 const std::vector<CatalogColumn>& companion_columns(CompanionKind kind) {
-  static const std::vector<CatalogColumn> kDead = {{"source_partition", "INTEGER", true}, {"source_offset", "BIGINT", true},
-                                                   {"source_time", "TIMESTAMP", true},    {"reason", "VARCHAR", true},
+  static const std::vector<CatalogColumn> kDead = {{"source_partition", "INTEGER", true},
+                                                   {"source_offset", "BIGINT", true},
+                                                   {"source_time", "TIMESTAMP", true},
+                                                   {"reason", "VARCHAR", true},
                                                    {"raw", "BLOB", false}};
-  static const std::vector<CatalogColumn> kLate = {{"source", "VARCHAR", true},         {"source_partition", "INTEGER", true},
-                                                   {"source_offset", "BIGINT", true},   {"source_time", "TIMESTAMP", true},
-                                                   {"event_time", "TIMESTAMP", false},  {"watermark", "TIMESTAMP", false},
-                                                   {"row_json", "VARCHAR", true}};
-  static const std::vector<CatalogColumn> kError = {{"source", "VARCHAR", true},       {"source_partition", "INTEGER", true},
-                                                    {"source_offset", "BIGINT", true}, {"source_time", "TIMESTAMP", true},
-                                                    {"operator", "VARCHAR", true},     {"message", "VARCHAR", true},
-                                                    {"row_json", "VARCHAR", true}};
+  static const std::vector<CatalogColumn> kLate = {
+      {"source", "VARCHAR", true},        {"source_partition", "INTEGER", true}, {"source_offset", "BIGINT", true},
+      {"source_time", "TIMESTAMP", true}, {"event_time", "TIMESTAMP", false},    {"watermark", "TIMESTAMP", false},
+      {"row_json", "VARCHAR", true}};
+  static const std::vector<CatalogColumn> kError = {
+      {"source", "VARCHAR", true},        {"source_partition", "INTEGER", true}, {"source_offset", "BIGINT", true},
+      {"source_time", "TIMESTAMP", true}, {"operator", "VARCHAR", true},         {"message", "VARCHAR", true},
+      {"row_json", "VARCHAR", true}};
   if (kind == CompanionKind::kDead) return kDead;
   return kind == CompanionKind::kLate ? kLate : kError;
 }
@@ -71,7 +73,12 @@ std::optional<Relation> Catalog::relation(std::string_view name) const {
     if (owner == nullptr) continue;
     for (const Companion& companion : owner->companions) {
       if (companion.kind != kind) continue;
-      return Relation{Relation::Kind::kCompanion, companion_name(*owner, kind), companion_columns(kind), companion.stream, owner, kind};
+      return Relation{Relation::Kind::kCompanion,
+                      companion_name(*owner, kind),
+                      companion_columns(kind),
+                      companion.stream,
+                      owner,
+                      kind};
     }
   }
   return std::nullopt;
@@ -79,14 +86,17 @@ std::optional<Relation> Catalog::relation(std::string_view name) const {
 
 Result<const CatalogObject*> Catalog::get(const Name& name) const {
   if (const CatalogObject* object = find(name.text)) return object;
-  return user_error(sqlstate::kUndefinedTable, "there is no such object: " + name.text).at(name.span).with_hint(name_hint(*this, name.text));
+  return user_error(sqlstate::kUndefinedTable, "there is no such object: " + name.text)
+      .at(name.span)
+      .with_hint(name_hint(*this, name.text));
 }
 
 Result<Relation> Catalog::get_relation(const Name& name) const {
   if (std::optional<Relation> found = relation(name.text)) return *std::move(found);
   if (const CatalogObject* object = find(name.text)) {
     bool is_view = object->kind == ObjectKind::kView;
-    return user_error(sqlstate::kWrongObjectType, "a " + std::string(object_kind_name(object->kind)) + " has no rows of its own: " + object->name)
+    return user_error(sqlstate::kWrongObjectType,
+                      "a " + std::string(object_kind_name(object->kind)) + " has no rows of its own: " + object->name)
         .at(name.span)
         .with_hint(is_view ? "write a query over it: SELECT * FROM " + object->name : "read what the sink reads");
   }
@@ -110,14 +120,16 @@ std::vector<const CatalogObject*> Catalog::objects(ObjectKind kind) const {
   return found;
 }
 
-/// What reads an object is always younger than it: so one pass from old to new finds all, and the reverse is the order to drop in.
+/// What reads an object is always younger than it: so one pass from old to new finds all, and the reverse is the order
+/// to drop in.
 std::vector<const CatalogObject*> Catalog::dependents(std::string_view name) const {
   std::vector<const CatalogObject*> found;
   std::vector<std::string> reached = {to_lower_ascii(name)};
   for (const CatalogObject* object : objects()) {
-    bool reads = std::any_of(object->dependencies.begin(), object->dependencies.end(), [&](const std::string& dependency) {
-      return std::find(reached.begin(), reached.end(), to_lower_ascii(dependency)) != reached.end();
-    });
+    bool reads =
+        std::any_of(object->dependencies.begin(), object->dependencies.end(), [&](const std::string& dependency) {
+          return std::find(reached.begin(), reached.end(), to_lower_ascii(dependency)) != reached.end();
+        });
     if (!reads) continue;
     reached.push_back(to_lower_ascii(object->name));
     found.push_back(object);

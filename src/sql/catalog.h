@@ -1,8 +1,8 @@
 // The catalog: everything that CREATE statements made in one data directory, with ids that are never used twice.
 //
-// A plain value without locks, I/O or clock: copy it, apply a statement to the copy, persist encode(), then swap. Names are
-// compared without case and keep their spelling; streams, tables, views, materialized views and sinks share one space of
-// names, macros have their own. On disk: docs/formats/catalog.md.
+// A plain value without locks, I/O or clock: copy it, apply a statement to the copy, persist encode(), then swap. Names
+// are compared without case and keep their spelling; streams, tables, views, materialized views and sinks share one
+// space of names, macros have their own. On disk: docs/formats/catalog.md.
 #pragma once
 
 #include <cstdint>
@@ -61,7 +61,7 @@ struct CatalogObject {
   std::vector<std::string> primary_key;  ///< of a table as declared, of a materialized view as derived; empty: a bag
   std::optional<CatalogWatermark> watermark;
   Options options;
-  std::string query;  ///< of a view, or of a sink made AS SELECT: DuckDB's part of it
+  std::string query;                       ///< of a view, or of a sink made AS SELECT: DuckDB's part of it
   std::vector<std::string> query_columns;  ///< the column list of a view
   Emit emit = Emit::kDefault;
   Duration allowed_lateness;
@@ -74,8 +74,8 @@ struct CatalogObject {
 
 /// What binding a view's or sink's query gave; the catalog keeps it with the object.
 struct BoundObject {
-  /// Every name that the resolver found for the query, plain views included, in any spelling. Companions count for their
-  /// owner, system relations not at all. Ignored for a sink made FROM a name.
+  /// Every name that the resolver found for the query, plain views included, in any spelling. Companions count for
+  /// their owner, system relations not at all. Ignored for a sink made FROM a name.
   std::vector<std::string> dependencies;
   std::vector<CatalogColumn> columns;
   std::vector<std::string> key;
@@ -90,8 +90,9 @@ struct Relation {
   Kind kind = Kind::kStream;
   std::string name;
   std::vector<CatalogColumn> columns;
-  StreamId stream;                        ///< not of kSystem
-  const CatalogObject* object = nullptr;  ///< of a companion: its owner; null for kSystem. Valid until the catalog changes
+  StreamId stream;  ///< not of kSystem
+  const CatalogObject* object =
+      nullptr;  ///< of a companion: its owner; null for kSystem. Valid until the catalog changes
   std::optional<CompanionKind> companion = std::nullopt;
 };
 
@@ -108,8 +109,8 @@ class Catalog {
   /// What `statement` (a CREATE or DROP) would do, without doing it: everything apply can refuse except by the binding.
   /// Call it before binding: for kNone there is nothing to bind.
   Result<CatalogChange> check(const Statement& statement, const OptionRegistry& registry) const;
-  /// Does it. A CREATE that is there already with the same meaning changes nothing; another meaning under the same name is
-  /// refused with what differs. On an error the catalog is as before.
+  /// Does it. A CREATE that is there already with the same meaning changes nothing; another meaning under the same name
+  /// is refused with what differs. On an error the catalog is as before.
   Result<CatalogChange> apply(const Statement& statement, const OptionRegistry& registry, BoundObject bound = {});
   /// Replaces the stored plan of an object, after planning it again. The operators must be new, or those it has.
   Status set_plan(std::string_view name, BoundObject bound);
@@ -175,8 +176,9 @@ const std::vector<CatalogColumn>& companion_columns(CompanionKind kind);
 
 /// What a CREATE statement defines, without ids: names checked, options checked and filled in.
 Result<CatalogObject> define_object(const Statement& statement, const OptionRegistry& registry);
-/// How two definitions of one name differ, e.g. `column seconds: INT there, BIGINT here`; empty when they mean the same.
-/// White space, comments, the case of keywords and names, and options given with their default value do not count.
+/// How two definitions of one name differ, e.g. `column seconds: INT there, BIGINT here`; empty when they mean the
+/// same. White space, comments, the case of keywords and names, and options given with their default value do not
+/// count.
 std::string describe_difference(const CatalogObject& there, const CatalogObject& here);
 
 }  // namespace millrace::sql

@@ -21,7 +21,9 @@ const CreateMode& mode_of(const Statement& statement) {
 }
 
 /// `stream plays`.
-std::string described(const CatalogObject& object) { return std::string(object_kind_name(object.kind)) + ' ' + object.name; }
+std::string described(const CatalogObject& object) {
+  return std::string(object_kind_name(object.kind)) + ' ' + object.name;
+}
 
 std::string described(const std::vector<const CatalogObject*>& objects) {
   std::vector<std::string> names;
@@ -29,29 +31,36 @@ std::string described(const std::vector<const CatalogObject*>& objects) {
   return enumerate(names);
 }
 
-std::string drop_sql(const CatalogObject& object) { return "DROP " + std::string(object_kind_sql(object.kind)) + ' ' + object.name; }
+std::string drop_sql(const CatalogObject& object) {
+  return "DROP " + std::string(object_kind_sql(object.kind)) + ' ' + object.name;
+}
 
 CatalogChange unchanged(const CatalogObject& object) {
   return CatalogChange{CatalogChange::Action::kNone, {}, {}, described(object) + " is already there, unchanged"};
 }
 
-Error already_there(const CatalogObject& there, const CatalogObject& wanted, const std::string& difference, const Name& name) {
-  std::string replace = "write CREATE OR REPLACE " + std::string(object_kind_sql(wanted.kind)) + ", or " + drop_sql(there) + " first";
+Error already_there(const CatalogObject& there, const CatalogObject& wanted, const std::string& difference,
+                    const Name& name) {
+  std::string replace =
+      "write CREATE OR REPLACE " + std::string(object_kind_sql(wanted.kind)) + ", or " + drop_sql(there) + " first";
   if (there.kind != wanted.kind) replace = "choose another name, or " + drop_sql(there) + " first";
-  return user_error(sqlstate::kDuplicateTable, described(there) + " is already there with another definition: " + difference)
+  return user_error(sqlstate::kDuplicateTable,
+                    described(there) + " is already there with another definition: " + difference)
       .at(name.span)
       .with_hint(std::move(replace));
 }
 
-Status check_replaceable(const CatalogObject& there, const CatalogObject& wanted, const std::vector<const CatalogObject*>& readers,
-                         const Name& name) {
+Status check_replaceable(const CatalogObject& there, const CatalogObject& wanted,
+                         const std::vector<const CatalogObject*>& readers, const Name& name) {
   if (there.kind != wanted.kind) {
-    return user_error(sqlstate::kWrongObjectType, "a " + std::string(object_kind_name(wanted.kind)) + " cannot replace " + described(there))
+    return user_error(sqlstate::kWrongObjectType,
+                      "a " + std::string(object_kind_name(wanted.kind)) + " cannot replace " + described(there))
         .at(name.span)
         .with_hint("choose another name, or " + drop_sql(there) + " first");
   }
   if (readers.empty()) return {};
-  return user_error(sqlstate::kDependentObjects, described(there) + " cannot be replaced while others read it: " + described(readers))
+  return user_error(sqlstate::kDependentObjects,
+                    described(there) + " cannot be replaced while others read it: " + described(readers))
       .at(name.span)
       .with_hint("drop these first, or all with " + drop_sql(there) + " CASCADE, and create them again");
 }
@@ -112,7 +121,8 @@ Result<CatalogChange> Catalog::create_change(const Statement& statement, const O
 Status Catalog::check_sink_source(CatalogObject& sink, const Name& source) const {
   const CatalogObject* object = find(source.text);
   if (object != nullptr && object->kind == ObjectKind::kView) {
-    return user_error(sqlstate::kWrongObjectType, "a plain view keeps no changes that a sink could read: " + object->name)
+    return user_error(sqlstate::kWrongObjectType,
+                      "a plain view keeps no changes that a sink could read: " + object->name)
         .at(source.span)
         .with_hint("make it a materialized view, or write AS SELECT * FROM " + object->name);
   }
@@ -134,14 +144,17 @@ Result<BoundObject> Catalog::check_binding(const CatalogObject& object, BoundObj
     }
     if (found == nullptr) continue;
     if (iequals(found->name, object.name)) return internal_error("a plan reads its own result: " + name);
-    if (std::find(dependencies.begin(), dependencies.end(), found->name) == dependencies.end()) dependencies.push_back(found->name);
+    if (std::find(dependencies.begin(), dependencies.end(), found->name) == dependencies.end())
+      dependencies.push_back(found->name);
   }
   bound.dependencies = std::move(dependencies);
   bool no_operators = bound.operators.first == bound.operators.end;
   if (no_operators) bound.operators = OperatorRange{};
   bool owned = bound.operators.first >= object.operators.first && bound.operators.end <= object.operators.end;
   bool fresh = bound.operators.first == next_operator_ && bound.operators.end > bound.operators.first;
-  if (!no_operators && !owned && !fresh) return internal_error("a plan's operators are not the next ones, from " + std::to_string(bound.operators.first.value));
+  if (!no_operators && !owned && !fresh)
+    return internal_error("a plan's operators are not the next ones, from " +
+                          std::to_string(bound.operators.first.value));
   return bound;
 }
 
@@ -173,7 +186,8 @@ Result<CatalogChange> Catalog::drop_change(const Drop& drop) const {
     std::vector<const CatalogObject*> readers = dependents(named[i]->name);
     std::erase_if(readers, [&](const CatalogObject* reader) { return contains(dropped, reader); });
     if (!readers.empty() && !drop.cascade) {
-      return user_error(sqlstate::kDependentObjects, described(*named[i]) + " cannot be dropped while others read it: " + described(readers))
+      return user_error(sqlstate::kDependentObjects,
+                        described(*named[i]) + " cannot be dropped while others read it: " + described(readers))
           .at(drop.names.front().span)
           .with_hint("drop these first, or add CASCADE to drop them too");
     }
@@ -184,7 +198,8 @@ Result<CatalogChange> Catalog::drop_change(const Drop& drop) const {
     change.message = "nothing to drop";
     return change;
   }
-  std::sort(dropped.begin(), dropped.end(), [](const CatalogObject* a, const CatalogObject* b) { return a->stream > b->stream; });
+  std::sort(dropped.begin(), dropped.end(),
+            [](const CatalogObject* a, const CatalogObject* b) { return a->stream > b->stream; });
   change.action = CatalogChange::Action::kDropped;
   change.message = "dropped " + described(dropped);
   for (const CatalogObject* object : dropped) change.removed.push_back(*object);
@@ -199,13 +214,15 @@ Status Catalog::add_drops(const Drop& drop, const Name& name, std::vector<const 
     std::optional<Relation> relation = macro ? std::nullopt : this->relation(name.text);
     if (relation) {
       bool companion = relation->object != nullptr;
-      return user_error(sqlstate::kWrongObjectType, relation->name + " belongs to " + (companion ? described(*relation->object) : "the system"))
+      return user_error(sqlstate::kWrongObjectType,
+                        relation->name + " belongs to " + (companion ? described(*relation->object) : "the system"))
           .at(name.span)
           .with_hint(companion ? "it goes when that is dropped" : "it cannot be dropped");
     }
     if (drop.if_exists) return {};
     std::string hint = did_you_mean(name.text);
-    return user_error(sqlstate::kUndefinedTable, "there is no such " + std::string(object_kind_name(drop.kind)) + ": " + name.text)
+    return user_error(sqlstate::kUndefinedTable,
+                      "there is no such " + std::string(object_kind_name(drop.kind)) + ": " + name.text)
         .at(name.span)
         .with_hint(hint.empty() ? "DROP … IF EXISTS does nothing for a missing one" : std::move(hint));
   }

@@ -136,7 +136,8 @@ class ObjectReader {
   template <typename Choice>
   Result<Choice> choice(Choice last, std::string_view what) {
     MR_ASSIGN(uint8_t value, reader_.little<uint8_t>());
-    if (value > static_cast<uint8_t>(last)) return damaged("unknown " + std::string(what) + ": " + std::to_string(value));
+    if (value > static_cast<uint8_t>(last))
+      return damaged("unknown " + std::string(what) + ": " + std::to_string(value));
     return static_cast<Choice>(value);
   }
 
@@ -149,7 +150,8 @@ class ObjectReader {
   template <typename Id>
   Result<Id> id() {
     MR_ASSIGN(uint64_t value, reader_.varint());
-    if (value > std::numeric_limits<typename Id::Value>::max()) return damaged("an id is too large: " + std::to_string(value));
+    if (value > std::numeric_limits<typename Id::Value>::max())
+      return damaged("an id is too large: " + std::to_string(value));
     return Id(static_cast<typename Id::Value>(value));
   }
 
@@ -195,12 +197,15 @@ Result<std::string_view> open_file(std::string_view bytes) {
   MR_ASSIGN(uint32_t length, reader.little<uint32_t>());
   MR_ASSIGN(uint32_t crc, reader.little<uint32_t>());
   if (version != kVersion) {
-    return user_error(sqlstate::kNotSupported, "the catalog is written in a version that this program does not read: " + std::to_string(version))
-        .with_hint("this program reads version " + std::to_string(kVersion) + "; start the Millrace that wrote the data directory");
+    return user_error(sqlstate::kNotSupported,
+                      "the catalog is written in a version that this program does not read: " + std::to_string(version))
+        .with_hint("this program reads version " + std::to_string(kVersion) +
+                   "; start the Millrace that wrote the data directory");
   }
   if (zero != 0) return damaged("reserved bytes are set");
   if (reader.remaining() != length) {
-    return damaged("it should hold " + std::to_string(length) + " bytes and holds " + std::to_string(reader.remaining()));
+    return damaged("it should hold " + std::to_string(length) + " bytes and holds " +
+                   std::to_string(reader.remaining()));
   }
   MR_ASSIGN(std::string_view payload, reader.bytes(length));
   if (crc32c(payload) != crc) return damaged("its checksum does not fit");
@@ -261,7 +266,8 @@ Status Catalog::check_loaded() const {
     }
     for (const std::string& dependency : object->dependencies) {
       const CatalogObject* read = find(dependency);
-      if (read == nullptr || read->stream >= object->stream) return damaged(object->name + " reads what is not there: " + dependency);
+      if (read == nullptr || read->stream >= object->stream)
+        return damaged(object->name + " reads what is not there: " + dependency);
     }
   }
   std::sort(ids.begin(), ids.end());

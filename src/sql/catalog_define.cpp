@@ -12,7 +12,8 @@ constexpr const char* kReservedName = "42939";
 constexpr const char* kDuplicateColumn = "42701";
 
 /// Columns that every stream or change has besides its own.
-constexpr std::string_view kSystemColumns[] = {"_op", "_commit", "_offset", "_partition", "_append_time", "_message_id", "_position"};
+constexpr std::string_view kSystemColumns[] = {"_op",          "_commit",     "_offset",  "_partition",
+                                               "_append_time", "_message_id", "_position"};
 constexpr std::string_view kCompanionEndings[] = {"_dead", "_late", "_error"};
 constexpr size_t kNameLengthMax = 200;
 
@@ -24,7 +25,9 @@ Status check_object_name(const Name& name) {
         .with_hint("the most is " + std::to_string(kNameLengthMax));
   }
   if (folded.starts_with('_')) {
-    return user_error(kReservedName, "names that start with _ belong to the system: " + name.text).at(name.span).with_hint("choose another name");
+    return user_error(kReservedName, "names that start with _ belong to the system: " + name.text)
+        .at(name.span)
+        .with_hint("choose another name");
   }
   for (std::string_view ending : kCompanionEndings) {
     if (!folded.ends_with(ending)) continue;
@@ -36,7 +39,8 @@ Status check_object_name(const Name& name) {
 }
 
 bool has_column(const std::vector<CatalogColumn>& columns, std::string_view name) {
-  return std::any_of(columns.begin(), columns.end(), [&](const CatalogColumn& column) { return iequals(column.name, name); });
+  return std::any_of(columns.begin(), columns.end(),
+                     [&](const CatalogColumn& column) { return iequals(column.name, name); });
 }
 
 /// The column as it is spelled in the definition, or an error at `span`.
@@ -48,7 +52,9 @@ Result<std::string> declared_column(const std::vector<CatalogColumn>& columns, s
   }
   std::string hint = did_you_mean(name, known);
   if (hint.empty()) hint = "the columns are " + enumerate(known);
-  return user_error(sqlstate::kUndefinedColumn, "there is no such column: " + std::string(name)).at(span).with_hint(std::move(hint));
+  return user_error(sqlstate::kUndefinedColumn, "there is no such column: " + std::string(name))
+      .at(span)
+      .with_hint(std::move(hint));
 }
 
 Result<std::vector<CatalogColumn>> define_columns(const std::vector<ColumnDefinition>& definitions) {
@@ -82,7 +88,8 @@ Status resolve_option_columns(CatalogObject& object, const std::vector<Option>& 
       MR_ASSIGN(column, declared_column(object.columns, column, option.value_span));
     }
     if (value.kind == OptionKind::kColumn && value.columns.size() != 1) {
-      return user_error(sqlstate::kInvalidParameter, "the option " + option.name + " takes one column").at(option.value_span);
+      return user_error(sqlstate::kInvalidParameter, "the option " + option.name + " takes one column")
+          .at(option.value_span);
     }
     value.text = enumerate(value.columns, ", ");
     object.options.set(option.name, std::move(value));
@@ -94,7 +101,8 @@ template <typename Create>
 Status define_source(CatalogObject& object, const Create& create, const OptionRegistry& registry) {
   MR_ASSIGN(object.columns, define_columns(create.columns));
   if (object.columns.empty()) {
-    return user_error(sqlstate::kSyntaxError, "a " + std::string(object_kind_name(object.kind)) + " without columns: " + object.name)
+    return user_error(sqlstate::kSyntaxError,
+                      "a " + std::string(object_kind_name(object.kind)) + " without columns: " + object.name)
         .at(create.name.span)
         .with_hint("write its columns in brackets behind the name; millrace infer FILE prints them for a file");
   }
@@ -112,7 +120,9 @@ Status define_primary_key(CatalogObject& object, const CreateTable& create) {
   for (const Name& name : create.primary_key) {
     MR_ASSIGN(std::string column, declared_column(object.columns, name.text, name.span));
     if (std::find(object.primary_key.begin(), object.primary_key.end(), column) != object.primary_key.end()) {
-      return user_error(kDuplicateColumn, "a column is in the primary key twice: " + column).at(name.span).with_hint("keep one of them");
+      return user_error(kDuplicateColumn, "a column is in the primary key twice: " + column)
+          .at(name.span)
+          .with_hint("keep one of them");
     }
     for (CatalogColumn& known : object.columns) known.not_null = known.not_null || known.name == column;
     object.primary_key.push_back(std::move(column));
@@ -129,8 +139,12 @@ void define_query(CatalogObject& object, const Query& query) {
 Result<std::vector<std::string>> define_query_columns(const std::vector<Name>& names) {
   std::vector<std::string> columns;
   for (const Name& name : names) {
-    bool twice = std::any_of(columns.begin(), columns.end(), [&](const std::string& column) { return iequals(column, name.text); });
-    if (twice) return user_error(kDuplicateColumn, "a column is there twice: " + name.text).at(name.span).with_hint("choose another name");
+    bool twice = std::any_of(columns.begin(), columns.end(),
+                             [&](const std::string& column) { return iequals(column, name.text); });
+    if (twice)
+      return user_error(kDuplicateColumn, "a column is there twice: " + name.text)
+          .at(name.span)
+          .with_hint("choose another name");
     columns.push_back(name.text);
   }
   return columns;

@@ -28,7 +28,8 @@ std::vector<std::string> folded_tokens(std::string_view text) {
 
 std::string shown_from(const std::vector<std::string>& tokens, size_t first) {
   std::string text;
-  for (size_t i = first; i < tokens.size() && text.size() < kShownMax; ++i) text += (text.empty() ? "" : " ") + tokens[i];
+  for (size_t i = first; i < tokens.size() && text.size() < kShownMax; ++i)
+    text += (text.empty() ? "" : " ") + tokens[i];
   return text.empty() ? "nothing" : shorten(text, kShownMax);
 }
 
@@ -48,7 +49,8 @@ class Comparison {
   }
 
   void value(std::string_view what, const std::string& there, const std::string& here) {
-    if (there != here) add(what, there.empty() ? "none" : shorten(there, kShownMax), here.empty() ? "none" : shorten(here, kShownMax));
+    if (there != here)
+      add(what, there.empty() ? "none" : shorten(there, kShownMax), here.empty() ? "none" : shorten(here, kShownMax));
   }
 
   void columns(const std::vector<CatalogColumn>& there, const std::vector<CatalogColumn>& here) {
@@ -92,10 +94,14 @@ class Comparison {
     differences_.push_back(std::string(what) + ": " + there + " there, " + here + " here");
   }
 
-  static std::string shown(const std::vector<std::string>& names) { return names.empty() ? "none" : "(" + enumerate(names, ", ") + ")"; }
+  static std::string shown(const std::vector<std::string>& names) {
+    return names.empty() ? "none" : "(" + enumerate(names, ", ") + ")";
+  }
   static std::string nullability(const CatalogColumn& column) { return column.not_null ? "NOT NULL" : "NULL"; }
-  static std::vector<CatalogColumn>::const_iterator find(const std::vector<CatalogColumn>& columns, std::string_view name) {
-    return std::find_if(columns.begin(), columns.end(), [&](const CatalogColumn& column) { return iequals(column.name, name); });
+  static std::vector<CatalogColumn>::const_iterator find(const std::vector<CatalogColumn>& columns,
+                                                         std::string_view name) {
+    return std::find_if(columns.begin(), columns.end(),
+                        [&](const CatalogColumn& column) { return iequals(column.name, name); });
   }
 
   /// '60 s' and '1 minute' are one duration: only what the value means counts.
@@ -103,13 +109,10 @@ class Comparison {
     if (a.kind != b.kind) return false;
     switch (a.kind) {
       case OptionKind::kText:
-      case OptionKind::kEnum:
-        return a.text == b.text;
+      case OptionKind::kEnum: return a.text == b.text;
       case OptionKind::kColumn:
-      case OptionKind::kColumns:
-        return iequals(join(a.columns, ","), join(b.columns, ","));
-      default:
-        return a.integer == b.integer;
+      case OptionKind::kColumns: return iequals(join(a.columns, ","), join(b.columns, ","));
+      default: return a.integer == b.integer;
     }
   }
 
@@ -131,7 +134,8 @@ std::string describe_difference(const CatalogObject& there, const CatalogObject&
     comparison.columns(there.columns, here.columns);
     comparison.names("primary key", there.primary_key, here.primary_key);
     auto watermark = [](const CatalogObject& object) {
-      return object.watermark ? quote_name(object.watermark->column) + " AS " + object.watermark->expression : std::string();
+      return object.watermark ? quote_name(object.watermark->column) + " AS " + object.watermark->expression
+                              : std::string();
     };
     comparison.sql("watermark", watermark(there), watermark(here));
   }

@@ -25,15 +25,21 @@ struct Describe {
 
   std::string operator()(const plan::Source& source) const { return "Source " + source.relation; }
   std::string operator()(const plan::Filter& filter) const { return "Filter " + expression_list(filter.predicates); }
-  std::string operator()(const plan::Project& project) const { return "Project " + expression_list(project.expressions); }
-  std::string operator()(const plan::Unnest& unnest) const { return "Unnest " + column_names(input, unnest.list_columns); }
+  std::string operator()(const plan::Project& project) const {
+    return "Project " + expression_list(project.expressions);
+  }
+  std::string operator()(const plan::Unnest& unnest) const {
+    return "Unnest " + column_names(input, unnest.list_columns);
+  }
   std::string operator()(const plan::UnionAll&) const { return "UnionAll"; }
   std::string operator()(const plan::Aggregate& aggregate) const {
     std::string calls;
     for (const auto& call : aggregate.calls) calls += (calls.empty() ? "" : ", ") + call.text;
     std::string text = "Aggregate " + calls;
-    text += aggregate.group_columns.empty() ? " (one global group)" : " by " + column_names(input, aggregate.group_columns);
-    text += aggregate.general ? " [general: a touched group is computed anew from its rows]" : " [fast: a running result]";
+    text +=
+        aggregate.group_columns.empty() ? " (one global group)" : " by " + column_names(input, aggregate.group_columns);
+    text +=
+        aggregate.general ? " [general: a touched group is computed anew from its rows]" : " [fast: a running result]";
     if (aggregate.window) text += aggregate.window->emit_on_close ? " [window of time, on close]" : " [window of time]";
     return text;
   }
@@ -44,18 +50,22 @@ struct Describe {
     std::string calls;
     for (const auto& call : window.calls) calls += (calls.empty() ? "" : ", ") + call.text;
     std::string text = "Window " + calls;
-    text += window.partition_columns.empty() ? " (one global partition)" : " by " + column_names(input, window.partition_columns);
-    return text + (window.general ? " [general: a touched partition is computed anew]" : " [kernel: touched partitions only]");
+    text += window.partition_columns.empty() ? " (one global partition)"
+                                             : " by " + column_names(input, window.partition_columns);
+    return text +
+           (window.general ? " [general: a touched partition is computed anew]" : " [kernel: touched partitions only]");
   }
   std::string operator()(const plan::Join& join) const {
     static constexpr const char* kNames[] = {"inner", "left", "right", "full", "semi", "anti"};
-    std::string text = fmt::format("Join {} on {}", kNames[static_cast<size_t>(join.type)], column_names(input, join.left_keys));
+    std::string text =
+        fmt::format("Join {} on {}", kNames[static_cast<size_t>(join.type)], column_names(input, join.left_keys));
     if (join.left_keys.empty()) text += "(no equality: every row meets every row)";
     if (!join.residual.empty()) text += " where " + expression_list(join.residual);
     return text;
   }
   std::string operator()(const plan::TopN& top) const {
-    return fmt::format("TopN {}{} (one global group)", top.limit, top.offset ? fmt::format(" offset {}", top.offset) : "");
+    return fmt::format("TopN {}{} (one global group)", top.limit,
+                       top.offset ? fmt::format(" offset {}", top.offset) : "");
   }
 };
 

@@ -16,11 +16,13 @@ bool is_word(char c) { return is_letter(c) || is_digit(c) || c == '$'; }
 bool is_operator(char c) { return kOperatorCharacters.find(c) != std::string_view::npos; }
 
 Error error_at(uint64_t offset, uint64_t length, std::string message, std::string hint) {
-  return user_error(sqlstate::kSyntaxError, std::move(message)).at(SourceSpan{offset, length}).with_hint(std::move(hint));
+  return user_error(sqlstate::kSyntaxError, std::move(message))
+      .at(SourceSpan{offset, length})
+      .with_hint(std::move(hint));
 }
 
-/// Length of a Unicode space at `at` that DuckDB takes as white space too (no-break space, U+2000–200F, U+2028/9, U+202F,
-/// U+205F, U+3000, byte order mark), or 0.
+/// Length of a Unicode space at `at` that DuckDB takes as white space too (no-break space, U+2000–200F, U+2028/9,
+/// U+202F, U+205F, U+3000, byte order mark), or 0.
 size_t unicode_space_length(std::string_view text, size_t at) {
   std::string_view rest = text.substr(at, 3);
   if (rest.substr(0, 2) == "\xC2\xA0") return 2;
@@ -52,7 +54,8 @@ class Scanner {
   char peek(size_t ahead = 0) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
 
   Status check_utf8() const {
-    if (size_t zero = text_.find('\0'); zero != std::string_view::npos) return error_at(zero, 1, "the text holds a zero byte", "remove it");
+    if (size_t zero = text_.find('\0'); zero != std::string_view::npos)
+      return error_at(zero, 1, "the text holds a zero byte", "remove it");
     if (is_valid_utf8(text_)) return {};
     SourceSpan span{valid_utf8_prefix(text_), 1};
     return user_error("22021", "the text is not valid UTF-8").at(span).with_hint("save the text as UTF-8");
@@ -109,13 +112,15 @@ class Scanner {
       return {};
     }
     static constexpr std::string_view kPunctuation = "(),.;[]{}";
-    static constexpr std::array kKinds = {TokenKind::kLeftParenthesis, TokenKind::kRightParenthesis, TokenKind::kComma,
-                                          TokenKind::kDot,             TokenKind::kSemicolon,        TokenKind::kOperator,
-                                          TokenKind::kOperator,        TokenKind::kOperator,         TokenKind::kOperator};
+    static constexpr std::array kKinds = {
+        TokenKind::kLeftParenthesis, TokenKind::kRightParenthesis, TokenKind::kComma,    TokenKind::kDot,
+        TokenKind::kSemicolon,       TokenKind::kOperator,         TokenKind::kOperator, TokenKind::kOperator,
+        TokenKind::kOperator};
     size_t which = kPunctuation.find(c);
     if (which == std::string_view::npos) {
-      return error_at(start, 1, c == '\\' ? "unexpected character: \\" : "unexpected control character",
-                      c == '\\' ? "a command such as \\d works in the shell only, at the start of a line" : "remove it");
+      return error_at(
+          start, 1, c == '\\' ? "unexpected character: \\" : "unexpected control character",
+          c == '\\' ? "a command such as \\d works in the shell only, at the start of a line" : "remove it");
     }
     ++at_;
     add(kKinds[which], start);
@@ -170,8 +175,10 @@ class Scanner {
   Status scan_word() {
     size_t start = at_;
     std::string_view head = text_.substr(at_, 3);
-    if (head == "\xE2\x80\x98" || head == "\xE2\x80\x99") return error_at(at_, 3, "unexpected typographic quote", "write '");
-    if (head == "\xE2\x80\x9C" || head == "\xE2\x80\x9D") return error_at(at_, 3, "unexpected typographic quote", "write \"");
+    if (head == "\xE2\x80\x98" || head == "\xE2\x80\x99")
+      return error_at(at_, 3, "unexpected typographic quote", "write '");
+    if (head == "\xE2\x80\x9C" || head == "\xE2\x80\x9D")
+      return error_at(at_, 3, "unexpected typographic quote", "write \"");
     while (at_ < text_.size() && is_word(peek()) && unicode_space_length(text_, at_) == 0) ++at_;
     add(TokenKind::kWord, start);
     return {};
@@ -200,7 +207,8 @@ class Scanner {
       skip_digits();
     }
     if (at_ < text_.size() && is_letter(peek()) && unicode_space_length(text_, at_) == 0) {
-      return error_at(start, at_ - start + 1, "letters follow a number: " + std::string(text_.substr(start, at_ - start)),
+      return error_at(start, at_ - start + 1,
+                      "letters follow a number: " + std::string(text_.substr(start, at_ - start)),
                       "separate them by a space; a name that starts with a digit stands in double quotes");
     }
     add(TokenKind::kNumber, start);
@@ -220,8 +228,9 @@ class Scanner {
       add(TokenKind::kParameter, start);
       if (at_ - start > 1) return {};
       bool variable = peek() == '{';
-      return error_at(start, 1, "unexpected character: $",
-                      variable ? "variables like ${name} work in pipeline files" : "a name that holds $ stands in double quotes");
+      return error_at(
+          start, 1, "unexpected character: $",
+          variable ? "variables like ${name} work in pipeline files" : "a name that holds $ stands in double quotes");
     }
     std::string_view tag = text_.substr(start, ++at_ - start);
     size_t close = text_.find(tag, at_);
@@ -233,7 +242,8 @@ class Scanner {
     return {};
   }
 
-  /// PostgreSQL's rule: an operator ends before a comment, and a long one that ends with + or - must hold one of ~!@#%^&|`?.
+  /// PostgreSQL's rule: an operator ends before a comment, and a long one that ends with + or - must hold one of
+  /// ~!@#%^&|`?.
   void scan_operator() {
     size_t start = at_;
     if (peek() == ':') {
@@ -312,16 +322,16 @@ bool is_keyword(std::string_view text, const Token& token, std::string_view keyw
 bool is_reserved_word(std::string_view word) {
   // DuckDB 1.4's reserved_keywords.list, and the type-function names that cannot be columns.
   static constexpr std::string_view kReserved[] = {
-      "all",       "analyse",  "analyze",   "and",        "any",       "array",       "as",           "asc",
-      "asymmetric", "at",      "both",      "case",       "cast",      "check",       "collate",      "column",
-      "constraint", "create",  "default",   "deferrable", "desc",      "describe",    "distinct",     "do",
-      "else",      "end",      "except",    "false",      "fetch",     "for",         "foreign",      "from",
-      "group",     "having",   "in",        "initially",  "intersect", "into",        "lambda",       "lateral",
-      "leading",   "limit",    "not",       "null",       "offset",    "on",          "only",         "or",
-      "order",     "pivot",    "pivot_longer", "pivot_wider", "placing", "primary",   "qualify",      "references",
-      "returning", "select",   "show",      "some",       "summarize", "symmetric",   "table",        "then",
-      "to",        "trailing", "true",      "union",      "unique",    "unpivot",     "using",        "variadic",
-      "when",      "where",    "window",    "with"};
+      "all",        "analyse",  "analyze",      "and",         "any",       "array",     "as",       "asc",
+      "asymmetric", "at",       "both",         "case",        "cast",      "check",     "collate",  "column",
+      "constraint", "create",   "default",      "deferrable",  "desc",      "describe",  "distinct", "do",
+      "else",       "end",      "except",       "false",       "fetch",     "for",       "foreign",  "from",
+      "group",      "having",   "in",           "initially",   "intersect", "into",      "lambda",   "lateral",
+      "leading",    "limit",    "not",          "null",        "offset",    "on",        "only",     "or",
+      "order",      "pivot",    "pivot_longer", "pivot_wider", "placing",   "primary",   "qualify",  "references",
+      "returning",  "select",   "show",         "some",        "summarize", "symmetric", "table",    "then",
+      "to",         "trailing", "true",         "union",       "unique",    "unpivot",   "using",    "variadic",
+      "when",       "where",    "window",       "with"};
   std::string folded = to_lower_ascii(word);
   return std::find(std::begin(kReserved), std::end(kReserved), folded) != std::end(kReserved);
 }
@@ -337,7 +347,8 @@ std::string quote_name(std::string_view name) {
 
 bool ends_statement(std::string_view text) {
   Result<std::vector<Token>> tokens = tokenize(text);
-  if (!tokens.ok()) return tokens.error().message.find("not closed") == std::string::npos;  // no further line repairs it
+  if (!tokens.ok())
+    return tokens.error().message.find("not closed") == std::string::npos;  // no further line repairs it
   return tokens->size() >= 2 && (*tokens)[tokens->size() - 2].kind == TokenKind::kSemicolon;
 }
 

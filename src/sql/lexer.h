@@ -1,7 +1,7 @@
 // Tokens of SQL text, as PostgreSQL and DuckDB cut them. No meaning yet: a keyword is a word.
 //
-// The text must outlive nothing: tokens hold byte offsets only. Text that is not valid UTF-8, and anything that is opened
-// and never closed (a string, a quoted name, a comment), is an error with its position.
+// The text must outlive nothing: tokens hold byte offsets only. Text that is not valid UTF-8, and anything that is
+// opened and never closed (a string, a quoted name, a comment), is an error with its position.
 #pragma once
 
 #include <cstdint>

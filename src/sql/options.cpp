@@ -20,7 +20,8 @@ const Option* find_option(const std::vector<Option>& options, std::string_view n
 }
 
 const OptionGroup* find_group(const std::vector<OptionGroup>& groups, std::string_view name) {
-  auto found = std::find_if(groups.begin(), groups.end(), [&](const OptionGroup& group) { return iequals(group.name, name); });
+  auto found =
+      std::find_if(groups.begin(), groups.end(), [&](const OptionGroup& group) { return iequals(group.name, name); });
   return found == groups.end() ? nullptr : &*found;
 }
 
@@ -38,7 +39,9 @@ Error bad_option(const Option& option, std::string message, std::string hint) {
   return option.value_span.length == 0 ? error : std::move(error).at(option.value_span);
 }
 
-bool is_no_limit(std::string_view text) { return iequals(text, "none") || iequals(text, "off") || iequals(text, "forever"); }
+bool is_no_limit(std::string_view text) {
+  return iequals(text, "none") || iequals(text, "off") || iequals(text, "forever");
+}
 
 Status check_range(const OptionSpec& spec, const Option& option, int64_t value, std::string (*shown)(int64_t)) {
   if (value >= spec.minimum && value <= spec.maximum) return {};
@@ -92,8 +95,7 @@ Result<OptionValue> check_option(const OptionSpec& spec, const Option& option) {
   OptionValue value{spec.kind, option.value};
   auto placed = [&](Error error) { return bad_option(option, std::move(error.message), spec.doc); };
   switch (spec.kind) {
-    case OptionKind::kText:
-      break;
+    case OptionKind::kText: break;
     case OptionKind::kInteger: {
       Result<int64_t> integer = parse_integer(spec.name, option.value, spec.minimum, spec.maximum);
       if (!integer.ok()) return placed(integer.error());
@@ -108,14 +110,16 @@ Result<OptionValue> check_option(const OptionSpec& spec, const Option& option) {
       Result<Duration> duration = parse_duration(spec.name, option.value);
       if (!duration.ok()) return placed(duration.error());
       value.integer = duration->micros;
-      MR_TRY(check_range(spec, option, value.integer, [](int64_t micros) { return format_duration(Duration{micros}); }));
+      MR_TRY(
+          check_range(spec, option, value.integer, [](int64_t micros) { return format_duration(Duration{micros}); }));
       break;
     }
     case OptionKind::kSize: {
       Result<uint64_t> size = parse_size(spec.name, option.value);
       if (!size.ok()) return placed(size.error());
       value.integer = static_cast<int64_t>(*size);
-      MR_TRY(check_range(spec, option, value.integer, [](int64_t bytes) { return format_bytes(static_cast<uint64_t>(bytes)); }));
+      MR_TRY(check_range(spec, option, value.integer,
+                         [](int64_t bytes) { return format_bytes(static_cast<uint64_t>(bytes)); }));
       break;
     }
     case OptionKind::kBoolean: {
@@ -125,7 +129,8 @@ Result<OptionValue> check_option(const OptionSpec& spec, const Option& option) {
       break;
     }
     case OptionKind::kEnum: {
-      auto choice = std::find_if(spec.choices.begin(), spec.choices.end(), [&](const std::string& c) { return iequals(c, option.value); });
+      auto choice = std::find_if(spec.choices.begin(), spec.choices.end(),
+                                 [&](const std::string& c) { return iequals(c, option.value); });
       if (choice == spec.choices.end()) {
         std::string meant = did_you_mean(option.value, spec.choices);
         std::string list = spec.name + " is " + enumerate(spec.choices, " or ");
@@ -138,7 +143,8 @@ Result<OptionValue> check_option(const OptionSpec& spec, const Option& option) {
     case OptionKind::kColumn:
     case OptionKind::kColumns:
       value.columns = split_columns(option.value);
-      if (spec.kind == OptionKind::kColumn) value.text = value.columns.size() == 1 ? value.columns.front() : option.value;
+      if (spec.kind == OptionKind::kColumn)
+        value.text = value.columns.size() == 1 ? value.columns.front() : option.value;
       break;
   }
   return value;
@@ -158,8 +164,8 @@ const OptionGroup* OptionRegistry::connector(std::string_view name) const { retu
 const OptionGroup* OptionRegistry::format(std::string_view name) const { return find_group(formats_, name); }
 
 /// The group that an option names, or the one called `otherwise`; it must be able to do what the object needs.
-Result<const OptionGroup*> OptionRegistry::pick(const std::vector<OptionGroup>& groups, std::string_view what, const Option* option,
-                                                std::string_view otherwise, bool for_sink) const {
+Result<const OptionGroup*> OptionRegistry::pick(const std::vector<OptionGroup>& groups, std::string_view what,
+                                                const Option* option, std::string_view otherwise, bool for_sink) const {
   const OptionGroup* found = find_group(groups, option != nullptr ? std::string_view(option->value) : otherwise);
   auto fits = [&](const OptionGroup& group) { return for_sink ? group.writes : group.reads; };
   if (option == nullptr || (found != nullptr && fits(*found))) return found;
@@ -167,8 +173,9 @@ Result<const OptionGroup*> OptionRegistry::pick(const std::vector<OptionGroup>& 
   for (const OptionGroup& group : groups) {
     if (fits(group)) known.push_back(group.name);
   }
-  std::string message = found == nullptr ? "unknown " + std::string(what) + ": " + shorten(option->value)
-                                         : "the " + std::string(what) + " only " + (for_sink ? "reads: " : "writes: ") + found->name;
+  std::string message = found == nullptr
+                            ? "unknown " + std::string(what) + ": " + shorten(option->value)
+                            : "the " + std::string(what) + " only " + (for_sink ? "reads: " : "writes: ") + found->name;
   std::string hint = did_you_mean(option->value, known);
   if (!hint.empty()) hint += ' ';
   return bad_option(*option, std::move(message), hint + "known ones: " + enumerate(known));

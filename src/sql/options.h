@@ -1,7 +1,7 @@
 // The WITH options of streams, tables, views and sinks: which ones exist, and the values a statement gave them.
 //
-// A connector or format is one OptionGroup of plain data, handed to OptionRegistry::add_… once at start. The registry owns
-// no connector; sql/ only checks texts against it. Read-only after start, so any thread may read it.
+// A connector or format is one OptionGroup of plain data, handed to OptionRegistry::add_… once at start. The registry
+// owns no connector; sql/ only checks texts against it. Read-only after start, so any thread may read it.
 #pragma once
 
 #include <cstdint>
@@ -99,8 +99,8 @@ class OptionRegistry {
   const std::vector<OptionGroup>& connectors() const { return connectors_; }
   const std::vector<OptionGroup>& formats() const { return formats_; }
 
-  /// Checks the options of a CREATE statement and fills in the defaults. `object` is only for messages. Errors point at the
-  /// option's name or value, and name what is allowed.
+  /// Checks the options of a CREATE statement and fills in the defaults. `object` is only for messages. Errors point at
+  /// the option's name or value, and name what is allowed.
   Result<Options> check(ObjectKind kind, const Name& object, const std::vector<Option>& given) const;
   /// The options that objects of this kind take with that connector and format, in the order of the documentation.
   std::vector<OptionSpec> specs(ObjectKind kind, const OptionGroup* connector, const OptionGroup* format) const;

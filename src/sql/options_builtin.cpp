@@ -14,13 +14,15 @@ std::vector<std::string> names_of(const std::vector<OptionGroup>& groups, bool f
   return names;
 }
 
-OptionSpec choice(std::string name, std::vector<std::string> choices, std::string default_text, std::string doc, bool required = false) {
+OptionSpec choice(std::string name, std::vector<std::string> choices, std::string default_text, std::string doc,
+                  bool required = false) {
   OptionSpec spec{std::move(name), OptionKind::kEnum, std::move(default_text), std::move(doc), std::move(choices)};
   spec.required = required;
   return spec;
 }
 
-OptionSpec ranged(std::string name, OptionKind kind, std::string default_text, int64_t minimum, int64_t maximum, std::string doc) {
+OptionSpec ranged(std::string name, OptionKind kind, std::string default_text, int64_t minimum, int64_t maximum,
+                  std::string doc) {
   OptionSpec spec{std::move(name), kind, std::move(default_text), std::move(doc)};
   spec.minimum = minimum;
   spec.maximum = maximum;
@@ -31,21 +33,27 @@ std::vector<OptionSpec> source_specs() {
   constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
   return {
       ranged("partitions", OptionKind::kInteger, "1", 1, 1024, "how many partitions the log has; fixed at creation"),
-      ranged("retention", OptionKind::kDuration, "none", kSecondMicros, kMax, "how long rows are kept, by append time, e.g. '7 days'"),
-      ranged("retention_size", OptionKind::kSize, "", 1 << 20, kMax, "how many bytes a partition keeps at most, e.g. '10 GB'"),
+      ranged("retention", OptionKind::kDuration, "none", kSecondMicros, kMax,
+             "how long rows are kept, by append time, e.g. '7 days'"),
+      ranged("retention_size", OptionKind::kSize, "", 1 << 20, kMax,
+             "how many bytes a partition keeps at most, e.g. '10 GB'"),
       {"key", OptionKind::kColumns, "", "column whose value picks the partition; rows of one value keep their order"},
       {"message_id", OptionKind::kColumn, "", "column that names a message in the ledger and in traces"},
       {"load", OptionKind::kText, "", "a file that is read once, at the first start"},
-      ranged("idle_timeout", OptionKind::kDuration, "10 seconds", 0, kMax, "silence after which the watermark moves on by itself; 'none': never"),
+      ranged("idle_timeout", OptionKind::kDuration, "10 seconds", 0, kMax,
+             "silence after which the watermark moves on by itself; 'none': never"),
   };
 }
 
 std::vector<OptionSpec> view_specs() {
   constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
   return {
-      choice("on_error", {"continue", "stop"}, "continue", "what to do with a row whose expression fails: keep it in <view>_error, or stop"),
-      ranged("retention", OptionKind::kDuration, "none", kSecondMicros, kMax, "how long the view's changes are kept for readers"),
-      ranged("recompute_rows_max", OptionKind::kInteger, "100000", 1, kMax, "a larger group is recomputed at most once a commit"),
+      choice("on_error", {"continue", "stop"}, "continue",
+             "what to do with a row whose expression fails: keep it in <view>_error, or stop"),
+      ranged("retention", OptionKind::kDuration, "none", kSecondMicros, kMax,
+             "how long the view's changes are kept for readers"),
+      ranged("recompute_rows_max", OptionKind::kInteger, "100000", 1, kMax,
+             "a larger group is recomputed at most once a commit"),
   };
 }
 
@@ -60,9 +68,10 @@ std::vector<OptionSpec> sink_specs() {
 
 OptionGroup csv_format() {
   OptionGroup csv{"csv", "comma-separated values", true, true};
-  csv.source_options = {{"header", OptionKind::kBoolean, "true", "whether the first line names the columns"},
-                        {"delimiter", OptionKind::kText, ",", "the character between values"},
-                        {"null_text", OptionKind::kText, "", "the text that stands for NULL; without it an empty unquoted value"}};
+  csv.source_options = {
+      {"header", OptionKind::kBoolean, "true", "whether the first line names the columns"},
+      {"delimiter", OptionKind::kText, ",", "the character between values"},
+      {"null_text", OptionKind::kText, "", "the text that stands for NULL; without it an empty unquoted value"}};
   csv.sink_options = csv.source_options;
   return csv;
 }
@@ -80,7 +89,8 @@ OptionRegistry::OptionRegistry() {
   add_format({"parquet", "Parquet files", false, true});
 }
 
-std::vector<OptionSpec> OptionRegistry::specs(ObjectKind kind, const OptionGroup* connector, const OptionGroup* format) const {
+std::vector<OptionSpec> OptionRegistry::specs(ObjectKind kind, const OptionGroup* connector,
+                                              const OptionGroup* format) const {
   if (kind == ObjectKind::kMaterializedView) return view_specs();
   if (kind == ObjectKind::kView || kind == ObjectKind::kMacro) return {};
   bool for_sink = kind == ObjectKind::kSink;

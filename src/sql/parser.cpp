@@ -43,11 +43,15 @@ constexpr RefusedWord kRefusedWords[] = {
 Error unknown_statement(const Cursor& cursor) {
   for (const RefusedWord& entry : kRefusedWords) {
     if (!cursor.at(entry.word)) continue;
-    return refused(cursor.peek().span(), "this statement is not available: " + std::string(entry.word), std::string(entry.hint));
+    return refused(cursor.peek().span(), "this statement is not available: " + std::string(entry.word),
+                   std::string(entry.hint));
   }
-  std::string hint = keyword_hint(cursor, {"CREATE", "DROP", "SELECT", "WITH", "FROM", "VALUES", "SHOW", "DESCRIBE", "EXPLAIN",
-                                           "SUBSCRIBE", "INSERT", "UPDATE", "DELETE", "SYNC", "FLUSH"});
-  if (hint.empty()) hint = "statements start with CREATE, DROP, SELECT, SHOW, DESCRIBE, EXPLAIN, SUBSCRIBE, INSERT, UPDATE, DELETE or SYNC";
+  std::string hint = keyword_hint(cursor, {"CREATE", "DROP", "SELECT", "WITH", "FROM", "VALUES", "SHOW", "DESCRIBE",
+                                           "EXPLAIN", "SUBSCRIBE", "INSERT", "UPDATE", "DELETE", "SYNC", "FLUSH"});
+  if (hint.empty())
+    hint =
+        "statements start with CREATE, DROP, SELECT, SHOW, DESCRIBE, EXPLAIN, SUBSCRIBE, INSERT, UPDATE, DELETE or "
+        "SYNC";
   return cursor.expected("a statement", std::move(hint));
 }
 
@@ -55,7 +59,8 @@ Error unknown_statement(const Cursor& cursor) {
 std::vector<Token> statement_tokens(const std::vector<Token>& tokens, size_t first) {
   std::vector<Token> found;
   size_t at = first;
-  for (; tokens[at].kind != TokenKind::kSemicolon && tokens[at].kind != TokenKind::kEnd; ++at) found.push_back(tokens[at]);
+  for (; tokens[at].kind != TokenKind::kSemicolon && tokens[at].kind != TokenKind::kEnd; ++at)
+    found.push_back(tokens[at]);
   found.push_back(Token{TokenKind::kEnd, tokens[at].offset, tokens[at].length});
   return found;
 }

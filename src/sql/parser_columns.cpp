@@ -6,7 +6,8 @@ namespace millrace::sql {
 namespace {
 
 bool at_constraint(const Cursor& cursor) {
-  return cursor.at_any({"NOT", "NULL", "PRIMARY", "DEFAULT", "UNIQUE", "CHECK", "REFERENCES", "COLLATE", "GENERATED", "AS"});
+  return cursor.at_any(
+      {"NOT", "NULL", "PRIMARY", "DEFAULT", "UNIQUE", "CHECK", "REFERENCES", "COLLATE", "GENERATED", "AS"});
 }
 
 /// Reads one type and writes it as DuckDB reads it: single spaces, and field names that DuckDB reserves in quotes.
@@ -16,7 +17,8 @@ class TypeParser {
 
   Result<std::string> run(const std::string& column) {
     if (!cursor_.at_name() || at_constraint(cursor_)) {
-      return cursor_.expected("a type for column " + column, "a column is a name and a type, e.g. " + quote_name(column) + " BIGINT");
+      return cursor_.expected("a type for column " + column,
+                              "a column is a name and a type, e.g. " + quote_name(column) + " BIGINT");
     }
     bool nested = cursor_.at_any({"STRUCT", "ROW", "UNION"});
     take();
@@ -37,8 +39,8 @@ class TypeParser {
 
  private:
   bool at_second_word() const {
-    bool two_words = iequals(text_, "DOUBLE") || iequals(text_, "CHARACTER") ||
-                     iequals(text_, "CHAR") || iequals(text_, "BIT");
+    bool two_words =
+        iequals(text_, "DOUBLE") || iequals(text_, "CHARACTER") || iequals(text_, "CHAR") || iequals(text_, "BIT");
     return two_words && cursor_.at_any({"PRECISION", "VARYING"});
   }
 
@@ -90,8 +92,8 @@ class TypeParser {
   }
 
   bool at_type_part() const {
-    return cursor_.at_name() || cursor_.at(TokenKind::kNumber) || cursor_.at(TokenKind::kString) || cursor_.at_operator("[") ||
-           cursor_.at_operator("]");
+    return cursor_.at_name() || cursor_.at(TokenKind::kNumber) || cursor_.at(TokenKind::kString) ||
+           cursor_.at_operator("[") || cursor_.at_operator("]");
   }
 
   Cursor& cursor_;
@@ -175,7 +177,8 @@ class ColumnListParser {
 
   Status set_primary_key(std::vector<Name> names, SourceSpan span) {
     if (list_.primary_key_span) {
-      return syntax_error(span, "PRIMARY KEY is given twice", "a key of several columns is written once: PRIMARY KEY (a, b)");
+      return syntax_error(span, "PRIMARY KEY is given twice",
+                          "a key of several columns is written once: PRIMARY KEY (a, b)");
     }
     list_.primary_key = std::move(names);
     list_.primary_key_span = span;

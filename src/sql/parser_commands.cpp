@@ -21,23 +21,19 @@ bool at_refused_tail(const Cursor& cursor) { return cursor.at("RETURNING") || cu
 Status check_tail(const Cursor& cursor) {
   if (!at_refused_tail(cursor)) return {};
   return refused(cursor.peek().span(), "this clause is not available: " + std::string(cursor.word()),
-                 cursor.at("ON") ? "in a table with a PRIMARY KEY a later row replaces the earlier one of its key anyway"
-                                 : "read the rows with SELECT, after SYNC");
+                 cursor.at("ON")
+                     ? "in a table with a PRIMARY KEY a later row replaces the earlier one of its key anyway"
+                     : "read the rows with SELECT, after SYNC");
 }
 
 struct ShowWord {
   std::string_view word;
   ShowKind kind;
 };
-constexpr ShowWord kShowWords[] = {{"ALL", ShowKind::kAll},
-                                   {"STREAMS", ShowKind::kStreams},
-                                   {"TABLES", ShowKind::kTables},
-                                   {"VIEWS", ShowKind::kViews},
-                                   {"SINKS", ShowKind::kSinks},
-                                   {"MACROS", ShowKind::kMacros},
-                                   {"FUNCTIONS", ShowKind::kMacros},
-                                   {"WATERMARKS", ShowKind::kWatermarks},
-                                   {"CONNECTORS", ShowKind::kConnectors}};
+constexpr ShowWord kShowWords[] = {
+    {"ALL", ShowKind::kAll},          {"STREAMS", ShowKind::kStreams},       {"TABLES", ShowKind::kTables},
+    {"VIEWS", ShowKind::kViews},      {"SINKS", ShowKind::kSinks},           {"MACROS", ShowKind::kMacros},
+    {"FUNCTIONS", ShowKind::kMacros}, {"WATERMARKS", ShowKind::kWatermarks}, {"CONNECTORS", ShowKind::kConnectors}};
 
 Result<Statement::Body> parse_show_setting(Cursor& cursor) {
   std::vector<std::string> known = {"CREATE", "MATERIALIZED VIEWS"};
@@ -92,7 +88,8 @@ Status parse_subscribe_from(Cursor& cursor, Subscribe& subscribe) {
   }
   cursor.accept("POSITION");
   if (!cursor.at(TokenKind::kString) && !cursor.at(TokenKind::kNumber)) {
-    return cursor.expected("NOW, BEGINNING or a position", "a position is the text in _position of a row that came before");
+    return cursor.expected("NOW, BEGINNING or a position",
+                           "a position is the text in _position of a row that came before");
   }
   subscribe.from = SubscribeFrom::kPosition;
   subscribe.position = cursor.value();
@@ -253,7 +250,8 @@ Result<Statement::Body> parse_insert(Cursor& cursor) {
   MR_TRY(cursor.expect("INTO"));
   Insert insert;
   MR_ASSIGN(insert.table, cursor.expect_name("the name of a stream or table"));
-  bool query_in_brackets = cursor.at(TokenKind::kLeftParenthesis) && cursor.at_any({"SELECT", "WITH", "FROM", "VALUES"}, 1);
+  bool query_in_brackets =
+      cursor.at(TokenKind::kLeftParenthesis) && cursor.at_any({"SELECT", "WITH", "FROM", "VALUES"}, 1);
   if (cursor.at(TokenKind::kLeftParenthesis) && !query_in_brackets) {
     if (!cursor.at_name(1)) {
       cursor.advance();

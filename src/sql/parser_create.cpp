@@ -15,7 +15,8 @@ Status parse_if_not_exists(Cursor& cursor, CreateMode& mode) {
     MR_TRY(cursor.expect("NOT"));
     return cursor.expect("EXISTS");
   }
-  if (mode.or_replace) return syntax_error(span, "OR REPLACE and IF NOT EXISTS contradict each other", "keep one of them");
+  if (mode.or_replace)
+    return syntax_error(span, "OR REPLACE and IF NOT EXISTS contradict each other", "keep one of them");
   mode.if_not_exists = true;
   return {};
 }
@@ -33,7 +34,8 @@ Status refuse_as_query(const Cursor& cursor, std::string_view kind) {
 }
 
 std::string end_hint(const Cursor& cursor) {
-  if (cursor.at(TokenKind::kWord) && iequals(cursor.word(), "OPTIONS")) return "options are written WITH (name = value, …)";
+  if (cursor.at(TokenKind::kWord) && iequals(cursor.word(), "OPTIONS"))
+    return "options are written WITH (name = value, …)";
   return {};
 }
 
@@ -95,14 +97,18 @@ Result<Option> parse_option(Cursor& cursor) {
 }
 
 Error unknown_kind(const Cursor& cursor) {
-  static const std::vector<std::string> kKinds = {"STREAM", "TABLE", "VIEW", "MATERIALIZED", "SINK", "MACRO", "FUNCTION"};
+  static const std::vector<std::string> kKinds = {"STREAM", "TABLE", "VIEW",    "MATERIALIZED",
+                                                  "SINK",   "MACRO", "FUNCTION"};
   SourceSpan span = cursor.peek().span();
-  if (cursor.at("SOURCE")) return cursor.expected("STREAM or TABLE", "a source is a stream: CREATE STREAM name (…) WITH (connector = …)");
+  if (cursor.at("SOURCE"))
+    return cursor.expected("STREAM or TABLE", "a source is a stream: CREATE STREAM name (…) WITH (connector = …)");
   if (cursor.at("INDEX") || cursor.at_all({"UNIQUE", "INDEX"})) {
     return refused(span, "there are no indexes", "a materialized view is kept by its key; leave the statement out");
   }
-  if (cursor.at_any({"TEMP", "TEMPORARY"})) return refused(span, "there are no temporary objects", "leave the word out, and DROP the object later");
-  if (cursor.at_any({"SCHEMA", "DATABASE", "ROLE", "USER", "TYPE", "SEQUENCE", "TRIGGER", "EXTENSION", "SECRET", "CONNECTION"})) {
+  if (cursor.at_any({"TEMP", "TEMPORARY"}))
+    return refused(span, "there are no temporary objects", "leave the word out, and DROP the object later");
+  if (cursor.at_any(
+          {"SCHEMA", "DATABASE", "ROLE", "USER", "TYPE", "SEQUENCE", "TRIGGER", "EXTENSION", "SECRET", "CONNECTION"})) {
     return refused(span, "this cannot be created: " + std::string(cursor.word()),
                    "STREAM, TABLE, VIEW, MATERIALIZED VIEW, SINK and MACRO can");
   }
@@ -232,7 +238,8 @@ Result<Statement::Body> parse_create_sink(Cursor& cursor, CreateMode mode) {
   std::string hint = cursor.at("INTO") ? "the destination goes into WITH (connector = …)" : "";
   if (at_query(cursor) && !cursor.at("FROM")) hint = "AS stands before the query";
   if (!cursor.accept("FROM")) return cursor.expected("FROM or AS", std::move(hint));
-  if (cursor.at(TokenKind::kLeftParenthesis)) return cursor.expected("the name of a view, table or stream", "for a query write AS SELECT …");
+  if (cursor.at(TokenKind::kLeftParenthesis))
+    return cursor.expected("the name of a view, table or stream", "for a query write AS SELECT …");
   MR_ASSIGN(create.source, cursor.expect_name("the name of a view, table or stream"));
   if (cursor.at("WITH") && !create.options.empty()) {
     return syntax_error(cursor.peek().span(), "WITH options are given twice", "put them into one list");
@@ -251,7 +258,8 @@ Result<Statement::Body> parse_create_macro(Cursor& cursor, CreateMode mode) {
   create.mode = mode;
   size_t first = cursor.position();
   MR_ASSIGN(create.name, cursor.expect_name("a name for the macro"));
-  if (!cursor.at(TokenKind::kLeftParenthesis)) return cursor.expected("(", "a macro has parameters, or empty brackets: name() AS …");
+  if (!cursor.at(TokenKind::kLeftParenthesis))
+    return cursor.expected("(", "a macro has parameters, or empty brackets: name() AS …");
   cursor.advance();
   MR_TRY(cursor.skip_until([](const Cursor&) { return false; }, true));
   MR_TRY(cursor.expect(TokenKind::kRightParenthesis, ")"));

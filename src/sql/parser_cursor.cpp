@@ -73,7 +73,8 @@ Status Cursor::expect(std::string_view keyword, std::string hint) {
 
 Status Cursor::expect_end(std::string hint) {
   if (at_end()) return {};
-  bool next_statement = at_any({"CREATE", "SELECT", "DROP", "INSERT", "SHOW", "SYNC", "SUBSCRIBE", "EXPLAIN", "UPDATE", "DELETE"});
+  bool next_statement =
+      at_any({"CREATE", "SELECT", "DROP", "INSERT", "SHOW", "SYNC", "SUBSCRIBE", "EXPLAIN", "UPDATE", "DELETE"});
   if (hint.empty() && next_statement) hint = "end the statement before with ;";
   return expected("the end of the statement", std::move(hint));
 }
@@ -90,7 +91,8 @@ Result<Name> Cursor::expect_any_name(std::string_view what) {
 
 Result<Name> Cursor::expect_name(std::string_view what) {
   if (at(TokenKind::kWord) && is_reserved_word(word())) {
-    return expected(what, "a reserved word that is meant as a name stands in double quotes: \"" + std::string(word()) + "\"");
+    return expected(what,
+                    "a reserved word that is meant as a name stands in double quotes: \"" + std::string(word()) + "\"");
   }
   MR_ASSIGN(Name name, expect_any_name(what));
   if (at(TokenKind::kDot)) {
@@ -126,7 +128,8 @@ Status Cursor::track_bracket(std::vector<Token>& open) const {
   if (symbol == "(" || symbol == "[" || symbol == "{") {
     open.push_back(peek());
   } else if (symbol == ")" || symbol == "]" || symbol == "}") {
-    if (open.empty()) return syntax_error(peek().span(), "nothing was opened before " + std::string(symbol), "remove it");
+    if (open.empty())
+      return syntax_error(peek().span(), "nothing was opened before " + std::string(symbol), "remove it");
     char close = closing_of(text_[open.back().offset]);
     if (symbol[0] != close) return expected(std::string(1, close));
     open.pop_back();
@@ -136,11 +139,13 @@ Status Cursor::track_bracket(std::vector<Token>& open) const {
 
 Error Cursor::not_closed(const Token& bracket) const {
   std::string symbol(token_text(text_, bracket));
-  return syntax_error(bracket.span(), "a bracket is not closed: " + symbol, std::string("close it with ") + closing_of(symbol[0]));
+  return syntax_error(bracket.span(), "a bracket is not closed: " + symbol,
+                      std::string("close it with ") + closing_of(symbol[0]));
 }
 
 Cursor Cursor::until(size_t end) const {
-  std::vector<Token> inside(tokens_.begin() + static_cast<ptrdiff_t>(at_), tokens_.begin() + static_cast<ptrdiff_t>(end));
+  std::vector<Token> inside(tokens_.begin() + static_cast<ptrdiff_t>(at_),
+                            tokens_.begin() + static_cast<ptrdiff_t>(end));
   inside.push_back(Token{TokenKind::kEnd, tokens_[end].offset, tokens_[end].length});
   return Cursor(text_, std::move(inside));
 }

@@ -49,8 +49,9 @@ class Cursor {
   /// What the next token is, as an error names it.
   std::string found() const;
 
-  /// Moves to the next token outside of brackets that `stop(*this)` holds for, or to the end. A closing parenthesis that was
-  /// not opened on the way also ends the move when `close_ends`, else it is an error, as is a bracket left open.
+  /// Moves to the next token outside of brackets that `stop(*this)` holds for, or to the end. A closing parenthesis
+  /// that was not opened on the way also ends the move when `close_ends`, else it is an error, as is a bracket left
+  /// open.
   template <typename Stop>
   Status skip_until(Stop stop, bool close_ends) {
     std::vector<Token> open;
@@ -62,7 +63,8 @@ class Cursor {
     return {};
   }
 
-  /// The text from the token number `first` up to the current one, without what stands between that and the token before.
+  /// The text from the token number `first` up to the current one, without what stands between that and the token
+  /// before.
   SqlText text_since(size_t first) const;
   SourceSpan span_since(size_t first) const;
   size_t position() const { return at_; }

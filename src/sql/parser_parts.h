@@ -17,8 +17,8 @@ Result<Statement::Body> parse_body(Cursor& cursor, bool nested);
 /// `WITH (name = value, …)`, at WITH.
 Result<std::vector<Option>> parse_options(Cursor& cursor);
 
-/// A query that takes the rest of the statement, with EMIT and ALLOW LATENESS. A WITH list behind it goes to `trailing`, or
-/// is an error when that is null.
+/// A query that takes the rest of the statement, with EMIT and ALLOW LATENESS. A WITH list behind it goes to
+/// `trailing`, or is an error when that is null.
 Result<Query> parse_query(Cursor& cursor, std::vector<Option>* trailing);
 /// Whether the next token can start a query.
 bool at_query(const Cursor& cursor);

@@ -63,7 +63,8 @@ class QueryParser {
       } else if (at_trailing_options()) {
         MR_TRY(parse_trailing_options());
       } else {
-        return cursor_.expect_end("EMIT, ALLOW LATENESS and WITH (…) come last in a statement; a missing ; may be the cause");
+        return cursor_.expect_end(
+            "EMIT, ALLOW LATENESS and WITH (…) come last in a statement; a missing ; may be the cause");
       }
     }
     return {};
@@ -72,7 +73,8 @@ class QueryParser {
   /// EMIT behind something that it cannot be part of: not a column or alias of that name.
   bool at_emit() const {
     if (!cursor_.at("EMIT")) return false;
-    static constexpr std::string_view kBeforeName[] = {"AS", "SELECT", "BY", "WHERE", "FROM", "JOIN", "ON", "AND", "OR", "NOT"};
+    static constexpr std::string_view kBeforeName[] = {"AS",   "SELECT", "BY",  "WHERE", "FROM",
+                                                       "JOIN", "ON",     "AND", "OR",    "NOT"};
     bool may_be_name = previous_.kind == TokenKind::kDot || previous_.kind == TokenKind::kComma ||
                        previous_.kind == TokenKind::kOperator || previous_.kind == TokenKind::kLeftParenthesis ||
                        std::any_of(std::begin(kBeforeName), std::end(kBeforeName), [&](std::string_view keyword) {
@@ -102,8 +104,9 @@ class QueryParser {
     if (cursor_.accept("CHANGES")) {
       emit = Emit::kChanges;
     } else if (cursor_.at_any({"EVERY", "AFTER", "PERIODIC"})) {
-      return refused(cursor_.span_since(first), "this form of EMIT is not available: " + std::string(cursor_.word()),
-                     "results follow each commit: write EMIT CHANGES, or EMIT ON WINDOW CLOSE for complete windows only");
+      return refused(
+          cursor_.span_since(first), "this form of EMIT is not available: " + std::string(cursor_.word()),
+          "results follow each commit: write EMIT CHANGES, or EMIT ON WINDOW CLOSE for complete windows only");
     } else if (cursor_.accept("ON")) {
       MR_TRY(cursor_.expect("WINDOW"));
       MR_TRY(cursor_.expect("CLOSE"));
@@ -123,7 +126,8 @@ class QueryParser {
     MR_ASSIGN(Duration lateness, parse_interval_duration(cursor_, "ALLOW LATENESS"));
     SourceSpan span = cursor_.span_since(first);
     if (query_.allowed_lateness) {
-      return syntax_error(span, "ALLOW LATENESS is given twice", "keep one of them: it holds for all windows of the query");
+      return syntax_error(span, "ALLOW LATENESS is given twice",
+                          "keep one of them: it holds for all windows of the query");
     }
     query_.allowed_lateness = lateness;
     cuts_.push_back(span);
@@ -134,7 +138,8 @@ class QueryParser {
     if (trailing_ == nullptr) {
       return syntax_error(cursor_.peek().span(), "this statement takes no WITH options", "remove the list");
     }
-    if (!trailing_->empty()) return syntax_error(cursor_.peek().span(), "WITH options are given twice", "put them into one list");
+    if (!trailing_->empty())
+      return syntax_error(cursor_.peek().span(), "WITH options are given twice", "put them into one list");
     MR_ASSIGN(*trailing_, parse_options(cursor_));
     return {};
   }
@@ -167,7 +172,8 @@ class QueryParser {
 }  // namespace
 
 bool at_query(const Cursor& cursor) {
-  return cursor.at_any({"SELECT", "WITH", "FROM", "VALUES", "TABLE", "PIVOT", "UNPIVOT"}) || cursor.at(TokenKind::kLeftParenthesis);
+  return cursor.at_any({"SELECT", "WITH", "FROM", "VALUES", "TABLE", "PIVOT", "UNPIVOT"}) ||
+         cursor.at(TokenKind::kLeftParenthesis);
 }
 
 Result<Query> parse_query(Cursor& cursor, std::vector<Option>* trailing) { return QueryParser(cursor, trailing).run(); }
@@ -175,9 +181,8 @@ Result<Query> parse_query(Cursor& cursor, std::vector<Option>* trailing) { retur
 Result<SqlText> parse_interval(Cursor& cursor, std::string_view what) {
   static const std::string kHint = "write it like INTERVAL 10 SECOND or '10 seconds'";
   static const std::initializer_list<std::string_view> kUnits = {
-      "MICROSECOND", "MICROSECONDS", "MILLISECOND", "MILLISECONDS", "SECOND", "SECONDS", "MINUTE", "MINUTES",
-      "HOUR",        "HOURS",        "DAY",         "DAYS",         "WEEK",   "WEEKS",   "MONTH",  "MONTHS",
-      "YEAR",        "YEARS"};
+      "MICROSECOND", "MICROSECONDS", "MILLISECOND", "MILLISECONDS", "SECOND", "SECONDS", "MINUTE", "MINUTES", "HOUR",
+      "HOURS",       "DAY",          "DAYS",        "WEEK",         "WEEKS",  "MONTH",   "MONTHS", "YEAR",    "YEARS"};
   size_t first = cursor.position();
   if (cursor.accept(TokenKind::kString)) {
     SqlText interval = cursor.text_since(first);
@@ -186,7 +191,8 @@ Result<SqlText> parse_interval(Cursor& cursor, std::string_view what) {
   }
   if (!cursor.accept("INTERVAL")) return cursor.expected("an interval behind " + std::string(what), kHint);
   bool needs_unit = cursor.accept(TokenKind::kNumber);
-  if (!needs_unit && !cursor.accept(TokenKind::kString)) return cursor.expected("a number or a string behind INTERVAL", kHint);
+  if (!needs_unit && !cursor.accept(TokenKind::kString))
+    return cursor.expected("a number or a string behind INTERVAL", kHint);
   if (cursor.at_any(kUnits)) {
     cursor.advance();
   } else if (needs_unit) {
@@ -204,7 +210,10 @@ Result<Duration> parse_interval_duration(Cursor& cursor, std::string_view what) 
   for (; start.position() < cursor.position(); start.advance()) text += start.value() + ' ';
   Result<Duration> length = parse_duration(what, text);
   if (length.ok()) return *length;
-  return std::move(length).error().at(cursor.span_since(first)).with_hint("months and years vary in length: write days");
+  return std::move(length)
+      .error()
+      .at(cursor.span_since(first))
+      .with_hint("months and years vary in length: write days");
 }
 
 }  // namespace millrace::sql

@@ -32,7 +32,8 @@ struct RelationInfo {
   bool has_positions() const { return kind == RelationKind::kStream; }
 };
 
-/// Reads the committed rows of a relation once, for a pull query. Negative diffs never appear; a diff of n means n rows.
+/// Reads the committed rows of a relation once, for a pull query. Negative diffs never appear; a diff of n means n
+/// rows.
 class RelationReader {
  public:
   virtual ~RelationReader() = default;

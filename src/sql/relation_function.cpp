@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.h"
 #include "duckdb/function/replacement_scan.hpp"
 #include "duckdb/function/table_function.hpp"
 #include "duckdb/main/config.hpp"
@@ -17,7 +18,6 @@
 #include "duckdb/parser/query_node/select_node.hpp"
 #include "duckdb/parser/tableref/subqueryref.hpp"
 #include "duckdb/parser/tableref/table_function_ref.hpp"
-#include "base/text.h"
 #include "sql/bind.h"
 #include "sql/bind_failure.h"
 
@@ -165,9 +165,7 @@ duckdb::unique_ptr<duckdb::TableRef> replace_name(duckdb::ClientContext& context
 
 // ---- windows of time
 
-int64_t fixed_micros(const duckdb::interval_t& interval) {
-  return interval.micros + interval.days * kMicrosPerDay;
-}
+int64_t fixed_micros(const duckdb::interval_t& interval) { return interval.micros + interval.days * kMicrosPerDay; }
 
 /// Start of the window of `size` µs that holds `ts`, aligned to the epoch plus `offset`.
 int64_t window_start(int64_t ts, int64_t size, int64_t offset) {
@@ -201,8 +199,9 @@ duckdb::unique_ptr<duckdb::TableRef> replace_tumble(duckdb::ClientContext& conte
   bool column_given = input.inputs.size() == 3;
   auto size = input.inputs.back().GetValue<duckdb::interval_t>();
   if (size.months != 0 || fixed_micros(size) <= 0) {
-    throw BindFailure(user_error(sqlstate::kInvalidParameter, "the size of tumble must be a positive, fixed length of time")
-                          .with_hint("months and years have no fixed length; write days, hours, minutes or seconds"));
+    throw BindFailure(
+        user_error(sqlstate::kInvalidParameter, "the size of tumble must be a positive, fixed length of time")
+            .with_hint("months and years have no fixed length; write days, hours, minutes or seconds"));
   }
   duckdb::interval_t offset{};
   if (auto found = input.named_parameters.find("offset"); found != input.named_parameters.end()) {
@@ -218,14 +217,16 @@ duckdb::unique_ptr<duckdb::TableRef> replace_tumble(duckdb::ClientContext& conte
     } else if (relation.has_positions()) {
       column = "_append_time";
     } else {
-      throw BindFailure(user_error(sqlstate::kInvalidParameter, "tumble needs a time column: " + table + " has no watermark")
-                            .with_hint("write tumble(" + table + ", <column>, <size>)"));
+      throw BindFailure(
+          user_error(sqlstate::kInvalidParameter, "tumble needs a time column: " + table + " has no watermark")
+              .with_hint("write tumble(" + table + ", <column>, <size>)"));
     }
   }
   std::string bounds;
   for (const char* function : {kWindowStartFunction, kWindowEndFunction}) {
-    bounds += std::string(", ") + function + "(" + quote_identifier(column) + "::TIMESTAMP, " + interval_text(size) + ", " +
-              interval_text(offset) + ") AS " + (function == kWindowStartFunction ? "window_start" : "window_end");
+    bounds += std::string(", ") + function + "(" + quote_identifier(column) + "::TIMESTAMP, " + interval_text(size) +
+              ", " + interval_text(offset) + ") AS " +
+              (function == kWindowStartFunction ? "window_start" : "window_end");
   }
   auto select = parse_select("SELECT *" + bounds + " FROM " + quote_identifier(table));
   return duckdb::make_uniq<duckdb::SubqueryRef>(std::move(select), table);
@@ -296,7 +297,9 @@ ResolverScope::ResolverScope(duckdb::ClientContext& context, const RelationResol
   context.registered_state->GetOrCreate<ResolverState>(kStateKey)->resolver = &resolver;
 }
 
-ResolverScope::~ResolverScope() { context_.registered_state->GetOrCreate<ResolverState>(kStateKey)->resolver = nullptr; }
+ResolverScope::~ResolverScope() {
+  context_.registered_state->GetOrCreate<ResolverState>(kStateKey)->resolver = nullptr;
+}
 
 void rewrite_window_functions(duckdb::QueryNode& node) {
   duckdb::ParsedExpressionIterator::EnumerateQueryNodeChildren(

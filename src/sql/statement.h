@@ -1,8 +1,8 @@
 // Statements of Millrace's SQL as plain data, and the parser that makes them.
 //
-// The parser knows the outside of each statement (names, columns, options, EMIT, …). Types, expressions and queries stay
-// text: DuckDB parses them when they are bound. Every span counts bytes from the start of the text that was given to
-// parse_statements, so any error can be shown with a caret in it.
+// The parser knows the outside of each statement (names, columns, options, EMIT, …). Types, expressions and queries
+// stay text: DuckDB parses them when they are bound. Every span counts bytes from the start of the text that was given
+// to parse_statements, so any error can be shown with a caret in it.
 #pragma once
 
 #include <cstdint>
@@ -49,7 +49,7 @@ enum class OptionValueKind : uint8_t { kString, kNumber, kBoolean, kWord };
 
 /// One `name = value` of a WITH list. The catalog knows which names and values are allowed.
 struct Option {
-  std::string name;  ///< in lower case
+  std::string name;   ///< in lower case
   std::string value;  ///< a string without its quotes; `true` or `false`; else as written
   OptionValueKind kind = OptionValueKind::kString;
   SourceSpan name_span;
@@ -63,7 +63,8 @@ enum class Emit : uint8_t {
   kOnWindowClose,  ///< EMIT ON WINDOW CLOSE, EMIT FINAL
 };
 
-/// A query. What DuckDB does not know (EMIT, ALLOW LATENESS, a trailing WITH list) is blanked out in `sql.text`, byte for byte.
+/// A query. What DuckDB does not know (EMIT, ALLOW LATENESS, a trailing WITH list) is blanked out in `sql.text`, byte
+/// for byte.
 struct Query {
   SqlText sql;
   Emit emit = Emit::kDefault;
@@ -205,8 +206,8 @@ struct Update {
 struct Sync {};
 
 struct Statement {
-  using Body = std::variant<CreateStream, CreateTable, CreateMaterializedView, CreateView, CreateSink, CreateMacro, Drop, Show,
-                            Describe, Explain, Select, Subscribe, Insert, Update, Delete, Sync>;
+  using Body = std::variant<CreateStream, CreateTable, CreateMaterializedView, CreateView, CreateSink, CreateMacro,
+                            Drop, Show, Describe, Explain, Select, Subscribe, Insert, Update, Delete, Sync>;
   std::string text;  ///< as written, without the semicolon
   SourceSpan span;
   Body body;
@@ -215,8 +216,8 @@ struct Statement {
 /// The name that a CREATE statement makes, or null for any other statement.
 const Name* created_name(const Statement& statement);
 
-/// All statements of `text`, in order; the semicolon behind the last one may be missing. The first mistake is the error:
-/// SQLSTATE 42601 (0A000 for what is understood and refused), with position and, for usual slips, a hint.
+/// All statements of `text`, in order; the semicolon behind the last one may be missing. The first mistake is the
+/// error: SQLSTATE 42601 (0A000 for what is understood and refused), with position and, for usual slips, a hint.
 Result<std::vector<Statement>> parse_statements(std::string_view text);
 
 }  // namespace millrace::sql

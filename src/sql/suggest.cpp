@@ -18,7 +18,8 @@ size_t typing_distance(std::string_view a, std::string_view b) {
     for (size_t j = 1; j <= b.size(); ++j) {
       size_t replaced = one_back[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
       row[j] = std::min({one_back[j] + 1, row[j - 1] + 1, replaced});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) row[j] = std::min(row[j], two_back[j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        row[j] = std::min(row[j], two_back[j - 2] + 1);
     }
     std::swap(two_back, one_back);
     std::swap(one_back, row);

@@ -8,8 +8,8 @@
 
 namespace millrace::sql {
 
-/// The candidate with the fewest typing slips (insert, delete, replace, swap of neighbours; case is ignored) from `name`,
-/// when those are at most a third of its letters; the first of equals.
+/// The candidate with the fewest typing slips (insert, delete, replace, swap of neighbours; case is ignored) from
+/// `name`, when those are at most a third of its letters; the first of equals.
 std::optional<std::string> closest_name(std::string_view name, const std::vector<std::string>& candidates);
 
 /// `did you mean hours?`, or empty when nothing is close.

@@ -37,7 +37,8 @@ std::string name_of(const duckdb::Expression& expression) { return expression.Ge
 }  // namespace
 
 void refuse(const std::string& what, const std::string& hint) {
-  throw BindFailure(user_error(sqlstate::kNotSupported, "a materialized view cannot keep " + what + " up to date").with_hint(hint));
+  throw BindFailure(
+      user_error(sqlstate::kNotSupported, "a materialized view cannot keep " + what + " up to date").with_hint(hint));
 }
 
 void for_each_reference(duckdb::Expression& expression,
@@ -61,32 +62,22 @@ duckdb::unique_ptr<duckdb::Expression> reference(uint32_t column, const duckdb::
 uint32_t Translator::translate(duckdb::LogicalOperator& op, Needs needs) {
   using Kind = duckdb::LogicalOperatorType;
   switch (op.type) {
-    case Kind::LOGICAL_GET:
-      return source(op.Cast<duckdb::LogicalGet>(), needs);
-    case Kind::LOGICAL_FILTER:
-      return filter(op.Cast<duckdb::LogicalFilter>(), needs);
-    case Kind::LOGICAL_PROJECTION:
-      return projection(op.Cast<duckdb::LogicalProjection>(), needs);
-    case Kind::LOGICAL_UNNEST:
-      return unnest(op.Cast<duckdb::LogicalUnnest>(), needs);
+    case Kind::LOGICAL_GET: return source(op.Cast<duckdb::LogicalGet>(), needs);
+    case Kind::LOGICAL_FILTER: return filter(op.Cast<duckdb::LogicalFilter>(), needs);
+    case Kind::LOGICAL_PROJECTION: return projection(op.Cast<duckdb::LogicalProjection>(), needs);
+    case Kind::LOGICAL_UNNEST: return unnest(op.Cast<duckdb::LogicalUnnest>(), needs);
     case Kind::LOGICAL_UNION:
     case Kind::LOGICAL_EXCEPT:
-    case Kind::LOGICAL_INTERSECT:
-      return set_operation(op.Cast<duckdb::LogicalSetOperation>(), needs);
-    case Kind::LOGICAL_AGGREGATE_AND_GROUP_BY:
-      return aggregate(op.Cast<duckdb::LogicalAggregate>());
-    case Kind::LOGICAL_DISTINCT:
-      return distinct(op.Cast<duckdb::LogicalDistinct>(), needs);
-    case Kind::LOGICAL_WINDOW:
-      return window(op.Cast<duckdb::LogicalWindow>());
+    case Kind::LOGICAL_INTERSECT: return set_operation(op.Cast<duckdb::LogicalSetOperation>(), needs);
+    case Kind::LOGICAL_AGGREGATE_AND_GROUP_BY: return aggregate(op.Cast<duckdb::LogicalAggregate>());
+    case Kind::LOGICAL_DISTINCT: return distinct(op.Cast<duckdb::LogicalDistinct>(), needs);
+    case Kind::LOGICAL_WINDOW: return window(op.Cast<duckdb::LogicalWindow>());
     case Kind::LOGICAL_COMPARISON_JOIN:
       return join(op.Cast<duckdb::LogicalComparisonJoin>(), parts_of(op.Cast<duckdb::LogicalComparisonJoin>()), needs);
     case Kind::LOGICAL_ANY_JOIN:
       return join(op.Cast<duckdb::LogicalAnyJoin>(), parts_of(op.Cast<duckdb::LogicalAnyJoin>()), needs);
-    case Kind::LOGICAL_CROSS_PRODUCT:
-      return cross_product(op, needs);
-    case Kind::LOGICAL_TOP_N:
-      return top_n(op.Cast<duckdb::LogicalTopN>());
+    case Kind::LOGICAL_CROSS_PRODUCT: return cross_product(op, needs);
+    case Kind::LOGICAL_TOP_N: return top_n(op.Cast<duckdb::LogicalTopN>());
     case Kind::LOGICAL_ORDER_BY: {  // a view is a bag: its order means nothing
       auto& order = op.Cast<duckdb::LogicalOrder>();
       uint32_t input = translate(*op.children[0], needs);
@@ -102,8 +93,7 @@ uint32_t Translator::translate(duckdb::LogicalOperator& op, Needs needs) {
       if (found != ctes_.end()) return found->second;
       refuse("a recursive query", "rewrite it without WITH RECURSIVE");
     }
-    case Kind::LOGICAL_LIMIT:
-      refuse("LIMIT without ORDER BY", "add an ORDER BY, so that it is clear which rows stay");
+    case Kind::LOGICAL_LIMIT: refuse("LIMIT without ORDER BY", "add an ORDER BY, so that it is clear which rows stay");
     case Kind::LOGICAL_DUMMY_SCAN:
     case Kind::LOGICAL_EXPRESSION_GET:
     case Kind::LOGICAL_EMPTY_RESULT:
@@ -137,7 +127,8 @@ uint32_t Translator::add(plan::Node node) {
   return static_cast<uint32_t>(nodes_.size() - 1);
 }
 
-uint32_t Translator::project(uint32_t input, std::vector<batch::Expression> expressions, std::vector<std::string> names) {
+uint32_t Translator::project(uint32_t input, std::vector<batch::Expression> expressions,
+                             std::vector<std::string> names) {
   const plan::Node& below = nodes_[input];
   plan::Node made;
   made.inputs = {input};
@@ -218,10 +209,12 @@ uint32_t Translator::without_hidden(uint32_t input) {
 uint32_t Translator::source(duckdb::LogicalGet& get, Needs needs) {
   auto* data = dynamic_cast<RelationBindData*>(get.bind_data.get());
   if (!data) {
-    refuse("the table function " + get.function.name, "read streams, tables and views; use unnest() in the SELECT list for lists");
+    refuse("the table function " + get.function.name,
+           "read streams, tables and views; use unnest() in the SELECT list for lists");
   }
   const RelationInfo& relation = data->relation;
-  if (relation.kind == RelationKind::kSystem) refuse("the system relation " + relation.name, "query it with SELECT when you want to know");
+  if (relation.kind == RelationKind::kSystem)
+    refuse("the system relation " + relation.name, "query it with SELECT when you want to know");
   plan::Node made;
   plan::Source source{relation.name, {}};
   const auto& ids = get.GetColumnIds();
@@ -243,7 +236,8 @@ uint32_t Translator::source(duckdb::LogicalGet& get, Needs needs) {
   }
   for (uint32_t key : relation.key) {
     for (uint32_t i = 0; i < source.columns.size(); ++i) {
-      if (source.columns[i].kind == plan::SourceColumnKind::kField && source.columns[i].field == key) made.key.push_back(i);
+      if (source.columns[i].kind == plan::SourceColumnKind::kField && source.columns[i].field == key)
+        made.key.push_back(i);
     }
   }
   if (made.key.size() != relation.key.size()) made.key.clear();
@@ -350,7 +344,8 @@ uint32_t Translator::top_n(duckdb::LogicalTopN& op) {
   size_t columns = visible(input);
   auto key = sort_key(op.orders);
   PreProjection pre(*this, input);
-  plan::TopN top{static_cast<int32_t>(pre.column(*key)), static_cast<int64_t>(op.limit), static_cast<int64_t>(op.offset)};
+  plan::TopN top{static_cast<int32_t>(pre.column(*key)), static_cast<int64_t>(op.limit),
+                 static_cast<int64_t>(op.offset)};
   uint32_t ready = pre.finish();
   plan::Node made = nodes_[ready];
   made.inputs = {ready};
@@ -361,12 +356,15 @@ uint32_t Translator::top_n(duckdb::LogicalTopN& op) {
 
 duckdb::unique_ptr<duckdb::Expression> Translator::sort_key(const duckdb::vector<duckdb::BoundOrderByNode>& orders) {
   duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> arguments;
-  auto constant = [](std::string text) { return duckdb::make_uniq<duckdb::BoundConstantExpression>(duckdb::Value(std::move(text))); };
+  auto constant = [](std::string text) {
+    return duckdb::make_uniq<duckdb::BoundConstantExpression>(duckdb::Value(std::move(text)));
+  };
   for (const auto& order : orders) {
     bool descending = order.type == duckdb::OrderType::DESCENDING;
     bool nulls_first = order.null_order == duckdb::OrderByNullType::NULLS_FIRST;
     arguments.push_back(order.expression->Copy());
-    arguments.push_back(constant(std::string(descending ? "DESC" : "ASC") + (nulls_first ? " NULLS FIRST" : " NULLS LAST")));
+    arguments.push_back(
+        constant(std::string(descending ? "DESC" : "ASC") + (nulls_first ? " NULLS FIRST" : " NULLS LAST")));
   }
   // A text key at the end keeps DuckDB from packing short keys into a BIGINT.
   arguments.push_back(constant(""));

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "duckdb.hpp"
-#include "duckdb/planner/expression.hpp"
 #include "duckdb/planner/bound_result_modifier.hpp"
+#include "duckdb/planner/expression.hpp"
 #include "duckdb/planner/logical_operator.hpp"
 #include "plan/plan.h"
 #include "sql/bind.h"
@@ -38,7 +38,7 @@ class LogicalSetOperation;
 class LogicalTopN;
 class LogicalUnnest;
 class LogicalWindow;
-}
+}  // namespace duckdb
 
 namespace millrace::sql {
 
@@ -51,7 +51,8 @@ struct Needs {
 /// Throws BindFailure: "a materialized view cannot keep <what> up to date".
 [[noreturn]] void refuse(const std::string& what, const std::string& hint);
 /// Calls `visit` on every column reference of the expression, itself included.
-void for_each_reference(duckdb::Expression& expression, const std::function<void(duckdb::BoundReferenceExpression&)>& visit);
+void for_each_reference(duckdb::Expression& expression,
+                        const std::function<void(duckdb::BoundReferenceExpression&)>& visit);
 
 batch::Expression copy_expression(const duckdb::Expression& expression);
 duckdb::unique_ptr<duckdb::Expression> reference(uint32_t column, const duckdb::LogicalType& type);
@@ -106,7 +107,8 @@ class Translator {
   uint32_t window_of_one_spec(std::vector<const duckdb::BoundWindowExpression*> calls, uint32_t input, size_t visible);
   plan::WindowCall window_call(const duckdb::BoundWindowExpression& window, PreProjection& columns);
 
-  /// Appends a node and gives it an id. `output` holds visible columns; hidden ones are added from the input by `carry`.
+  /// Appends a node and gives it an id. `output` holds visible columns; hidden ones are added from the input by
+  /// `carry`.
   uint32_t add(plan::Node node);
   /// Project of these expressions over `input`, hidden columns carried along.
   uint32_t project(uint32_t input, std::vector<batch::Expression> expressions, std::vector<std::string> names);

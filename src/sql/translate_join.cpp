@@ -25,13 +25,16 @@ plan::JoinType join_type(duckdb::JoinType type) {
 }
 
 bool is_key_comparison(duckdb::ExpressionType comparison) {
-  return comparison == duckdb::ExpressionType::COMPARE_EQUAL || comparison == duckdb::ExpressionType::COMPARE_NOT_DISTINCT_FROM;
+  return comparison == duckdb::ExpressionType::COMPARE_EQUAL ||
+         comparison == duckdb::ExpressionType::COMPARE_NOT_DISTINCT_FROM;
 }
 
 /// Reads only columns [first, end).
 bool reads_only(duckdb::Expression& expression, size_t first, size_t end) {
   bool all = true;
-  for_each_reference(expression, [&](duckdb::BoundReferenceExpression& column) { all &= column.index >= first && column.index < end; });
+  for_each_reference(expression, [&](duckdb::BoundReferenceExpression& column) {
+    all &= column.index >= first && column.index < end;
+  });
   return all;
 }
 
@@ -53,7 +56,8 @@ Translator::JoinParts Translator::parts_of(duckdb::LogicalComparisonJoin& op) {
   return parts;
 }
 
-/// DuckDB keeps the ON clause of an outer join whole when a part of it is no comparison of the two sides: take the equalities out.
+/// DuckDB keeps the ON clause of an outer join whole when a part of it is no comparison of the two sides: take the
+/// equalities out.
 Translator::JoinParts Translator::parts_of(duckdb::LogicalAnyJoin& op) {
   JoinParts parts;
   parts.type = join_type(op.join_type);
@@ -63,14 +67,16 @@ Translator::JoinParts Translator::parts_of(duckdb::LogicalAnyJoin& op) {
   pieces.push_back(op.condition->Copy());
   duckdb::LogicalFilter::SplitPredicates(pieces);
   for (auto& piece : pieces) {
-    if (piece->GetExpressionClass() == duckdb::ExpressionClass::BOUND_COMPARISON && is_key_comparison(piece->GetExpressionType())) {
+    if (piece->GetExpressionClass() == duckdb::ExpressionClass::BOUND_COMPARISON &&
+        is_key_comparison(piece->GetExpressionType())) {
       auto& comparison = piece->Cast<duckdb::BoundComparisonExpression>();
       bool straight = reads_only(*comparison.left, 0, left) && reads_only(*comparison.right, left, all);
       bool crossed = reads_only(*comparison.left, left, all) && reads_only(*comparison.right, 0, left);
       if (straight || crossed) {
         auto& right = straight ? comparison.right : comparison.left;
         for_each_reference(*right, [&](duckdb::BoundReferenceExpression& column) { column.index -= left; });
-        parts.conditions.push_back({std::move(straight ? comparison.left : comparison.right), std::move(right), piece->GetExpressionType()});
+        parts.conditions.push_back(
+            {std::move(straight ? comparison.left : comparison.right), std::move(right), piece->GetExpressionType()});
         continue;
       }
     }
@@ -113,7 +119,8 @@ uint32_t Translator::join(duckdb::LogicalJoin& op, JoinParts parts, Needs needs)
   // A residual reads all left columns, then all right ones; PreProjections may have widened the left.
   auto offset = static_cast<uint32_t>(nodes_[left].output.size());
   for (const Comparison& at : comparisons) {
-    duckdb::BoundComparisonExpression comparison(at.kind, reference(at.left, at.left_type), reference(offset + at.right, at.right_type));
+    duckdb::BoundComparisonExpression comparison(at.kind, reference(at.left, at.left_type),
+                                                 reference(offset + at.right, at.right_type));
     result.residual.push_back(copy_expression(comparison));
   }
   for (auto& residual : parts.residual) {
@@ -159,7 +166,8 @@ uint32_t Translator::add_join(plan::Join join, uint32_t left, uint32_t right) {
   bool hidden_last = join.right_output.empty();
   made.operation = std::move(join);
   uint32_t joined = add(std::move(made));
-  if ((has_order || has_watermark) && !hidden_last) return move_hidden_last(joined, left_visible, has_order, has_watermark);
+  if ((has_order || has_watermark) && !hidden_last)
+    return move_hidden_last(joined, left_visible, has_order, has_watermark);
   if (has_order) nodes_[joined].order_column = static_cast<int32_t>(left_visible);
   if (has_watermark) nodes_[joined].watermark_column = static_cast<int32_t>(left_visible + has_order);
   return joined;

@@ -68,7 +68,8 @@ const duckdb::BoundFunctionExpression* trace_bound(duckdb::LogicalOperator& op, 
     duckdb::BoundReferenceExpression below(expression.return_type, map.empty() ? column : map[column]);
     return trace_bound(*op.children[0], below);
   }
-  if (op.type == Kind::LOGICAL_UNNEST && column < op.children[0]->types.size()) return trace_bound(*op.children[0], expression);
+  if (op.type == Kind::LOGICAL_UNNEST && column < op.children[0]->types.size())
+    return trace_bound(*op.children[0], expression);
   return nullptr;
 }
 
@@ -93,20 +94,13 @@ plan::WindowKind window_kind(const duckdb::BoundWindowExpression& call) {
                      (call.end == WindowBoundary::CURRENT_ROW_RANGE || call.end == WindowBoundary::CURRENT_ROW_ROWS ||
                       call.end == WindowBoundary::UNBOUNDED_FOLLOWING);
   switch (call.GetExpressionType()) {
-    case ExpressionType::WINDOW_ROW_NUMBER:
-      return WindowKind::kRowNumber;
-    case ExpressionType::WINDOW_RANK:
-      return WindowKind::kRank;
-    case ExpressionType::WINDOW_RANK_DENSE:
-      return WindowKind::kDenseRank;
-    case ExpressionType::WINDOW_LEAD:
-      return constant(call.offset_expr) ? WindowKind::kLead : WindowKind::kGeneral;
-    case ExpressionType::WINDOW_LAG:
-      return constant(call.offset_expr) ? WindowKind::kLag : WindowKind::kGeneral;
-    case ExpressionType::WINDOW_FIRST_VALUE:
-      return whole_start ? WindowKind::kFirstValue : WindowKind::kGeneral;
-    default:
-      return WindowKind::kGeneral;
+    case ExpressionType::WINDOW_ROW_NUMBER: return WindowKind::kRowNumber;
+    case ExpressionType::WINDOW_RANK: return WindowKind::kRank;
+    case ExpressionType::WINDOW_RANK_DENSE: return WindowKind::kDenseRank;
+    case ExpressionType::WINDOW_LEAD: return constant(call.offset_expr) ? WindowKind::kLead : WindowKind::kGeneral;
+    case ExpressionType::WINDOW_LAG: return constant(call.offset_expr) ? WindowKind::kLag : WindowKind::kGeneral;
+    case ExpressionType::WINDOW_FIRST_VALUE: return whole_start ? WindowKind::kFirstValue : WindowKind::kGeneral;
+    default: return WindowKind::kGeneral;
   }
 }
 
@@ -117,14 +111,15 @@ bool peers_need_order(const duckdb::BoundWindowExpression& call) {
     case ExpressionType::WINDOW_RANK:
     case ExpressionType::WINDOW_RANK_DENSE:
     case ExpressionType::WINDOW_PERCENT_RANK:
-    case ExpressionType::WINDOW_CUME_DIST:
-      return false;
+    case ExpressionType::WINDOW_CUME_DIST: return false;
     case ExpressionType::WINDOW_AGGREGATE:
-      return call.start == duckdb::WindowBoundary::CURRENT_ROW_ROWS || call.start == duckdb::WindowBoundary::EXPR_PRECEDING_ROWS ||
-             call.start == duckdb::WindowBoundary::EXPR_FOLLOWING_ROWS || call.end == duckdb::WindowBoundary::CURRENT_ROW_ROWS ||
-             call.end == duckdb::WindowBoundary::EXPR_PRECEDING_ROWS || call.end == duckdb::WindowBoundary::EXPR_FOLLOWING_ROWS;
-    default:
-      return true;
+      return call.start == duckdb::WindowBoundary::CURRENT_ROW_ROWS ||
+             call.start == duckdb::WindowBoundary::EXPR_PRECEDING_ROWS ||
+             call.start == duckdb::WindowBoundary::EXPR_FOLLOWING_ROWS ||
+             call.end == duckdb::WindowBoundary::CURRENT_ROW_ROWS ||
+             call.end == duckdb::WindowBoundary::EXPR_PRECEDING_ROWS ||
+             call.end == duckdb::WindowBoundary::EXPR_FOLLOWING_ROWS;
+    default: return true;
   }
 }
 
@@ -149,7 +144,8 @@ std::optional<plan::WindowBound> Translator::window_bound(duckdb::LogicalAggrega
     if (!function) continue;
     plan::WindowBound bound;
     bound.group_index = i;
-    if (function->function.name == kWindowStartFunction) bound.end_offset = Duration{constant_micros(*function->children[1])};
+    if (function->function.name == kWindowStartFunction)
+      bound.end_offset = Duration{constant_micros(*function->children[1])};
     bound.allowed_lateness = options_.allowed_lateness;
     bound.emit_on_close = options_.emit_on_window_close;
     return bound;
@@ -213,7 +209,8 @@ uint32_t Translator::aggregate(duckdb::LogicalAggregate& op) {
   has_window_bound_ |= bound.has_value();
   uint32_t input = translate(*op.children[0], Needs{true, bound.has_value()});
   if (bound && nodes_[input].watermark_column < 0 && options_.emit_on_window_close) {
-    refuse("EMIT ON WINDOW CLOSE over a window whose rows carry no watermark", "apply tumble() to a stream, not to a view");
+    refuse("EMIT ON WINDOW CLOSE over a window whose rows carry no watermark",
+           "apply tumble() to a stream, not to a view");
   }
   PreProjection columns(*this, input);
   plan::Aggregate result;

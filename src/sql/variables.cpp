@@ -43,7 +43,8 @@ class Surroundings {
         if (c == '"') enter(Kind::kCode);
         return;
       case Kind::kDollarString:
-        if (c == '$' && at_ + 1 >= body_ + tag_.size() && text.substr(at_ + 1 - tag_.size(), tag_.size()) == tag_) enter(Kind::kCode);
+        if (c == '$' && at_ + 1 >= body_ + tag_.size() && text.substr(at_ + 1 - tag_.size(), tag_.size()) == tag_)
+          enter(Kind::kCode);
         return;
       case Kind::kLineComment:
         if (c == '\n') enter(Kind::kCode);
@@ -191,7 +192,8 @@ class Substitution {
       found.end = end + 1;
       return found;
     }
-    if (original_.substr(end, 2) != ":-") return bad_reference(at, end, "a variable is not closed: ${" + std::string(found.name));
+    if (original_.substr(end, 2) != ":-")
+      return bad_reference(at, end, "a variable is not closed: ${" + std::string(found.name));
     found.has_default = true;
     found.default_start = end + 2;
     size_t depth = 1;
@@ -199,16 +201,19 @@ class Substitution {
       if (original_[end] == '{') ++depth;
       if (original_[end] == '}' && --depth == 0) break;
     }
-    if (end >= original_.size()) return bad_reference(at, end, "a variable is not closed: ${" + std::string(found.name));
+    if (end >= original_.size())
+      return bad_reference(at, end, "a variable is not closed: ${" + std::string(found.name));
     found.default_end = end;
     found.end = end + 1;
     return found;
   }
 
   Result<std::string> value_of(const Reference& reference, int depth) {
-    if (depth > kDefaultDepthMax) return bad_reference(reference.start, reference.end, "variables are nested too deeply");
+    if (depth > kDefaultDepthMax)
+      return bad_reference(reference.start, reference.end, "variables are nested too deeply");
     std::string name(reference.name);
-    if (std::find(result_.names.begin(), result_.names.end(), name) == result_.names.end()) result_.names.push_back(name);
+    if (std::find(result_.names.begin(), result_.names.end(), name) == result_.names.end())
+      result_.names.push_back(name);
     auto set = variables_.find(reference.name);
     if (set != variables_.end() && (!reference.has_default || !set->second.empty())) return set->second;
     if (!reference.has_default) return not_set(reference);

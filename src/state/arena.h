@@ -1,5 +1,6 @@
-// Arena: the bytes of a table's entries. Blocks are named by a 32-bit number (units of 16 bytes), so that a hash slot is 8
-// bytes; freed blocks wait in a list of their size class, so that an update of about the same size allocates nothing.
+// Arena: the bytes of a table's entries. Blocks are named by a 32-bit number (units of 16 bytes), so that a hash slot
+// is 8 bytes; freed blocks wait in a list of their size class, so that an update of about the same size allocates
+// nothing.
 //
 // Owned by one table, used by its one thread. Blocks never move; at(block) is valid until free(block).
 #pragma once
@@ -39,9 +40,9 @@ class Arena {
 
  private:
   static constexpr uint32_t kUnitBytes = 16;
-  static constexpr uint32_t kUnitBits = 17;                  // units in a chunk: 2 MB, a huge page
+  static constexpr uint32_t kUnitBits = 17;  // units in a chunk: 2 MB, a huge page
   static constexpr uint32_t kChunkUnits = 1U << kUnitBits;
-  static constexpr uint32_t kExactClasses = 32;              // up to 512 bytes a class for each unit, then four a doubling
+  static constexpr uint32_t kExactClasses = 32;  // up to 512 bytes a class for each unit, then four a doubling
   static constexpr uint32_t kClasses = kExactClasses + 4 * 36;
 
   static uint32_t size_class(size_t bytes) {
@@ -63,9 +64,9 @@ class Arena {
     void operator()(char* memory) const { std::free(memory); }
   };
   std::vector<std::unique_ptr<char, Free>> chunks_;
-  std::vector<uint32_t> free_chunks_;                        // numbers of chunks given back
+  std::vector<uint32_t> free_chunks_;  // numbers of chunks given back
   std::array<std::vector<Block>, kClasses> free_;
-  uint32_t fill_chunk_ = 0;                                  // the chunk that small blocks are cut from
+  uint32_t fill_chunk_ = 0;  // the chunk that small blocks are cut from
   uint32_t fill_units_ = kChunkUnits;
   size_t used_bytes_ = 0;
   size_t memory_bytes_ = 0;

@@ -13,9 +13,9 @@ namespace {
 
 // A row's block: this header, then its bytes.
 struct Row {
-  int64_t count;      // 0: a tombstone, kept until the next checkpoint
+  int64_t count;  // 0: a tombstone, kept until the next checkpoint
   uint32_t length;
-  uint32_t dirty;     // 0, or 1 + its place in the dirty list
+  uint32_t dirty;  // 0, or 1 + its place in the dirty list
   uint32_t group;
   uint32_t place : 31;  // in its group's list
   uint32_t stored : 1;  // the last checkpoint holds it

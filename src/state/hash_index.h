@@ -1,5 +1,6 @@
-// HashIndex: 64-bit hash → number of an entry, by open addressing with linear probing. A slot is 8 bytes: the low 32 bits of
-// the hash (which also give the slot's place, so that growing reads no entry) and the number. The caller compares keys.
+// HashIndex: 64-bit hash → number of an entry, by open addressing with linear probing. A slot is 8 bytes: the low 32
+// bits of the hash (which also give the slot's place, so that growing reads no entry) and the number. The caller
+// compares keys.
 //
 // Owned by one table, used by its one thread. At most 2^31 entries.
 #pragma once

@@ -100,9 +100,8 @@ Status BlockStore::open() {
 Status BlockStore::check_version(const std::string& found) const {
   if (found == kFormatVersion) return {};
   return user_error(sqlstate::kNotSupported, "the operator state in " + directory_ + " has format version " + found)
-      .with_hint(
-          "this program reads version " + std::string(kFormatVersion) +
-          "; use the release that wrote the directory, or another directory (--data)");
+      .with_hint("this program reads version " + std::string(kFormatVersion) +
+                 "; use the release that wrote the directory, or another directory (--data)");
 }
 
 Status BlockStore::load(const std::string& key, std::string_view value) {

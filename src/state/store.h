@@ -1,7 +1,7 @@
-// Store: the durable side of operator state. A checkpoint writes the changed entries of every table as sorted blocks of up
-// to 2,048 entries, one run for each table and group of 16 virtual nodes, atomically and synced, together with a small note
-// of the caller's (the epoch and cuts it stands at). RocksDB holds them; under a single-threaded (simulated) Env, files.
-// docs/formats/state.md.
+// Store: the durable side of operator state. A checkpoint writes the changed entries of every table as sorted blocks of
+// up to 2,048 entries, one run for each table and group of 16 virtual nodes, atomically and synced, together with a
+// small note of the caller's (the epoch and cuts it stands at). RocksDB holds them; under a single-threaded (simulated)
+// Env, files. docs/formats/state.md.
 //
 // Owned by the engine; one thread at a time. After a failed write it must be opened again.
 #pragma once

@@ -1,8 +1,8 @@
 // Keyed operator state in memory, with what a checkpoint needs: what changed since the last one.
 //
-// Two shapes serve every operator. ValueTable: key → one value (aggregates, first rows). BagTable: key → a bag of rows, each
-// with a count (joins, windows, the general form). Keys, values and rows are byte strings (batch/row_codec.h). A table
-// belongs to one operator and one worker, which alone calls it; it holds the virtual nodes of that worker.
+// Two shapes serve every operator. ValueTable: key → one value (aggregates, first rows). BagTable: key → a bag of rows,
+// each with a count (joins, windows, the general form). Keys, values and rows are byte strings (batch/row_codec.h). A
+// table belongs to one operator and one worker, which alone calls it; it holds the virtual nodes of that worker.
 //
 // Layout in memory: open addressing on the 64-bit key hash, entries in one array, bytes in an arena with free lists by
 // size, so that a lookup costs two cache misses and an update of the same size costs no allocation.
@@ -21,8 +21,8 @@
 
 namespace millrace::state {
 
-/// An entry of a checkpoint or of a restore: (key hash, key, payload). A deleted one has no payload; a live one never has an
-/// empty one.
+/// An entry of a checkpoint or of a restore: (key hash, key, payload). A deleted one has no payload; a live one never
+/// has an empty one.
 struct Entry {
   uint64_t hash = 0;
   std::string_view key;
@@ -55,8 +55,8 @@ class ValueTable final : public Table {
   ValueTable();
   ~ValueTable() override;
 
-  /// The value, writable in place, or nullptr. Valid until its own key is put or erased, or clear_dirty(); other keys do not
-  /// disturb it. Call mark_dirty after writing.
+  /// The value, writable in place, or nullptr. Valid until its own key is put or erased, or clear_dirty(); other keys
+  /// do not disturb it. Call mark_dirty after writing.
   struct Slot {
     char* value = nullptr;
     uint32_t length = 0;
@@ -77,7 +77,8 @@ class ValueTable final : public Table {
   bool erase(uint64_t hash, std::string_view key);
   /// Visits all (hash, key, value); `visit` returns false to stop. Counts as rows read.
   void scan(const std::function<bool(uint64_t, std::string_view, std::string_view)>& visit);
-  /// Fetches the cache line of the hash slot of a coming find; a few rows later, prefetch_entry fetches the entry itself.
+  /// Fetches the cache line of the hash slot of a coming find; a few rows later, prefetch_entry fetches the entry
+  /// itself.
   void prefetch(uint64_t hash) const;
   void prefetch_entry(uint64_t hash) const;
 
@@ -94,8 +95,8 @@ class ValueTable final : public Table {
   std::unique_ptr<Rep> rep_;
 };
 
-/// key → bag of (row, count ≠ 0). A row's bytes may repeat with counts above 1; a count may pass through negative values
-/// within a step (a retraction that comes before its insertion) and is kept.
+/// key → bag of (row, count ≠ 0). A row's bytes may repeat with counts above 1; a count may pass through negative
+/// values within a step (a retraction that comes before its insertion) and is kept.
 class BagTable final : public Table {
  public:
   BagTable();

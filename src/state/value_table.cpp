@@ -13,14 +13,16 @@ struct Header {
   uint64_t hash;
   uint32_t key_length;
   uint32_t value_length;
-  uint32_t dirty;  // 0, or 1 + its place in the dirty list
-  uint16_t stored;  // the last checkpoint holds it, so taking it away needs a tombstone
+  uint32_t dirty;    // 0, or 1 + its place in the dirty list
+  uint16_t stored;   // the last checkpoint holds it, so taking it away needs a tombstone
   uint16_t deleted;  // a tombstone: absent for callers, kept until the next checkpoint
 };
 static_assert(sizeof(Header) == 24);
 
 size_t padded(size_t length) { return (length + 7) & ~size_t{7}; }
-size_t block_bytes(size_t key_length, size_t value_length) { return sizeof(Header) + padded(key_length) + value_length; }
+size_t block_bytes(size_t key_length, size_t value_length) {
+  return sizeof(Header) + padded(key_length) + value_length;
+}
 
 }  // namespace
 

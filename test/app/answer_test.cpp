@@ -15,12 +15,12 @@ Answer parsed(std::string_view json) {
   return answer.ok() ? *answer : Answer();
 }
 
-constexpr const char* kShop =
-    R"({"columns":["item","n","note"],"types":["VARCHAR","BIGINT","VARCHAR"],)"
-    R"("rows":[["lamp",9223372036854775807,null],["desk, oak",-1,""],["a \"b\"",3,"x\ny"]]})";
+constexpr const char* kShop = R"({"columns":["item","n","note"],"types":["VARCHAR","BIGINT","VARCHAR"],)"
+                              R"("rows":[["lamp",9223372036854775807,null],["desk, oak",-1,""],["a \"b\"",3,"x\ny"]]})";
 
 TEST(Answer, NumbersKeepTheirText) {
-  Answer answer = parsed(R"({"columns":["a","b"],"types":["BIGINT","DOUBLE"],"rows":[[9223372036854775807,1e-7],[-9223372036854775808,100000.0]]})");
+  Answer answer = parsed(
+      R"({"columns":["a","b"],"types":["BIGINT","DOUBLE"],"rows":[[9223372036854775807,1e-7],[-9223372036854775808,100000.0]]})");
   EXPECT_EQ(format_answer(answer, Format::kCsv, 0), "a,b\n9223372036854775807,1e-7\n-9223372036854775808,100000.0\n");
 }
 
@@ -30,14 +30,19 @@ TEST(Answer, CsvTellsNullFromEmptyText) {
 }
 
 TEST(Answer, JsonIsOneArrayOfObjects) {
-  EXPECT_EQ(format_answer(parsed(R"({"columns":["a","b"],"types":["INTEGER","INTEGER[]"],"rows":[[1,[2,3]],[null,[]]]})"), Format::kJson, 0),
-            "[{\"a\":1,\"b\":[2,3]},\n{\"a\":null,\"b\":[]}]\n");
-  EXPECT_EQ(format_answer(parsed(R"({"columns":[],"types":[],"rows":[],"message":"in sync"})"), Format::kTable, 0), "in sync\n");
+  EXPECT_EQ(
+      format_answer(parsed(R"({"columns":["a","b"],"types":["INTEGER","INTEGER[]"],"rows":[[1,[2,3]],[null,[]]]})"),
+                    Format::kJson, 0),
+      "[{\"a\":1,\"b\":[2,3]},\n{\"a\":null,\"b\":[]}]\n");
+  EXPECT_EQ(format_answer(parsed(R"({"columns":[],"types":[],"rows":[],"message":"in sync"})"), Format::kTable, 0),
+            "in sync\n");
 }
 
 TEST(Answer, NumbersStandAtTheRight) {
-  EXPECT_EQ(format_answer(parsed(R"({"columns":["item","n"],"types":["VARCHAR","BIGINT"],"rows":[["a",1],["bcd",1000]]})"), Format::kTable, 0),
-            " item |    n\n------+------\n a    |    1\n bcd  | 1000\n(2 rows)\n");
+  EXPECT_EQ(
+      format_answer(parsed(R"({"columns":["item","n"],"types":["VARCHAR","BIGINT"],"rows":[["a",1],["bcd",1000]]})"),
+                    Format::kTable, 0),
+      " item |    n\n------+------\n a    |    1\n bcd  | 1000\n(2 rows)\n");
 }
 
 TEST(Answer, ATableFitsTheTerminal) {
@@ -64,7 +69,8 @@ TEST(Answer, WidthsOfCharacters) {
 }
 
 TEST(Answer, RefusesWhatIsNoAnswer) {
-  for (const char* text : {"", "[]", "{\"columns\":[\"a\"],\"rows\":[[1,2]]}", "{\"columns\":[\"a\"", "{\"rows\":3}", "{a:1}"}) {
+  for (const char* text :
+       {"", "[]", "{\"columns\":[\"a\"],\"rows\":[[1,2]]}", "{\"columns\":[\"a\"", "{\"rows\":3}", "{a:1}"}) {
     EXPECT_FALSE(parse_answer(text).ok()) << text;
   }
 }
@@ -76,7 +82,8 @@ TEST(JsonText, CutsWithoutChanging) {
   EXPECT_EQ(json_unquoted(R"("A\nß")"), "A\nß");
   EXPECT_EQ(json_member(R"({"a:":1,"b":{"c":2}})", "b"), "{\"c\":2}");
   EXPECT_EQ(json_member("{}", "b"), std::nullopt);
-  for (const char* text : {"[1,]", "[,1]", "[1", "1]", "[1]2]", "[\"a]"}) EXPECT_FALSE(json_elements(text).ok()) << text;
+  for (const char* text : {"[1,]", "[,1]", "[1", "1]", "[1]2]", "[\"a]"})
+    EXPECT_FALSE(json_elements(text).ok()) << text;
 }
 
 }  // namespace

@@ -13,7 +13,8 @@
 namespace millrace::app {
 namespace {
 
-/// Answers one request after another with the given bytes; after an empty one it closes the connection and takes another.
+/// Answers one request after another with the given bytes; after an empty one it closes the connection and takes
+/// another.
 class ScriptedServer {
  public:
   explicit ScriptedServer(std::vector<std::string> answers) : answers_(std::move(answers)) {
@@ -69,12 +70,15 @@ class ScriptedServer {
 };
 
 std::string answer_of(int status, const std::string& body, const std::string& headers = {}) {
-  return "HTTP/1.1 " + std::to_string(status) + " X\r\n" + headers + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  return "HTTP/1.1 " + std::to_string(status) + " X\r\n" + headers + "Content-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + body;
 }
 
 TEST(HttpClient, KeepsTheConnection) {
-  ScriptedServer server({answer_of(200, "one"), answer_of(404, "two"),
-                         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: 1\r\n\r\n", answer_of(200, "")});
+  ScriptedServer server(
+      {answer_of(200, "one"), answer_of(404, "two"),
+       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: 1\r\n\r\n",
+       answer_of(200, "")});
   HttpClient client(server.env(), server.endpoint(), "secret");
   EXPECT_EQ(client.send({})->body, "one");
   auto second = client.send({"POST", "/x", {{"A", "b"}}, "hello", false});
@@ -99,8 +103,9 @@ TEST(HttpClient, AClosedConnectionIsOpenedAgainWhenThatIsSafe) {
 }
 
 TEST(HttpClient, RefusesWhatIsNotHttp) {
-  for (const char* text : {"nonsense\r\n\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-                           "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"}) {
+  for (const char* text :
+       {"nonsense\r\n\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"}) {
     ScriptedServer server({text, ""});
     HttpClient client(server.env(), server.endpoint());
     EXPECT_FALSE(client.send({"GET", "/", {}, {}, false}).ok()) << text;
@@ -116,7 +121,8 @@ TEST(HttpClient, Urls) {
 }
 
 TEST(Remote, ErrorsKeepTheirPlace) {
-  ScriptedServer server({answer_of(400, R"({"error":{"code":"42601","message":"no \"x\"","position":{"offset":7,"length":2},"hint":"try"}})")});
+  ScriptedServer server({answer_of(
+      400, R"({"error":{"code":"42601","message":"no \"x\"","position":{"offset":7,"length":2},"hint":"try"}})")});
   Remote remote(server.env(), server.endpoint(), {});
   auto answer = remote.execute("SELECT xx");
   ASSERT_FALSE(answer.ok());
@@ -128,8 +134,9 @@ TEST(Remote, ErrorsKeepTheirPlace) {
 }
 
 TEST(Remote, StreamsLines) {
-  ScriptedServer server({"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
-                         "5\r\n{\"a\":\r\n6\r\n1}\n\n{\"\r\n6\r\nb\":2}\n\r\n0\r\n\r\n"});
+  ScriptedServer server(
+      {"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+       "5\r\n{\"a\":\r\n6\r\n1}\n\n{\"\r\n6\r\nb\":2}\n\r\n0\r\n\r\n"});
   Remote remote(server.env(), server.endpoint(), {});
   std::string seen;
   auto answer = remote.execute("SUBSCRIBE TO x", [&](std::string_view line) -> Status {
@@ -143,7 +150,8 @@ TEST(Remote, StreamsLines) {
 TEST(Producer, SendsWholeLinesAndTriesAgain) {
   std::string slow = answer_of(503, R"({"error":{"code":"57P03","message":"slow down","position":null,"hint":null}})");
   ScriptedServer server({answer_of(200, R"({"accepted":2,"rejected":[]})"), slow,
-                         answer_of(200, R"({"accepted":1,"rejected":[{"line":2,"error":"bad"}]})"), answer_of(200, R"({"accepted":1})")});
+                         answer_of(200, R"({"accepted":1,"rejected":[{"line":2,"error":"bad"}]})"),
+                         answer_of(200, R"({"accepted":1})")});
   Remote remote(server.env(), server.endpoint(), {});
   ProducerOptions options;
   options.chunk_bytes = 8;

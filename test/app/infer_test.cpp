@@ -21,9 +21,10 @@ TEST(Infer, JsonTypes) {
       "\n"
       R"({"id":-3000000000,"order":"y","ts":"2025-01-02 10:00:00.5","day":"2025-02-01","w":2.5,"ok":false,"tags":[],"geo":{"lat":1}})"
       "\nbroken\n");
-  for (const char* part : {"-- From 2 records. 1 more", "  id BIGINT,", "  \"order\" VARCHAR,", "  ts TIMESTAMP,", "  day DATE,", "  w DOUBLE,",
-                           "  ok BOOLEAN,", "  tags VARCHAR[],", "  geo STRUCT(lat DOUBLE, lon BIGINT),", "  none VARCHAR  -- always NULL",
-                           "WATERMARK FOR ts", ") WITH (format = 'json');"}) {
+  for (const char* part :
+       {"-- From 2 records. 1 more", "  id BIGINT,", "  \"order\" VARCHAR,", "  ts TIMESTAMP,", "  day DATE,",
+        "  w DOUBLE,", "  ok BOOLEAN,", "  tags VARCHAR[],", "  geo STRUCT(lat DOUBLE, lon BIGINT),",
+        "  none VARCHAR  -- always NULL", "WATERMARK FOR ts", ") WITH (format = 'json');"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   }
 }
@@ -47,15 +48,18 @@ TEST(Infer, AJsonArrayMayBeCut) {
 TEST(Infer, Csv) {
   InferOptions options;
   options.load_path = "a/b.csv";
-  std::string text = inferred("\xef\xbb\xbfid;zip;amount;note;when\r\n1;00123;1.5;\"a;b\nc\";2025-01-01\r\n2;00456;;;2025-01-01 10:00:00\r\n", options);
-  for (const char* part : {"From 2 records", "  id BIGINT,", "  zip VARCHAR,", "  amount DOUBLE,", "  note VARCHAR,", "  \"when\" VARCHAR",
-                           "format = 'csv', delimiter = ';', load = 'a/b.csv'"}) {
+  std::string text = inferred(
+      "\xef\xbb\xbfid;zip;amount;note;when\r\n1;00123;1.5;\"a;b\nc\";2025-01-01\r\n2;00456;;;2025-01-01 10:00:00\r\n",
+      options);
+  for (const char* part : {"From 2 records", "  id BIGINT,", "  zip VARCHAR,", "  amount DOUBLE,", "  note VARCHAR,",
+                           "  \"when\" VARCHAR", "format = 'csv', delimiter = ';', load = 'a/b.csv'"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   }
 }
 
 TEST(Infer, RefusesWhatHoldsNothing) {
-  for (const char* sample : {"", " \n", "[1,2]", "{]", "\x1f\x8b\x08"}) EXPECT_EQ(inferred(sample).find("error: "), 0u) << sample;
+  for (const char* sample : {"", " \n", "[1,2]", "{]", "\x1f\x8b\x08"})
+    EXPECT_EQ(inferred(sample).find("error: "), 0u) << sample;
 }
 
 }  // namespace

@@ -80,9 +80,10 @@ TEST(TestFile, FindsWhatIsWrong) {
 
 TEST(TestFile, RefusesWhatItDoesNotUnderstand) {
   RealEnv env;
-  for (const char* text : {"", "text", "--- nonsense\n", "--- query\nSELECT 1\n", "--- expect\na\n", "--- query\nSELECT 1\n--- expect\n",
-                           "--- query\n--- expect\na\n", "--- case\n", "--- set x\n", "--- input\n", "--- pipeline nowhere.sql\n",
-                           "--- query\nSELECT 1\n--- expect xml\n1\n", "--- query\nSELECT 1\n--- expect\na\n--- case x\n"}) {
+  for (const char* text :
+       {"", "text", "--- nonsense\n", "--- query\nSELECT 1\n", "--- expect\na\n", "--- query\nSELECT 1\n--- expect\n",
+        "--- query\n--- expect\na\n", "--- case\n", "--- set x\n", "--- input\n", "--- pipeline nowhere.sql\n",
+        "--- query\nSELECT 1\n--- expect xml\n1\n", "--- query\nSELECT 1\n--- expect\na\n--- case x\n"}) {
     EXPECT_FALSE(parse_test_file(text, ".", env).ok()) << text;
   }
 }

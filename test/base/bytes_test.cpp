@@ -105,17 +105,10 @@ TEST(ByteReader, RandomBytesNeverReadPastTheEnd) {
     while (going && !reader.done()) {
       const size_t before = reader.remaining();
       switch (random.below(4)) {
-        case 0:
-          going = reader.varint().ok();
-          break;
-        case 1:
-          going = reader.zigzag().ok();
-          break;
-        case 2:
-          going = reader.string().ok();
-          break;
-        default:
-          going = reader.big<uint64_t>().ok();
+        case 0: going = reader.varint().ok(); break;
+        case 1: going = reader.zigzag().ok(); break;
+        case 2: going = reader.string().ok(); break;
+        default: going = reader.big<uint64_t>().ok();
       }
       ASSERT_LE(reader.remaining(), before);
     }

@@ -82,19 +82,13 @@ class RandomLife {
     const std::string directory = random_.below(2) == 0 ? "/a" : "/b";
     const std::string name = std::string(1, static_cast<char>('p' + random_.below(4)));
     switch (random_.below(8)) {
-      case 0:
-        return write(directory, name, true);
+      case 0: return write(directory, name, true);
       case 1:
       case 2:
-      case 3:
-        return write(directory, name, false);
-      case 4:
-        return rename(directory, name);
-      case 5:
-        return remove(directory, name);
-      default:
-        EXPECT_TRUE(files_.sync_directory(directory).ok());
-        model_.sync_directory(directory);
+      case 3: return write(directory, name, false);
+      case 4: return rename(directory, name);
+      case 5: return remove(directory, name);
+      default: EXPECT_TRUE(files_.sync_directory(directory).ok()); model_.sync_directory(directory);
     }
   }
 

@@ -234,16 +234,11 @@ std::string random_call(Place& place, uint64_t choice, uint64_t bits) {
       const auto read = files.read_all(path);
       return read.ok() ? *read : read.error().code;
     }
-    case 3:
-      return said(files.rename(path, name(bits >> 16)));
-    case 4:
-      return said(files.remove(path));
-    case 5:
-      return (bits >> 10) % 4 == 0 ? said(files.remove_recursively(path)) : "";
-    case 6:
-      return said(files.create_directories(path));
-    case 7:
-      return said(files.write_atomically(path, bytes));
+    case 3: return said(files.rename(path, name(bits >> 16)));
+    case 4: return said(files.remove(path));
+    case 5: return (bits >> 10) % 4 == 0 ? said(files.remove_recursively(path)) : "";
+    case 6: return said(files.create_directories(path));
+    case 7: return said(files.write_atomically(path, bytes));
     default: {
       const auto listed = files.list(path);
       if (!listed.ok()) return listed.error().code;

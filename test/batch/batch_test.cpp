@@ -33,7 +33,8 @@ Batch sample(size_t rows) {
 }
 
 TEST(StringRef, LiesAsDuckDbLaysStrings) {
-  for (const std::string& text : {std::string(), std::string("abc"), std::string(12, 'x'), std::string(13, 'y'), kLong}) {
+  for (const std::string& text :
+       {std::string(), std::string("abc"), std::string(12, 'x'), std::string(13, 'y'), kLong}) {
     StringRef ref(text);
     duckdb::string_t theirs(text.data(), static_cast<uint32_t>(text.size()));
     EXPECT_EQ(std::memcmp(&ref, &theirs, sizeof ref), 0) << text;
@@ -168,7 +169,8 @@ TEST(Batch, RetainedOwnersLiveAsLongAsAnyAlias) {
 }
 
 TEST(Batch, NestedColumnsAreWrittenAndReadInParts) {
-  std::vector<Type> types{*Type::parse("INTEGER[]"), *Type::parse("STRUCT(a INTEGER, s VARCHAR)"), *Type::parse("SMALLINT[2]")};
+  std::vector<Type> types{*Type::parse("INTEGER[]"), *Type::parse("STRUCT(a INTEGER, s VARCHAR)"),
+                          *Type::parse("SMALLINT[2]")};
   Batch batch(types);
   MutableColumn lists = batch.mutable_column(0);
   MutableColumn structs = batch.mutable_column(1);

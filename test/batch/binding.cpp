@@ -49,7 +49,8 @@ std::vector<std::shared_ptr<const duckdb::Expression>> list_of(duckdb::ClientCon
   std::vector<std::shared_ptr<const duckdb::Expression>> list;
   for (auto& expression : found->expressions) {
     use_table_positions(*expression, at->Cast<duckdb::LogicalGet>());
-    if (wanted == LogicalOperatorType::LOGICAL_WINDOW) expression->Cast<duckdb::BoundWindowExpression>().partitions.clear();
+    if (wanted == LogicalOperatorType::LOGICAL_WINDOW)
+      expression->Cast<duckdb::BoundWindowExpression>().partitions.clear();
     list.emplace_back(expression.release());
   }
   return list;
@@ -70,14 +71,16 @@ BindingDatabase::BindingDatabase(const std::string& columns) {
 std::vector<Expression> BindingDatabase::expressions(const std::string& list) {
   std::vector<Expression> result;
   session_->context().RunFunctionInTransaction([&] {
-    for (auto& bound : list_of(session_->context(), "SELECT " + list + " FROM t", LogicalOperatorType::LOGICAL_PROJECTION)) {
+    for (auto& bound :
+         list_of(session_->context(), "SELECT " + list + " FROM t", LogicalOperatorType::LOGICAL_PROJECTION)) {
       result.emplace_back(std::move(bound));
     }
   });
   return result;
 }
 
-std::vector<std::shared_ptr<const duckdb::Expression>> BindingDatabase::bound(const std::string& sql, FragmentKind kind) {
+std::vector<std::shared_ptr<const duckdb::Expression>> BindingDatabase::bound(const std::string& sql,
+                                                                              FragmentKind kind) {
   std::vector<std::shared_ptr<const duckdb::Expression>> result;
   session_->context().RunFunctionInTransaction([&] {
     result = list_of(session_->context(), sql,

@@ -7,8 +7,10 @@
 namespace millrace::batch {
 namespace {
 
-constexpr const char* kColumns = "x INTEGER, s VARCHAR, d DOUBLE, ts TIMESTAMP, l INTEGER[], st STRUCT(a INTEGER, b VARCHAR)";
-constexpr const char* kRows = R"(VALUES (1, 'Alpha beta 12', 1.5, TIMESTAMP '2025-03-04 05:06:07', [1, 2, 3], {'a': 1, 'b': 'one'}),
+constexpr const char* kColumns =
+    "x INTEGER, s VARCHAR, d DOUBLE, ts TIMESTAMP, l INTEGER[], st STRUCT(a INTEGER, b VARCHAR)";
+constexpr const char* kRows =
+    R"(VALUES (1, 'Alpha beta 12', 1.5, TIMESTAMP '2025-03-04 05:06:07', [1, 2, 3], {'a': 1, 'b': 'one'}),
   (-7, '2025-01-02', -0.25, TIMESTAMP '1969-12-31 23:59:59', [], {'a': NULL, 'b': 'a string beyond twelve bytes'}),
   (NULL, NULL, NULL, NULL, NULL, NULL), (40, '40', 1e9, TIMESTAMP '2024-02-29 00:00:00', [NULL, 5], {'a': 5, 'b': NULL}))";
 
@@ -45,21 +47,25 @@ TEST(ExpressionRunner, ProjectsAndTakesDiffsOver) {
   EXPECT_EQ(output.column(1).data_, input.column(1).data_);
 }
 
-/// Every output of a run still says the same after the runner ran again: results must not lie in its intermediate buffers.
+/// Every output of a run still says the same after the runner ran again: results must not lie in its intermediate
+/// buffers.
 TEST(ExpressionRunner, OutputsSurviveTheNextRun) {
   BindingDatabase database(kColumns);
   const char* list =
-      "{'p': x + 1, 'q': upper(s)}, [x + 1, x + 2], coalesce(x + 1, 0), (x + 1)::INTEGER, CASE WHEN x > 0 THEN s || '!' ELSE upper(s) END, "
-      "list_transform(l, e -> e + x), struct_extract({'p': x * 2}, 'p'), upper(s)::BLOB, map([coalesce(s, '-') || '?'], [x + 1]), "
-      "coalesce(substr(s || ' and more text', 1, 20), '-'), if(x > 0, st, {'a': x + 1, 'b': s || '-'}), ts + INTERVAL 1 DAY, x + 1 IS NULL";
+      "{'p': x + 1, 'q': upper(s)}, [x + 1, x + 2], coalesce(x + 1, 0), (x + 1)::INTEGER, CASE WHEN x > 0 THEN s || "
+      "'!' ELSE upper(s) END, "
+      "list_transform(l, e -> e + x), struct_extract({'p': x * 2}, 'p'), upper(s)::BLOB, map([coalesce(s, '-') || "
+      "'?'], [x + 1]), "
+      "coalesce(substr(s || ' and more text', 1, 20), '-'), if(x > 0, st, {'a': x + 1, 'b': s || '-'}), ts + INTERVAL "
+      "1 DAY, x + 1 IS NULL";
   ExpressionRunner runner(database.session(), database.expressions(list));
   std::vector<RowError> errors;
   std::vector<Batch> outputs;
   std::vector<std::vector<std::string>> texts;
   for (int i = 0; i < 4; ++i) {
     Batch input = std::move(database.rows("SELECT x + " + std::to_string(i * 1000) + ", s || ' " + std::to_string(i) +
-                                          "', d, ts + INTERVAL 1 YEAR * " + std::to_string(i) + ", l || [" + std::to_string(i) +
-                                          "], st FROM (" + kRows + ") v(x, s, d, ts, l, st)")[0]);
+                                          "', d, ts + INTERVAL 1 YEAR * " + std::to_string(i) + ", l || [" +
+                                          std::to_string(i) + "], st FROM (" + kRows + ") v(x, s, d, ts, l, st)")[0]);
     outputs.push_back(runner.project(input, errors));
     texts.emplace_back();
     for (size_t row = 0; row < outputs.back().rows(); ++row) texts.back().push_back(outputs.back().row_text(row));
@@ -73,8 +79,9 @@ TEST(ExpressionRunner, OutputsSurviveTheNextRun) {
 
 TEST(ExpressionRunner, RowsThatThrowAreFoundAndLeftOut) {
   BindingDatabase database("s VARCHAR, x INTEGER");
-  Batch input = std::move(database.rows("SELECT CASE WHEN i IN (3, 700, 701, 1999) THEN 'no number ' || i ELSE i::VARCHAR END, i "
-                                        "FROM range(2000) r(i)")[0]);
+  Batch input =
+      std::move(database.rows("SELECT CASE WHEN i IN (3, 700, 701, 1999) THEN 'no number ' || i ELSE i::VARCHAR END, i "
+                              "FROM range(2000) r(i)")[0]);
   std::vector<int64_t> diffs(2000, 1);
   diffs[4] = -5;
   input.set_diffs(diffs);
@@ -121,7 +128,8 @@ TEST(ExpressionRunner, FiltersInOrder) {
 
 TEST(ExpressionRunner, FilterShapes) {
   BindingDatabase database("x INTEGER, b BOOLEAN");
-  std::vector<Batch> input = database.rows("SELECT i, CASE WHEN i % 3 = 0 THEN NULL ELSE i % 2 = 0 END FROM range(2048) r(i)");
+  std::vector<Batch> input =
+      database.rows("SELECT i, CASE WHEN i % 3 = 0 THEN NULL ELSE i % 2 = 0 END FROM range(2048) r(i)");
   std::vector<RowError> errors;
   auto passing = [&](const std::string& predicates) {
     return ExpressionRunner(database.session(), database.expressions(predicates)).filter(input[0], errors).rows();
@@ -191,27 +199,43 @@ TEST_P(StoredExpression, ComesBackAndDoesTheSame) {
 
 INSTANTIATE_TEST_SUITE_P(
     Shapes, StoredExpression,
-    testing::Values("x, s, l, st", "x + 1, -d, x * 2 - 3, x // 2, x % 3, x / 2", "try_cast(s AS DATE), try_cast(s AS INTEGER)",
-                    "CASE WHEN x > 0 THEN 'p' WHEN x < 0 THEN 'n' ELSE s END, coalesce(x, 0), nullif(x, 1), x IS NULL",
-                    "s LIKE 'A%', s ILIKE '%BETA%', s NOT LIKE '_', s SIMILAR TO '.*2', s GLOB '2*'",
-                    "regexp_matches(s, '[0-9]+'), regexp_extract(s, '([a-z]+) ([0-9]+)', 2), regexp_replace(s, '[aeiou]', '*', 'g')",
-                    "regexp_extract(s, '(\\d+)-(\\d+)', ['y', 'm']), regexp_extract_all(s, '[a-z]+'), regexp_split_to_array(s, ' ')",
-                    "strftime(ts, '%Y-%m-%d %H'), try_strptime(s, '%Y-%m-%d'), try_strptime(s, ['%d.%m.%Y', '%Y-%m-%d'])",
-                    "date_trunc('hour', ts), date_part('dow', ts), extract(epoch FROM ts), ts + INTERVAL 5 MINUTE, date_diff('day', ts, TIMESTAMP '2025-01-01')",
-                    "list_transform(l, e -> e * 2 + x), list_filter(l, e -> e > 1), list_reduce([1, 2, x], (a, b) -> a + b)",
-                    "list_transform(l, (e, i) -> e + i), [e + 1 FOR e IN l IF e > 1], list_transform([l, l], m -> list_transform(m, e -> e + len(m)))",
-                    "l[1], l[-1], l[1:2], len(l), list_contains(l, 5), list_sort(l, 'DESC'), list_aggregate(l, 'sum'), list_distinct(l)",
-                    "st.a, st.b, struct_pack(x := x, y := s), {'p': l, 'q': {'r': d}}, row(x, s)", "map(['k'], [x]), map {'a': x}['a'], [x, 1]",
-                    "s || '-' || x, concat(s, x, d), concat_ws(',', s, x), format('{} {}', s, x), printf('%d', x), split_part(s, ' ', 2)",
-                    "substr(s, 2, 3), trim(s), lpad(s, 20, '*'), upper(s), length(s), replace(s, 'a', 'b'), strpos(s, 'b'), hash(s), md5(s)",
-                    "x::DOUBLE, d::DECIMAL(12,3), x::VARCHAR, ts::DATE, x::HUGEINT * 5, CAST(d AS BIGINT), l::BIGINT[], st::STRUCT(a BIGINT, b VARCHAR)",
-                    "'{\"a\": [1, {\"b\": 2}]}'::JSON -> '$.a[1].b', json_extract_string(concat('{\"k\":', x, '}'), '$.k'), to_json(st)",
-                    "x IN (1, 2, 40), s IN ('40', 'b'), x NOT IN (1), x BETWEEN 0 AND 10, x IS DISTINCT FROM 1, NOT (x > 1 AND d < 5 OR s IS NULL)",
-                    "round(d, 1), floor(d), abs(x), greatest(x, 3), least(d, 1), pow(d, 2), ln(abs(d) + 1), sign(x), d::DECIMAL(18,2) * 3",
-                    "epoch_ms(ts), to_timestamp(d), make_timestamp(0), time_bucket(INTERVAL 1 HOUR, ts), age(ts, TIMESTAMP '2020-01-01'), to_days(x), to_minutes(x)",
-                    "ts AT TIME ZONE 'UTC', (ts AT TIME ZONE 'Europe/Berlin')::VARCHAR, date_trunc('day', ts::TIMESTAMPTZ)",
-                    "x::VARCHAR::ENUM('1', '40', '-7'), encode(s), x::BIT, 'a string constant beyond twelve bytes', NULL, INTERVAL 3 MONTH, 1.25::DECIMAL(5,2)",
-                    "if(x > 0, {'a': x}, NULL), try(x // 0), error(NULL), current_setting('TimeZone'), typeof(x), alias(x), unicode(s)"));
+    testing::Values(
+        "x, s, l, st", "x + 1, -d, x * 2 - 3, x // 2, x % 3, x / 2", "try_cast(s AS DATE), try_cast(s AS INTEGER)",
+        "CASE WHEN x > 0 THEN 'p' WHEN x < 0 THEN 'n' ELSE s END, coalesce(x, 0), nullif(x, 1), x IS NULL",
+        "s LIKE 'A%', s ILIKE '%BETA%', s NOT LIKE '_', s SIMILAR TO '.*2', s GLOB '2*'",
+        "regexp_matches(s, '[0-9]+'), regexp_extract(s, '([a-z]+) ([0-9]+)', 2), regexp_replace(s, '[aeiou]', '*', "
+        "'g')",
+        "regexp_extract(s, '(\\d+)-(\\d+)', ['y', 'm']), regexp_extract_all(s, '[a-z]+'), regexp_split_to_array(s, ' "
+        "')",
+        "strftime(ts, '%Y-%m-%d %H'), try_strptime(s, '%Y-%m-%d'), try_strptime(s, ['%d.%m.%Y', '%Y-%m-%d'])",
+        "date_trunc('hour', ts), date_part('dow', ts), extract(epoch FROM ts), ts + INTERVAL 5 MINUTE, "
+        "date_diff('day', ts, TIMESTAMP '2025-01-01')",
+        "list_transform(l, e -> e * 2 + x), list_filter(l, e -> e > 1), list_reduce([1, 2, x], (a, b) -> a + b)",
+        "list_transform(l, (e, i) -> e + i), [e + 1 FOR e IN l IF e > 1], list_transform([l, l], m -> "
+        "list_transform(m, e -> e + len(m)))",
+        "l[1], l[-1], l[1:2], len(l), list_contains(l, 5), list_sort(l, 'DESC'), list_aggregate(l, 'sum'), "
+        "list_distinct(l)",
+        "st.a, st.b, struct_pack(x := x, y := s), {'p': l, 'q': {'r': d}}, row(x, s)",
+        "map(['k'], [x]), map {'a': x}['a'], [x, 1]",
+        "s || '-' || x, concat(s, x, d), concat_ws(',', s, x), format('{} {}', s, x), printf('%d', x), split_part(s, ' "
+        "', 2)",
+        "substr(s, 2, 3), trim(s), lpad(s, 20, '*'), upper(s), length(s), replace(s, 'a', 'b'), strpos(s, 'b'), "
+        "hash(s), md5(s)",
+        "x::DOUBLE, d::DECIMAL(12,3), x::VARCHAR, ts::DATE, x::HUGEINT * 5, CAST(d AS BIGINT), l::BIGINT[], "
+        "st::STRUCT(a BIGINT, b VARCHAR)",
+        "'{\"a\": [1, {\"b\": 2}]}'::JSON -> '$.a[1].b', json_extract_string(concat('{\"k\":', x, '}'), '$.k'), "
+        "to_json(st)",
+        "x IN (1, 2, 40), s IN ('40', 'b'), x NOT IN (1), x BETWEEN 0 AND 10, x IS DISTINCT FROM 1, NOT (x > 1 AND d < "
+        "5 OR s IS NULL)",
+        "round(d, 1), floor(d), abs(x), greatest(x, 3), least(d, 1), pow(d, 2), ln(abs(d) + 1), sign(x), "
+        "d::DECIMAL(18,2) * 3",
+        "epoch_ms(ts), to_timestamp(d), make_timestamp(0), time_bucket(INTERVAL 1 HOUR, ts), age(ts, TIMESTAMP "
+        "'2020-01-01'), to_days(x), to_minutes(x)",
+        "ts AT TIME ZONE 'UTC', (ts AT TIME ZONE 'Europe/Berlin')::VARCHAR, date_trunc('day', ts::TIMESTAMPTZ)",
+        "x::VARCHAR::ENUM('1', '40', '-7'), encode(s), x::BIT, 'a string constant beyond twelve bytes', NULL, INTERVAL "
+        "3 MONTH, 1.25::DECIMAL(5,2)",
+        "if(x > 0, {'a': x}, NULL), try(x // 0), error(NULL), current_setting('TimeZone'), typeof(x), alias(x), "
+        "unicode(s)"));
 
 TEST(Expression, CorruptBytesAreRefused) {
   BindingDatabase database(kColumns);

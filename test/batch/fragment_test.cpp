@@ -12,7 +12,8 @@ namespace {
 constexpr const char* kColumns = "g BIGINT, x INTEGER, y INTEGER, s VARCHAR, d DOUBLE, ok BOOLEAN, ts TIMESTAMP";
 
 /// 3,000 rows in 100 groups, with NULLs in every column but the group and no two rows of a group with equal y.
-constexpr const char* kRows = R"(SELECT i % 100, CASE WHEN i % 7 = 0 THEN NULL ELSE (i * 37) % 11 END, (i * 7919) % 100003,
+constexpr const char* kRows =
+    R"(SELECT i % 100, CASE WHEN i % 7 = 0 THEN NULL ELSE (i * 37) % 11 END, (i * 7919) % 100003,
   CASE WHEN i % 5 = 0 THEN NULL ELSE 'a string that is long ' || (i % 13) END, CASE WHEN i % 11 = 0 THEN NULL ELSE i / 8.0 END,
   CASE WHEN i % 3 = 0 THEN NULL ELSE i % 2 = 0 END, TIMESTAMP '2025-01-01' + INTERVAL 1 MINUTE * i FROM range(3000) r(i))";
 
@@ -52,13 +53,15 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values("sum(x), count(*), count(x), min(s), max(d), avg(x)", "sum(DISTINCT x), count(DISTINCT s)",
                     "sum(x) FILTER (WHERE ok), count(*) FILTER (WHERE y > 50000)",
                     "count(DISTINCT x) FILTER (WHERE ok), sum(DISTINCT x)", "string_agg(s, ',' ORDER BY y)",
-                    "list(x ORDER BY y DESC)", "count(DISTINCT x + y % 5)", "string_agg(DISTINCT s, ';' ORDER BY s DESC)",
+                    "list(x ORDER BY y DESC)", "count(DISTINCT x + y % 5)",
+                    "string_agg(DISTINCT s, ';' ORDER BY s DESC)",
                     "list(x ORDER BY ok NULLS FIRST, y) FILTER (WHERE x > 3)", "quantile_cont(d, 0.3), median(x)",
                     "quantile_disc(y, [0.1, 0.9])", "arg_max(s, y), arg_min(x, y)", "arg_max(y, y, 3)", "mode(x % 2)",
-                    "stddev(d), var_pop(d), corr(d, y)", "bool_and(ok), bool_or(ok)", "first(s ORDER BY y), last(s ORDER BY y)",
-                    "histogram(x)", "max(y, 2), min(s, 2)", "bit_xor(y), product(x)", "sum(x + 1), sum(x * y)",
-                    "list({'a': x, 'b': s} ORDER BY y)", "max(ts)", "any_value(g), array_agg(s ORDER BY y)",
-                    "sum(CASE WHEN s LIKE '%1' THEN x END)", "string_agg(strftime(ts, '%H:%M'), ' ' ORDER BY y)"));
+                    "stddev(d), var_pop(d), corr(d, y)", "bool_and(ok), bool_or(ok)",
+                    "first(s ORDER BY y), last(s ORDER BY y)", "histogram(x)", "max(y, 2), min(s, 2)",
+                    "bit_xor(y), product(x)", "sum(x + 1), sum(x * y)", "list({'a': x, 'b': s} ORDER BY y)", "max(ts)",
+                    "any_value(g), array_agg(s ORDER BY y)", "sum(CASE WHEN s LIKE '%1' THEN x END)",
+                    "string_agg(strftime(ts, '%H:%M'), ' ' ORDER BY y)"));
 
 class WindowFragment : public testing::TestWithParam<std::pair<const char*, const char*>> {};
 
@@ -82,7 +85,8 @@ INSTANTIATE_TEST_SUITE_P(
                     std::pair("nth_value(s, 3)", "ORDER BY y ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING"),
                     std::pair("sum(x)", "ORDER BY y ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING"),
                     std::pair("avg(x)", "ORDER BY y RANGE BETWEEN 5000 PRECEDING AND CURRENT ROW"),
-                    std::pair("count(*)", "ORDER BY ts RANGE BETWEEN INTERVAL 3 HOUR PRECEDING AND INTERVAL 1 HOUR FOLLOWING"),
+                    std::pair("count(*)",
+                              "ORDER BY ts RANGE BETWEEN INTERVAL 3 HOUR PRECEDING AND INTERVAL 1 HOUR FOLLOWING"),
                     std::pair("max(d)", "ORDER BY y ROWS BETWEEN 3 PRECEDING AND 3 FOLLOWING EXCLUDE CURRENT ROW"),
                     std::pair("sum(x)", "ORDER BY x GROUPS BETWEEN 1 PRECEDING AND 1 FOLLOWING EXCLUDE TIES"),
                     std::pair("sum(x) FILTER (WHERE ok)", "ORDER BY y"), std::pair("count(DISTINCT x)", "ORDER BY y"),
@@ -93,10 +97,12 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(Fragment, SeveralWindowsKeepTheirColumns) {
   BindingDatabase database(kColumns);
   Fragment fragment = database.window(
-      "sum(x) OVER (ORDER BY y), row_number() OVER (ORDER BY y DESC), lag(s) OVER (ORDER BY ts), sum(x) OVER (ORDER BY y)");
-  expect_as_query(database, fragment,
-                  "SELECT *, sum(x) OVER (PARTITION BY g ORDER BY y), row_number() OVER (PARTITION BY g ORDER BY y DESC), "
-                  "lag(s) OVER (PARTITION BY g ORDER BY ts), sum(x) OVER (PARTITION BY g ORDER BY y) FROM t");
+      "sum(x) OVER (ORDER BY y), row_number() OVER (ORDER BY y DESC), lag(s) OVER (ORDER BY ts), sum(x) OVER (ORDER BY "
+      "y)");
+  expect_as_query(
+      database, fragment,
+      "SELECT *, sum(x) OVER (PARTITION BY g ORDER BY y), row_number() OVER (PARTITION BY g ORDER BY y DESC), "
+      "lag(s) OVER (PARTITION BY g ORDER BY ts), sum(x) OVER (PARTITION BY g ORDER BY y) FROM t");
 }
 
 TEST(Fragment, AnOverflowIsAnErrorAndTheSessionGoesOn) {

@@ -40,11 +40,20 @@ TEST_F(Instance, IsSetAsItShouldBe) {
 }
 
 TEST_F(Instance, ReachesNothingOutside) {
-  const char* attempts[] = {"SELECT * FROM read_csv('/etc/passwd')", "SELECT * FROM read_text('/etc/passwd')", "FROM '/etc/passwd'",
-                            "SELECT * FROM glob('/etc/*')", "COPY (SELECT 1) TO 'millrace_must_not_exist.csv'",
-                            "ATTACH 'millrace_must_not_exist.db'", "INSTALL httpfs", "LOAD httpfs", "SET threads = 4",
-                            "SET TimeZone = 'Europe/Berlin'", "SET enable_external_access = true",
-                            "RESET disabled_optimizers", "SELECT getenv('HOME')", "EXPORT DATABASE 'millrace_must_not_exist'",
+  const char* attempts[] = {"SELECT * FROM read_csv('/etc/passwd')",
+                            "SELECT * FROM read_text('/etc/passwd')",
+                            "FROM '/etc/passwd'",
+                            "SELECT * FROM glob('/etc/*')",
+                            "COPY (SELECT 1) TO 'millrace_must_not_exist.csv'",
+                            "ATTACH 'millrace_must_not_exist.db'",
+                            "INSTALL httpfs",
+                            "LOAD httpfs",
+                            "SET threads = 4",
+                            "SET TimeZone = 'Europe/Berlin'",
+                            "SET enable_external_access = true",
+                            "RESET disabled_optimizers",
+                            "SELECT getenv('HOME')",
+                            "EXPORT DATABASE 'millrace_must_not_exist'",
                             "CREATE SECRET s (TYPE s3)"};
   for (const char* attempt : attempts) EXPECT_TRUE(refused(attempt)) << attempt;
 }
@@ -64,9 +73,8 @@ TEST_F(Instance, MemoryIsBounded) {
 }
 
 TEST(SqlInstance, RegistersBeforeTheLock) {
-  auto opened = SqlInstance::open({}, [](duckdb::Connection& connection) {
-    connection.Query("CREATE MACRO twice(x) AS x * 2");
-  });
+  auto opened =
+      SqlInstance::open({}, [](duckdb::Connection& connection) { connection.Query("CREATE MACRO twice(x) AS x * 2"); });
   ASSERT_TRUE(opened.ok());
   Session session(**opened);
   EXPECT_EQ(session.connection().Query("SELECT twice(21)")->GetValue(0, 0).ToString(), "42");

@@ -23,9 +23,11 @@ using Generator = std::mt19937_64;
 size_t pick(Generator& random, size_t count) { return random() % count; }
 
 Type random_type(Generator& random, int depth) {
-  static const char* kScalars[] = {"BOOLEAN", "TINYINT", "USMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE",
-                                   "DECIMAL(9,2)", "DECIMAL(30,4)", "VARCHAR", "BLOB", "UUID", "DATE", "TIMESTAMP", "INTERVAL",
-                                   "ENUM('red', 'green', 'blue')", "BIT", "TIME", "UBIGINT", "TIMESTAMP_NS"};
+  static const char* kScalars[] = {
+      "BOOLEAN",  "TINYINT", "USMALLINT", "INTEGER",      "BIGINT",        "HUGEINT",
+      "UHUGEINT", "FLOAT",   "DOUBLE",    "DECIMAL(9,2)", "DECIMAL(30,4)", "VARCHAR",
+      "BLOB",     "UUID",    "DATE",      "TIMESTAMP",    "INTERVAL",      "ENUM('red', 'green', 'blue')",
+      "BIT",      "TIME",    "UBIGINT",   "TIMESTAMP_NS"};
   if (depth == 0 || pick(random, 3) != 0) return *Type::parse(kScalars[pick(random, std::size(kScalars))]);
   std::string inner = random_type(random, depth - 1).name();
   switch (pick(random, 4)) {
@@ -59,8 +61,9 @@ Value random_double(Generator& random) {
 Value random_interval(Generator& random) {
   constexpr int64_t kDay = 86400000000;
   constexpr int32_t kMost = std::numeric_limits<int32_t>::max();
-  return Value::INTERVAL(from<int32_t>(random, {0, 1, -1, 12, kMost}), from<int32_t>(random, {0, 30, 29, -30, 60, kMost}),
-                         from<int64_t>(random, {0, kDay, -kDay, 30 * kDay, kDay - 1, std::numeric_limits<int64_t>::max()}));
+  return Value::INTERVAL(
+      from<int32_t>(random, {0, 1, -1, 12, kMost}), from<int32_t>(random, {0, 30, 29, -30, 60, kMost}),
+      from<int64_t>(random, {0, kDay, -kDay, 30 * kDay, kDay - 1, std::numeric_limits<int64_t>::max()}));
 }
 
 /// Few different values, so that equal ones meet; the odd ones among them.
@@ -75,15 +78,20 @@ Value random_value(Generator& random, const duckdb::LogicalType& type, bool may_
     case Id::INTERVAL: return random_interval(random);
     case Id::ENUM: return Value::ENUM(pick(random, 3), type);
     case Id::BIT: return Value::BIT(from<std::string>(random, {"0", "1", "01", "101010101"}));
-    case Id::UUID: return Value(from<std::string>(random, {"00000000-0000-0000-0000-000000000001",
-                                                           "ffffffff-ffff-ffff-ffff-ffffffffffff"})).DefaultCastAs(type);
+    case Id::UUID:
+      return Value(from<std::string>(random,
+                                     {"00000000-0000-0000-0000-000000000001", "ffffffff-ffff-ffff-ffff-ffffffffffff"}))
+          .DefaultCastAs(type);
     case Id::DATE: return Value::DATE(duckdb::date_t(static_cast<int32_t>(pick(random, 3)) * 10000 - 5000));
     case Id::TIME: return Value::TIME(duckdb::dtime_t(static_cast<int64_t>(pick(random, 3)) * 1000));
-    case Id::TIMESTAMP: return Value::TIMESTAMP(duckdb::timestamp_t(static_cast<int64_t>(pick(random, 3)) * 1000000007 - 9));
-    case Id::TIMESTAMP_NS: return Value::TIMESTAMPNS(duckdb::timestamp_ns_t(static_cast<int64_t>(pick(random, 3)) * 1000000007));
+    case Id::TIMESTAMP:
+      return Value::TIMESTAMP(duckdb::timestamp_t(static_cast<int64_t>(pick(random, 3)) * 1000000007 - 9));
+    case Id::TIMESTAMP_NS:
+      return Value::TIMESTAMPNS(duckdb::timestamp_ns_t(static_cast<int64_t>(pick(random, 3)) * 1000000007));
     case Id::LIST: {
       duckdb::vector<Value> values;
-      for (size_t i = pick(random, 4); i > 0; --i) values.push_back(random_value(random, duckdb::ListType::GetChildType(type)));
+      for (size_t i = pick(random, 4); i > 0; --i)
+        values.push_back(random_value(random, duckdb::ListType::GetChildType(type)));
       return Value::LIST(duckdb::ListType::GetChildType(type), values);
     }
     case Id::ARRAY: {
@@ -93,7 +101,8 @@ Value random_value(Generator& random, const duckdb::LogicalType& type, bool may_
     }
     case Id::STRUCT: {
       duckdb::child_list_t<Value> fields;
-      for (const auto& [name, field] : duckdb::StructType::GetChildTypes(type)) fields.emplace_back(name, random_value(random, field));
+      for (const auto& [name, field] : duckdb::StructType::GetChildTypes(type))
+        fields.emplace_back(name, random_value(random, field));
       return Value::STRUCT(fields);
     }
     case Id::MAP: {
@@ -105,7 +114,9 @@ Value random_value(Generator& random, const duckdb::LogicalType& type, bool may_
       }
       return Value::MAP(duckdb::MapType::KeyType(type), duckdb::MapType::ValueType(type), keys, values);
     }
-    default: return Value::BIGINT(static_cast<int64_t>(pick(random, 4)) % 2 + (pick(random, 3) == 0 ? 0 : 1)).DefaultCastAs(type);
+    default:
+      return Value::BIGINT(static_cast<int64_t>(pick(random, 4)) % 2 + (pick(random, 3) == 0 ? 0 : 1))
+          .DefaultCastAs(type);
   }
 }
 
@@ -133,8 +144,7 @@ std::vector<bool> duckdb_equal(Session& session, const Batch& left, const Batch&
   for (size_t i = 0; i < left.columns(); ++i) {
     const auto& type = left.type(i).duckdb_type();
     comparisons.emplace_back(std::make_shared<const duckdb::BoundComparisonExpression>(
-        duckdb::ExpressionType::COMPARE_NOT_DISTINCT_FROM,
-        duckdb::make_uniq<duckdb::BoundReferenceExpression>(type, i),
+        duckdb::ExpressionType::COMPARE_NOT_DISTINCT_FROM, duckdb::make_uniq<duckdb::BoundReferenceExpression>(type, i),
         duckdb::make_uniq<duckdb::BoundReferenceExpression>(type, left.columns() + i)));
   }
   ExpressionRunner runner(session, std::move(comparisons));
@@ -149,7 +159,8 @@ std::vector<bool> duckdb_equal(Session& session, const Batch& left, const Batch&
   return equal;
 }
 
-void expect_round_trip(const Batch& batch, const RowCodec& codec, const RowBuffer& buffer, bool exactly, Session& session) {
+void expect_round_trip(const Batch& batch, const RowCodec& codec, const RowBuffer& buffer, bool exactly,
+                       Session& session) {
   Batch decoded(batch.types());
   std::vector<std::string_view> rows;
   for (size_t row = 0; row < batch.rows(); ++row) rows.push_back(buffer.row(row));
@@ -191,7 +202,8 @@ TEST(RowCodec, RandomRowsComeBackAndEqualBytesMeanEqualRows) {
     ASSERT_EQ(left_key.rows(), left.rows());
     std::vector<bool> equal = duckdb_equal(database.session(), left, right);
     for (size_t row = 0; row < left.rows(); ++row) {
-      ASSERT_EQ(left_key.row(row) == right_key.row(row), equal[row]) << left.row_text(row) << " and " << right.row_text(row);
+      ASSERT_EQ(left_key.row(row) == right_key.row(row), equal[row])
+          << left.row_text(row) << " and " << right.row_text(row);
       ASSERT_EQ(left_key.hash(row), hash_bytes(left_key.row(row)));
       equal_pairs += equal[row];
     }
@@ -202,7 +214,8 @@ TEST(RowCodec, RandomRowsComeBackAndEqualBytesMeanEqualRows) {
 }
 
 TEST(RowCodec, BytesAreAsDocumented) {
-  std::vector<Type> types{Type(TypeId::kVarchar), Type(TypeId::kInteger), *Type::parse("SMALLINT[]"), Type(TypeId::kDouble)};
+  std::vector<Type> types{Type(TypeId::kVarchar), Type(TypeId::kInteger), *Type::parse("SMALLINT[]"),
+                          Type(TypeId::kDouble)};
   Batch batch(types);
   batch.mutable_column(0).set_string(0, "hello");
   batch.mutable_column(1).set<int32_t>(0, 0x01020304);

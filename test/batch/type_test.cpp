@@ -6,12 +6,42 @@ namespace millrace::batch {
 namespace {
 
 TEST(Type, NamesRoundTrip) {
-  const char* names[] = {"BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER",
-                         "UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL(38,2)", "DECIMAL(4,4)", "VARCHAR", "BLOB", "UUID",
-                         "DATE", "TIME", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP_S",
-                         "INTERVAL", "BIT", "JSON", "INTEGER[]", "VARCHAR[3]", "STRUCT(a INTEGER, b VARCHAR[])",
-                         "STRUCT(\"two words\" INTEGER, \"select\" DOUBLE)", "MAP(VARCHAR, INTEGER)", "ENUM('a', 'it''s', 'c d')",
-                         "STRUCT(j JSON, l MAP(INTEGER, STRUCT(x BIT))[])[]", "UNION(n INTEGER, s VARCHAR)"};
+  const char* names[] = {"BOOLEAN",
+                         "TINYINT",
+                         "SMALLINT",
+                         "INTEGER",
+                         "BIGINT",
+                         "HUGEINT",
+                         "UTINYINT",
+                         "USMALLINT",
+                         "UINTEGER",
+                         "UBIGINT",
+                         "UHUGEINT",
+                         "FLOAT",
+                         "DOUBLE",
+                         "DECIMAL(38,2)",
+                         "DECIMAL(4,4)",
+                         "VARCHAR",
+                         "BLOB",
+                         "UUID",
+                         "DATE",
+                         "TIME",
+                         "TIMESTAMP",
+                         "TIMESTAMP WITH TIME ZONE",
+                         "TIMESTAMP_MS",
+                         "TIMESTAMP_NS",
+                         "TIMESTAMP_S",
+                         "INTERVAL",
+                         "BIT",
+                         "JSON",
+                         "INTEGER[]",
+                         "VARCHAR[3]",
+                         "STRUCT(a INTEGER, b VARCHAR[])",
+                         "STRUCT(\"two words\" INTEGER, \"select\" DOUBLE)",
+                         "MAP(VARCHAR, INTEGER)",
+                         "ENUM('a', 'it''s', 'c d')",
+                         "STRUCT(j JSON, l MAP(INTEGER, STRUCT(x BIT))[])[]",
+                         "UNION(n INTEGER, s VARCHAR)"};
   for (const char* name : names) {
     auto type = Type::parse(name);
     ASSERT_TRUE(type.ok()) << name << ": " << type.error().message;
@@ -62,9 +92,20 @@ TEST(Type, NestedTypesTellTheirParts) {
 }
 
 TEST(Type, WhatIsNoTypeIsRefused) {
-  const char* texts[] = {"", "INTEGR", "INTEGER NOT NULL", "INTEGER PRIMARY KEY", "INTEGER DEFAULT 5", "INTEGER), (5", "5",
-                         "DECIMAL(50,2)", "DECIMAL(3,5)", "STRUCT(a NOPE)", "INTEGER; DROP TABLE t", "INTEGER) + CAST(1 AS INTEGER",
-                         "INTEGER -- comment\n) AS x, CAST(1 AS INT", "VARCHAR COLLATE nocase"};
+  const char* texts[] = {"",
+                         "INTEGR",
+                         "INTEGER NOT NULL",
+                         "INTEGER PRIMARY KEY",
+                         "INTEGER DEFAULT 5",
+                         "INTEGER), (5",
+                         "5",
+                         "DECIMAL(50,2)",
+                         "DECIMAL(3,5)",
+                         "STRUCT(a NOPE)",
+                         "INTEGER; DROP TABLE t",
+                         "INTEGER) + CAST(1 AS INTEGER",
+                         "INTEGER -- comment\n) AS x, CAST(1 AS INT",
+                         "VARCHAR COLLATE nocase"};
   for (const char* text : texts) {
     auto type = Type::parse(text);
     ASSERT_FALSE(type.ok()) << text << " gave " << type->name();

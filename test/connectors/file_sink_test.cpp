@@ -124,11 +124,12 @@ TEST(FileSink, CsvAndPackedFiles) {
   EXPECT_EQ(names(env, "/deep/er"), std::vector<std::string>{"report.csv.gz"});
   std::string packed = *env.files().read_all("/deep/er/report.csv.gz");
   size_t at = 0;
-  auto unpacker = formats::make_unpacker(formats::packing_of(packed), [&](char* buffer, size_t length) -> Result<size_t> {
-    size_t count = packed.copy(buffer, length, at);
-    at += count;
-    return count;
-  });
+  auto unpacker =
+      formats::make_unpacker(formats::packing_of(packed), [&](char* buffer, size_t length) -> Result<size_t> {
+        size_t count = packed.copy(buffer, length, at);
+        at += count;
+        return count;
+      });
   char text[100];
   auto count = unpacker->read(text, sizeof text);
   ASSERT_TRUE(count.ok());
@@ -171,7 +172,8 @@ TEST(FileSink, SnapshotIsWholeWhereverThePowerGoes) {
       env.files().power_cut_after(at);
       auto sink = make_sink("file", sink_setup(env, SinkMode::kSnapshot, format));
       ASSERT_TRUE(sink.ok());
-      finished = (*sink)->open().ok() && (*sink)->replace(reader_of(300), 1).ok() && (*sink)->replace(reader_of(450), 2).ok();
+      finished =
+          (*sink)->open().ok() && (*sink)->replace(reader_of(300), 1).ok() && (*sink)->replace(reader_of(450), 2).ok();
       env.power_cut();
       env.restart();
       EXPECT_TRUE(is_whole_snapshot(env, format)) << format << ", power cut at change " << at;
@@ -246,7 +248,8 @@ TEST(FileSink, ExactlyOnceWhereverThePowerGoes) {
         if (finished) {
           EXPECT_EQ(visible, expected) << "what was delivered must survive";
         }
-        EXPECT_TRUE(std::equal(visible.begin(), visible.end(), expected.begin())) << format << ", power cut at change " << at;
+        EXPECT_TRUE(std::equal(visible.begin(), visible.end(), expected.begin()))
+            << format << ", power cut at change " << at;
         ASSERT_TRUE(deliver(env, format));
         EXPECT_EQ(rows_of_parts(env, format), expected) << format << ", power cut at change " << at;
         if (::testing::Test::HasFailure()) return;
@@ -258,8 +261,9 @@ TEST(FileSink, ExactlyOnceWhereverThePowerGoes) {
 
 TEST(FileSink, ExactlyOnceWhateverOperationFails) {
   int failures = 0;
-  for (FileOperation operation : {FileOperation::kOpen, FileOperation::kAppend, FileOperation::kSync, FileOperation::kRename,
-                                  FileOperation::kSyncDirectory, FileOperation::kList, FileOperation::kRemove}) {
+  for (FileOperation operation :
+       {FileOperation::kOpen, FileOperation::kAppend, FileOperation::kSync, FileOperation::kRename,
+        FileOperation::kSyncDirectory, FileOperation::kList, FileOperation::kRemove}) {
     for (uint64_t after = 0; after < 8; ++after) {
       SimulatedEnv env(after);
       FileFault fault;
@@ -307,7 +311,8 @@ TEST(FileSink, OnARealDisk) {
   expected.insert(expected.end(), {"numbers.ndjson", "numbers.parquet"});
   EXPECT_EQ(names(env, folder + "/parts"), expected);
   EXPECT_EQ(*lake::parquet_text(env, folder + "/parts/numbers.parquet", "count(*), sum(n)"), "3000|4498500\n");
-  EXPECT_EQ(*lake::parquet_text(env, folder + "/parts/" + part(4000, 5999, ".parquet"), "count(*), min(n)"), "2000|4000\n");
+  EXPECT_EQ(*lake::parquet_text(env, folder + "/parts/" + part(4000, 5999, ".parquet"), "count(*), min(n)"),
+            "2000|4000\n");
   EXPECT_TRUE(env.files().remove_recursively(folder).ok());
 }
 
@@ -317,9 +322,13 @@ TEST(FileSink, ErrorsSayWhere) {
   Result<std::unique_ptr<Sink>> upsert = make_sink("file", sink_setup(env, SinkMode::kUpsert, "json"));
   ASSERT_FALSE(upsert.ok());
   EXPECT_EQ(upsert.error().code, sqlstate::kNotSupported);
-  EXPECT_NE(error_of(make_sink("file", sink_setup(env, SinkMode::kAppend, "raw"))).find("not written in the format raw"), std::string::npos);
-  EXPECT_NE(error_of(make_sink("file", sink_setup(env, SinkMode::kSnapshot, "json", "/x.csv"))).find("/x.csv"), std::string::npos);
-  EXPECT_NE(error_of(make_sink("file", sink_setup(env, SinkMode::kSnapshot, "json", ""))).find("the path is missing"), std::string::npos);
+  EXPECT_NE(
+      error_of(make_sink("file", sink_setup(env, SinkMode::kAppend, "raw"))).find("not written in the format raw"),
+      std::string::npos);
+  EXPECT_NE(error_of(make_sink("file", sink_setup(env, SinkMode::kSnapshot, "json", "/x.csv"))).find("/x.csv"),
+            std::string::npos);
+  EXPECT_NE(error_of(make_sink("file", sink_setup(env, SinkMode::kSnapshot, "json", ""))).find("the path is missing"),
+            std::string::npos);
 
   ASSERT_TRUE(env.files().write_atomically("/plain", "x").ok());
   auto sink = make_sink("file", sink_setup(env, SinkMode::kAppend, "json", "/plain"));

@@ -28,7 +28,9 @@ struct Contents {
 
 class FileSourceTest : public testing::Test {
  protected:
-  void put(const std::string& path, const std::string& bytes) { ASSERT_TRUE(env_.files().write_atomically(path, bytes).ok()); }
+  void put(const std::string& path, const std::string& bytes) {
+    ASSERT_TRUE(env_.files().write_atomically(path, bytes).ok());
+  }
 
   static std::string pack(formats::Packing packing, const std::string& text) {
     auto packer = formats::make_packer(packing);
@@ -68,8 +70,8 @@ class FileSourceTest : public testing::Test {
     }
   }
 
-  Contents read_csv(const std::string& text, Texts columns, const std::string& delimiter = "", const std::string& null_text = "",
-                    const std::string& header = "") {
+  Contents read_csv(const std::string& text, Texts columns, const std::string& delimiter = "",
+                    const std::string& null_text = "", const std::string& header = "") {
     put("/t.csv", text);
     SourceSetup with = setup("t.csv", "csv");
     with.columns = std::move(columns);
@@ -121,7 +123,8 @@ TEST_F(FileSourceTest, WhatIsNoFile) {
 
 TEST_F(FileSourceTest, ChunksDependOnInputAndSizeAlone) {
   std::string text;
-  for (int i = 0; i < 60000; ++i) text += "{\"n\":" + std::to_string(i) + ",\"pad\":\"" + std::string(static_cast<size_t>(i % 97), 'x') + "\"}\n";
+  for (int i = 0; i < 60000; ++i)
+    text += "{\"n\":" + std::to_string(i) + ",\"pad\":\"" + std::string(static_cast<size_t>(i % 97), 'x') + "\"}\n";
   put("/plain.ndjson", text);
   put("/packed.gz", pack(formats::Packing::kGzip, text));
   put("/packed.zst", pack(formats::Packing::kZstd, text));
@@ -158,12 +161,17 @@ TEST_F(FileSourceTest, TooLongRecordsAreLeftOutAndCounted) {
   EXPECT_EQ(contents.error, "");
   EXPECT_EQ(contents.records, (Texts{"{\"a\":1}", "{\"a\":2}"}));
   EXPECT_EQ(contents.skipped, 1u);
-  EXPECT_EQ(contents.skipped_reason, "/long.ndjson: the record that ends at byte 5242897 has more than 1048576 bytes and was left out");
+  EXPECT_EQ(contents.skipped_reason,
+            "/long.ndjson: the record that ends at byte 5242897 has more than 1048576 bytes and was left out");
 }
 
 TEST_F(FileSourceTest, CsvComesInTheOrderOfTheColumns) {
   EXPECT_EQ(read_csv("a,b\n1,2\n", {"a", "b"}).records, (Texts{"1,2"}));
-  EXPECT_EQ(read_csv("\xEF\xBB\xBF" "B,extra,A\r\n1,x,2\r\n\"3,\"\"\n\",y,\r\n", {"a", "b"}).records, (Texts{"2,1", ",\"3,\"\"\n\""}));
+  EXPECT_EQ(read_csv("\xEF\xBB\xBF"
+                     "B,extra,A\r\n1,x,2\r\n\"3,\"\"\n\",y,\r\n",
+                     {"a", "b"})
+                .records,
+            (Texts{"2,1", ",\"3,\"\"\n\""}));
   EXPECT_EQ(read_csv("b\n1\n", {"a", "b"}).records, (Texts{",1"}));
   EXPECT_EQ(read_csv("b\n1\n", {"a", "b"}, "", "NA").records, (Texts{"NA,1"}));
   EXPECT_EQ(read_csv("b;a\n1,5;2\n", {"a", "b"}, ";").records, (Texts{"2;1,5"}));
@@ -173,7 +181,8 @@ TEST_F(FileSourceTest, CsvComesInTheOrderOfTheColumns) {
 TEST_F(FileSourceTest, CsvRecordsThatDoNotFitTheHeaderStayThatWay) {
   // Three fields are named; two would otherwise be taken for the two columns.
   EXPECT_EQ(read_csv("b,x,a\n1,2\n1,2,3,4\n1,\"2\n", {"a", "b"}).records, (Texts{"1,2,", "1,2,3,4", "1,\"2\n"}));
-  EXPECT_NE(read_csv("x,y\n1,2\n", {"a", "b"}).error.find("/t.csv: no column is named in the header: x,y"), std::string::npos);
+  EXPECT_NE(read_csv("x,y\n1,2\n", {"a", "b"}).error.find("/t.csv: no column is named in the header: x,y"),
+            std::string::npos);
 }
 
 TEST_F(FileSourceTest, FormatOfTheRecords) {

@@ -19,8 +19,10 @@ const std::vector<std::string> kTypes{"VARCHAR", "BIGINT", "VARCHAR", "BOOLEAN"}
 
 Row random_row(Random& random, size_t, uint64_t) {
   auto maybe = [&](std::string text) { return random.chance(6) ? std::string(kNull) : text; };
-  return {maybe("key " + std::to_string(random.below(5))), maybe(std::to_string(static_cast<int64_t>(random.below(9)) - 4)),
-          maybe(std::string(random.below(20), 'x') + std::to_string(random.below(5))), maybe(std::to_string(random.below(2)))};
+  return {maybe("key " + std::to_string(random.below(5))),
+          maybe(std::to_string(static_cast<int64_t>(random.below(9)) - 4)),
+          maybe(std::string(random.below(20), 'x') + std::to_string(random.below(5))),
+          maybe(std::to_string(random.below(2)))};
 }
 
 struct Plain {
@@ -59,7 +61,8 @@ Bag expected(const Bag& input, bool global) {
     row.push_back(std::to_string(group.count));
     row.push_back(or_null(group.count > 0, std::to_string(group.sum)));
     row.push_back(or_null(group.filtered_count > 0, std::to_string(group.filtered_sum)));
-    row.push_back(or_null(group.count > 0, std::to_string(static_cast<double>(group.sum) / static_cast<double>(group.count))));
+    row.push_back(
+        or_null(group.count > 0, std::to_string(static_cast<double>(group.sum) / static_cast<double>(group.count))));
     row.push_back(group.count > 0 ? std::to_string(group.values.begin()->first) : kNull);
     row.push_back(group.count > 0 ? std::to_string(group.values.rbegin()->first) : kNull);
     row.push_back(group.texts.empty() ? kNull : group.texts.begin()->first);
@@ -95,7 +98,8 @@ TEST_P(AggregateFast, EqualsARecomputationAfterEveryStep) {
 INSTANTIATE_TEST_SUITE_P(All, AggregateFast, ::testing::Combine(::testing::Bool(), ::testing::Bool()));
 
 TEST(AggregateFastExtremes, OfAllWidths) {
-  for (const std::string name : {"SMALLINT", "INTEGER", "HUGEINT", "UBIGINT", "DOUBLE", "DATE", "DECIMAL(9,2)", "TIMESTAMP"}) {
+  for (const std::string name :
+       {"SMALLINT", "INTEGER", "HUGEINT", "UBIGINT", "DOUBLE", "DATE", "DECIMAL(9,2)", "TIMESTAMP"}) {
     plan::Aggregate aggregate;
     aggregate.calls = {call(AggregateKind::kMin, 0, name), call(AggregateKind::kMax, 0, name)};
     Case test;
@@ -104,7 +108,8 @@ TEST(AggregateFastExtremes, OfAllWidths) {
     Property property;
     property.seeds = 20;
     property.row = [&](Random& random, size_t, uint64_t) {
-      return Row{std::to_string(static_cast<int64_t>(random.below(300)) - (is_unsigned ? 0 : 150)) + (is_double ? ".000000" : "")};
+      return Row{std::to_string(static_cast<int64_t>(random.below(300)) - (is_unsigned ? 0 : 150)) +
+                 (is_double ? ".000000" : "")};
     };
     property.expected = [](const std::vector<Bag>& inputs) {
       if (inputs[0].empty()) return Bag{{{kNull, kNull}, 1}};
@@ -150,7 +155,8 @@ TEST(AggregateFast, AChangeThatCancelsEmitsNothing) {
   ASSERT_TRUE(op->push(0, make_batch(schema(kTypes), {{{"a", "1", "s", "1"}, 1}}), out).ok());
   ASSERT_TRUE(op->finish(out).ok());
   EXPECT_EQ(out.rows, 1U);
-  ASSERT_TRUE(op->push(0, make_batch(schema(kTypes), {{{"a", "1", "s", "1"}, -1}, {{"a", "1", "s", "1"}, 1}}), out).ok());
+  ASSERT_TRUE(
+      op->push(0, make_batch(schema(kTypes), {{{"a", "1", "s", "1"}, -1}, {{"a", "1", "s", "1"}, 1}}), out).ok());
   ASSERT_TRUE(op->finish(out).ok());
   EXPECT_EQ(out.rows, 1U);
 }
@@ -221,10 +227,13 @@ TEST(AggregateWindows, LateIsAFunctionOfTheRowsOwnWatermark) {
   auto op = test.make(side);
   Collector out;
   // The window [0, 100) is open until its partition's watermark reaches 110.
-  ASSERT_TRUE(op->push(0, make_batch(test.inputs[0]->output, {{{"0", "a", kNull}, 1},
-                                                              {{"0", "b", "109"}, 1},
-                                                              {{"0", "c", "110"}, 1},
-                                                              {{"100", "d", "110"}, 1}}), out).ok());
+  ASSERT_TRUE(
+      op->push(0,
+               make_batch(
+                   test.inputs[0]->output,
+                   {{{"0", "a", kNull}, 1}, {{"0", "b", "109"}, 1}, {{"0", "c", "110"}, 1}, {{"100", "d", "110"}, 1}}),
+               out)
+          .ok());
   ASSERT_TRUE(op->finish(out).ok());
   EXPECT_EQ(out.bag, (Bag{{{"0", "2", "b"}, 1}, {{"100", "1", "d"}, 1}}));
   EXPECT_EQ(side.late, (Bag{{{"0", "c", "110"}, 1}}));
@@ -236,7 +245,8 @@ TEST(AggregateWindows, AClosedWindowStaysInTheResultAndLeavesTheState) {
   SideCollector side;
   auto op = test.make(side);
   Collector out;
-  ASSERT_TRUE(op->push(0, make_batch(test.inputs[0]->output, {{{"0", "a", kNull}, 1}, {{"100", "b", kNull}, 1}}), out).ok());
+  ASSERT_TRUE(
+      op->push(0, make_batch(test.inputs[0]->output, {{{"0", "a", kNull}, 1}, {{"100", "b", kNull}, 1}}), out).ok());
   ASSERT_TRUE(op->finish(out).ok());
   op = test.restored(*op, side);
   op->advance(Timestamp{110});
@@ -256,7 +266,8 @@ TEST(AggregateWindows, EmitOnCloseGivesEachWindowOnce) {
   SideCollector side;
   auto op = test.make(side);
   Collector out;
-  ASSERT_TRUE(op->push(0, make_batch(test.inputs[0]->output, {{{"0", "a", kNull}, 1}, {{"100", "b", kNull}, 1}}), out).ok());
+  ASSERT_TRUE(
+      op->push(0, make_batch(test.inputs[0]->output, {{{"0", "a", kNull}, 1}, {{"100", "b", kNull}, 1}}), out).ok());
   ASSERT_TRUE(op->finish(out).ok());
   EXPECT_EQ(out.rows, 0U);
   op = test.restored(*op, side);

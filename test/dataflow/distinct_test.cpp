@@ -10,7 +10,8 @@ const std::vector<std::string> kTypes{"VARCHAR", "BIGINT", "BLOB", "HUGEINT"};
 
 Row random_row(Random& random, size_t, uint64_t serial) {
   const std::string key = random.chance(8) ? std::string(kNull) : "key " + std::to_string(random.below(12));
-  return {key, std::to_string(random.below(3)), std::string(1, static_cast<char>('a' + random.below(4))), std::to_string(serial ^ 5)};
+  return {key, std::to_string(random.below(3)), std::string(1, static_cast<char>('a' + random.below(4))),
+          std::to_string(serial ^ 5)};
 }
 
 Bag first_rows(const Bag& input, bool sorted) {

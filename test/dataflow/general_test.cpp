@@ -34,7 +34,8 @@ Case aggregate_case(bool global) {
   plan::Aggregate aggregate;
   std::vector<std::string> output;
   if (!global) aggregate.group_columns = {0}, output = {"VARCHAR"};
-  aggregate.calls = {general("count(DISTINCT v)", "BIGINT"), general("count(*)", "BIGINT"), general("string_agg(v)", "VARCHAR")};
+  aggregate.calls = {general("count(DISTINCT v)", "BIGINT"), general("count(*)", "BIGINT"),
+                     general("string_agg(v)", "VARCHAR")};
   aggregate.general_columns = {0, 1, 2};
   aggregate.general = database().aggregate("count(DISTINCT v), count(*), string_agg(v::VARCHAR, ',' ORDER BY o)");
   for (const auto& call : aggregate.calls) output.push_back(call.result.name());
@@ -86,7 +87,8 @@ TEST(AggregateGeneral, AGroupThatFailsIsAbsentUntilItIsWellAgain) {
   aggregate.group_columns = {0};
   aggregate.calls = {general("sum(DISTINCT v)", "HUGEINT"), general("error", "BIGINT")};
   aggregate.general_columns = {0, 1, 2};
-  aggregate.general = database().aggregate("sum(DISTINCT v), max(CASE WHEN v > 100 THEN error('too large')::BIGINT ELSE v END)");
+  aggregate.general =
+      database().aggregate("sum(DISTINCT v), max(CASE WHEN v > 100 THEN error('too large')::BIGINT ELSE v END)");
   Case test;
   test.input(kTypes, false, 2).node(aggregate, {"VARCHAR", "HUGEINT", "BIGINT"});
   SideCollector side;
@@ -160,7 +162,8 @@ TEST(WindowGeneral, APartitionThatFailsIsAbsentUntilItIsWellAgain) {
   plan::WindowCall call;
   call.result = type("BIGINT");
   window.calls = {call};
-  window.general = database().window("max(CASE WHEN v > 100 THEN error('too large')::BIGINT ELSE v END) OVER (ORDER BY o)");
+  window.general =
+      database().window("max(CASE WHEN v > 100 THEN error('too large')::BIGINT ELSE v END) OVER (ORDER BY o)");
   Case test;
   test.input(kTypes, false, 2).node(window, {"VARCHAR", "BIGINT", "BIGINT", "HUGEINT"}, 3);
   SideCollector side;

@@ -136,7 +136,8 @@ Row row_of(const batch::Batch& batch, size_t row) {
   Row cells;
   for (size_t column = 0; column < batch.columns(); ++column) {
     const batch::Type& type = batch.type(column);
-    cells.push_back(type.layout() == Layout::kList ? batch.value_text(column, row) : cell_of(batch.column(column), row, type));
+    cells.push_back(type.layout() == Layout::kList ? batch.value_text(column, row)
+                                                   : cell_of(batch.column(column), row, type));
   }
   return cells;
 }
@@ -182,7 +183,8 @@ Case& Case::input(const std::vector<std::string>& types, bool append_only, int o
   return *this;
 }
 
-Case& Case::node(plan::Operation operation, const std::vector<std::string>& output, int order_column, int watermark_column) {
+Case& Case::node(plan::Operation operation, const std::vector<std::string>& output, int order_column,
+                 int watermark_column) {
   top.id = OperatorId(7);
   top.operation = std::move(operation);
   top.output = schema(output);
@@ -282,25 +284,28 @@ uint64_t run(const Case& test, const Property& property) {
       EXPECT_TRUE(finished.ok()) << finished.error().message;
       const Bag expected = property.expected(inputs);
       EXPECT_EQ(out.bag, expected) << "seed " << seed << ", step " << step << "\ngot\n"
-                                   << print(out.bag) << "expected\n" << print(expected);
+                                   << print(out.bag) << "expected\n"
+                                   << print(expected);
       if (out.bag != expected || !finished.ok()) return retracted;
       if (random.chance(static_cast<uint64_t>(property.one_restart_in))) op = test.restored(*op, side);
     }
-    const bool can_retract = std::none_of(test.inputs.begin(), test.inputs.end(), [](const auto& node) { return node->append_only; });
+    const bool can_retract =
+        std::none_of(test.inputs.begin(), test.inputs.end(), [](const auto& node) { return node->append_only; });
     if (can_retract) retract_all(test, property, *op, inputs, out);
   }
   return retracted;
 }
 
-uint64_t rows_read_by_one_more(const Case& test, const std::function<Row(uint64_t, size_t)>& row, uint64_t rows, const Row& last,
-                               size_t last_port) {
+uint64_t rows_read_by_one_more(const Case& test, const std::function<Row(uint64_t, size_t)>& row, uint64_t rows,
+                               const Row& last, size_t last_port) {
   SideCollector side;
   auto op = test.make(side);
   Collector out;
   for (size_t port = 0; port < test.inputs.size(); ++port) {
     for (uint64_t first = 0; first < rows; first += batch::kBatchRows) {
       std::vector<std::pair<Row, int64_t>> batch;
-      for (uint64_t i = first; i < std::min<uint64_t>(rows, first + batch::kBatchRows); ++i) batch.emplace_back(row(i, port), 1);
+      for (uint64_t i = first; i < std::min<uint64_t>(rows, first + batch::kBatchRows); ++i)
+        batch.emplace_back(row(i, port), 1);
       EXPECT_TRUE(op->push(port, make_batch(test.inputs[port]->output, batch), out).ok());
     }
   }

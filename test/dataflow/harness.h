@@ -1,5 +1,5 @@
-// What the operator tests share: rows as text, batches made of them, collectors, and a driver that feeds random deltas in
-// random steps and compares the sum of an operator's output with a plain recomputation after every step.
+// What the operator tests share: rows as text, batches made of them, collectors, and a driver that feeds random deltas
+// in random steps and compares the sum of an operator's output with a plain recomputation after every step.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -53,8 +53,10 @@ class SideCollector final : public SideOutput {
 /// A plan of inputs (as if they were Sources) and one node over them.
 class Case {
  public:
-  Case& input(const std::vector<std::string>& types, bool append_only, int order_column = -1, int watermark_column = -1);
-  Case& node(plan::Operation operation, const std::vector<std::string>& output, int order_column = -1, int watermark_column = -1);
+  Case& input(const std::vector<std::string>& types, bool append_only, int order_column = -1,
+              int watermark_column = -1);
+  Case& node(plan::Operation operation, const std::vector<std::string>& output, int order_column = -1,
+             int watermark_column = -1);
 
   std::unique_ptr<Operator> make(SideOutput& side) const;
   /// The same with what the tables of `from` hold, as after a restart.
@@ -78,15 +80,15 @@ struct Property {
   std::function<Bag(const std::vector<Bag>& inputs)> expected;
   int seeds = 200;
   int steps = 6;
-  int rows_max = 40;        ///< in a batch
-  int one_restart_in = 4;   ///< steps
+  int rows_max = 40;       ///< in a batch
+  int one_restart_in = 4;  ///< steps
 };
 
 /// Runs `steps` random steps a seed and checks the output's sum after each. Returns how many retractions came in.
 uint64_t run(const Case& test, const Property& property);
 
 /// Feeds `rows` rows in batches, then one more row in a step of its own; returns the state rows that this step read.
-uint64_t rows_read_by_one_more(const Case& test, const std::function<Row(uint64_t serial, size_t port)>& row, uint64_t rows,
-                               const Row& last, size_t last_port);
+uint64_t rows_read_by_one_more(const Case& test, const std::function<Row(uint64_t serial, size_t port)>& row,
+                               uint64_t rows, const Row& last, size_t last_port);
 
 }  // namespace millrace::dataflow::testing

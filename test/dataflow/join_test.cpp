@@ -35,7 +35,8 @@ Bag expected(const std::vector<Bag>& inputs, JoinType kind, bool null_safe, bool
   Bag result;
   std::map<Row, int64_t> right_matches;
   auto row_of = [](const Row* left, const Row* right) {
-    return Row{left ? (*left)[2] : kNull, left ? (*left)[0] : kNull, right ? (*right)[2] : kNull, right ? (*right)[0] : kNull};
+    return Row{left ? (*left)[2] : kNull, left ? (*left)[0] : kNull, right ? (*right)[2] : kNull,
+               right ? (*right)[0] : kNull};
   };
   for (const auto& [left, n] : inputs[0]) {
     int64_t found = 0;
@@ -50,7 +51,8 @@ Bag expected(const std::vector<Bag>& inputs, JoinType kind, bool null_safe, bool
     if (kind == JoinType::kAnti && found == 0) add(result, {left[2], left[0]}, n);
   }
   for (const auto& [right, m] : inputs[1]) {
-    if (right_matches[right] == 0 && (kind == JoinType::kRight || kind == JoinType::kFull)) add(result, row_of(nullptr, &right), m);
+    if (right_matches[right] == 0 && (kind == JoinType::kRight || kind == JoinType::kFull))
+      add(result, row_of(nullptr, &right), m);
   }
   return result;
 }
@@ -84,8 +86,8 @@ TEST_P(Join, EqualsARecomputationAfterEveryStep) {
   EXPECT_GT(run(make_case(kind, null_safe, residual), property), 0U);
 }
 INSTANTIATE_TEST_SUITE_P(All, Join,
-                         ::testing::Combine(::testing::Values(JoinType::kInner, JoinType::kLeft, JoinType::kRight, JoinType::kFull,
-                                                              JoinType::kSemi, JoinType::kAnti),
+                         ::testing::Combine(::testing::Values(JoinType::kInner, JoinType::kLeft, JoinType::kRight,
+                                                              JoinType::kFull, JoinType::kSemi, JoinType::kAnti),
                                             ::testing::Bool(), ::testing::Bool()));
 
 TEST(Join, ManyPairsAreCutIntoBatches) {
@@ -112,7 +114,8 @@ TEST(Join, ReplacingADimensionRowTouchesItsPairsOnly) {
   ASSERT_TRUE(op->push(0, make_batch(test.inputs[0]->output, {{{"1", "t", "5"}, 1}, {{"2", "t", "6"}, 1}}), out).ok());
   ASSERT_TRUE(op->finish(out).ok());
   const uint64_t before = out.rows;
-  ASSERT_TRUE(op->push(1, make_batch(test.inputs[1]->output, {{{"old", "1", "1"}, -1}, {{"new", "1", "1"}, 1}}), out).ok());
+  ASSERT_TRUE(
+      op->push(1, make_batch(test.inputs[1]->output, {{{"old", "1", "1"}, -1}, {{"new", "1", "1"}, 1}}), out).ok());
   ASSERT_TRUE(op->finish(out).ok());
   EXPECT_EQ(out.rows - before, 2U) << "no row with NULLs came and went";
   EXPECT_EQ(out.bag, (Bag{{{"5", "1", "1", "new"}, 1}, {{"6", "2", kNull, kNull}, 1}}));

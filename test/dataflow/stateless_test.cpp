@@ -57,7 +57,9 @@ TEST(Project, ARowThatThrowsIsAbsentAndItsRetractionCancelsTheEntry) {
   auto op = test.make(side);
   Collector out;
   const Row bad{"1", "not a number", "7"};
-  ASSERT_TRUE(op->push(0, make_batch(test.inputs[0]->output, {{{"1", "2", "3"}, 1}, {bad, 1}, {{"4", "5", "6"}, 1}}), out).ok());
+  ASSERT_TRUE(
+      op->push(0, make_batch(test.inputs[0]->output, {{{"1", "2", "3"}, 1}, {bad, 1}, {{"4", "5", "6"}, 1}}), out)
+          .ok());
   EXPECT_EQ(out.bag, (Bag{{{"2", "2"}, 1}, {{"5", "5"}, 1}}));
   EXPECT_EQ(side.failed, (Bag{{bad, 1}}));
   ASSERT_TRUE(op->push(0, make_batch(test.inputs[0]->output, {{bad, -1}}), out).ok());
@@ -163,7 +165,8 @@ TEST(TopN, GivesTheRowsBetweenOffsetAndLimit) {
   Property property;
   property.rows_max = 12;
   property.row = [](Random& random, size_t, uint64_t serial) {
-    return Row{std::to_string(random.below(3)), std::string(1, static_cast<char>('a' + random.below(4))), std::to_string(serial)};
+    return Row{std::to_string(random.below(3)), std::string(1, static_cast<char>('a' + random.below(4))),
+               std::to_string(serial)};
   };
   property.expected = [](const std::vector<Bag>& inputs) {
     std::vector<Row> rows;

@@ -10,7 +10,8 @@ using plan::WindowKind;
 // Columns: partition VARCHAR, value BIGINT, sort key BLOB, default BIGINT, order HUGEINT (hidden).
 const std::vector<std::string> kTypes{"VARCHAR", "BIGINT", "BLOB", "BIGINT", "HUGEINT"};
 
-plan::WindowCall call(WindowKind kind, const std::string& result, int argument = -1, int64_t offset = 1, int fallback = -1) {
+plan::WindowCall call(WindowKind kind, const std::string& result, int argument = -1, int64_t offset = 1,
+                      int fallback = -1) {
   plan::WindowCall made;
   made.kind = kind;
   made.argument = argument;
@@ -24,9 +25,9 @@ Case make_case() {
   plan::Window window;
   window.partition_columns = {0};
   window.sort_key = 2;
-  window.calls = {call(WindowKind::kRowNumber, "BIGINT"),        call(WindowKind::kRank, "BIGINT"),
-                  call(WindowKind::kDenseRank, "BIGINT"),        call(WindowKind::kLead, "BIGINT", 1),
-                  call(WindowKind::kLag, "BIGINT", 1, 2, 3),     call(WindowKind::kFirstValue, "VARCHAR", 0),
+  window.calls = {call(WindowKind::kRowNumber, "BIGINT"),    call(WindowKind::kRank, "BIGINT"),
+                  call(WindowKind::kDenseRank, "BIGINT"),    call(WindowKind::kLead, "BIGINT", 1),
+                  call(WindowKind::kLag, "BIGINT", 1, 2, 3), call(WindowKind::kFirstValue, "VARCHAR", 0),
                   call(WindowKind::kLead, "BIGINT", 1, -1)};
   std::vector<std::string> output{"VARCHAR", "BIGINT", "BLOB", "BIGINT"};
   for (const auto& each : window.calls) output.push_back(each.result.name());
@@ -55,8 +56,10 @@ Bag expected(const Bag& input) {
       };
       const Row& row = rows[static_cast<size_t>(i)];
       if (i == 0 || rows[static_cast<size_t>(i - 1)][2] != row[2]) rank = i + 1, ++dense;
-      add(result, {row[0], row[1], row[2], row[3], std::to_string(i + 1), std::to_string(rank), std::to_string(dense),
-                   value_at(i + 1, kNull), value_at(i - 2, row[3]), rows[0][0], value_at(i - 1, kNull), row[4]}, 1);
+      add(result,
+          {row[0], row[1], row[2], row[3], std::to_string(i + 1), std::to_string(rank), std::to_string(dense),
+           value_at(i + 1, kNull), value_at(i - 2, row[3]), rows[0][0], value_at(i - 1, kNull), row[4]},
+          1);
     }
   }
   return result;
@@ -66,7 +69,8 @@ Row random_row(Random& random, size_t, uint64_t serial) {
   const std::string key = random.chance(8) ? std::string(kNull) : "p" + std::to_string(random.below(4));
   const std::string value = random.chance(5) ? std::string(kNull) : std::to_string(random.below(3));
   const uint64_t order = random.chance(10) ? 3 : serial;  // some rows are equal in all columns
-  return {key, value, std::string(1, static_cast<char>('a' + random.below(3))), std::to_string(random.below(2)), std::to_string(order)};
+  return {key, value, std::string(1, static_cast<char>('a' + random.below(3))), std::to_string(random.below(2)),
+          std::to_string(order)};
 }
 
 TEST(WindowKernels, EqualARecomputationAfterEveryStep) {
@@ -109,7 +113,8 @@ TEST(WindowKernels, ALargePartitionIsReadOnceAStep) {
   Collector out;
   auto rows = [](int from, int to, int64_t diff) {
     std::vector<std::pair<Row, int64_t>> made;
-    for (int i = from; i < to; ++i) made.push_back({{"p", std::to_string(i), "a", "0", std::to_string((i * 7919) % 10007)}, diff});
+    for (int i = from; i < to; ++i)
+      made.push_back({{"p", std::to_string(i), "a", "0", std::to_string((i * 7919) % 10007)}, diff});
     return made;
   };
   for (int from = 0; from < 8000; from += 2000) {

@@ -49,7 +49,8 @@ TEST_F(NodeTest, RestartKeepsEverything) {
     pipeline(kShop);  // the same file again changes nothing
     send("orders", {R"({"id":2,"item":"a","amount":10})"});
     ok(node_->sync());
-    EXPECT_EQ(sql("SELECT n, total FROM totals"), std::to_string(round + 2) + "," + std::to_string(5 + 10 * (round + 1)) + "\n");
+    EXPECT_EQ(sql("SELECT n, total FROM totals"),
+              std::to_string(round + 2) + "," + std::to_string(5 + 10 * (round + 1)) + "\n");
   }
 }
 
@@ -102,11 +103,13 @@ TEST_F(NodeTest, RowsOfAViewThatOnlyViewsReadComeWhenAskedFor) {
 TEST_F(NodeTest, BadRecordsAreKeptAsDeadLetters) {
   open();
   pipeline("CREATE STREAM s (k INTEGER, v INTEGER); CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM s;");
-  send("s", {R"({"k":1})", "nonsense", R"({"k":"one"})", R"([1])", R"({"k":2,"v":99999999999})", R"({"K":7,"other":true})"});
+  send("s",
+       {R"({"k":1})", "nonsense", R"({"k":"one"})", R"([1])", R"({"k":2,"v":99999999999})", R"({"K":7,"other":true})"});
   ok(node_->sync());
   EXPECT_EQ(sql("SELECT * FROM n"), "2\n");
   EXPECT_EQ(sql("SELECT count(*) FROM s_dead"), "4\n");
-  EXPECT_NE(sql("SELECT reason FROM s_dead WHERE source_offset = 2").find("field k: expected INTEGER"), std::string::npos);
+  EXPECT_NE(sql("SELECT reason FROM s_dead WHERE source_offset = 2").find("field k: expected INTEGER"),
+            std::string::npos);
   EXPECT_EQ(sql("SELECT raw::VARCHAR FROM s_dead WHERE source_offset = 1"), "nonsense\n");
 }
 
@@ -185,7 +188,8 @@ TEST_F(NodeTest, ADirectoryOfAnotherVersionIsRefused) {
 
 TEST_F(NodeTest, SubscribersSeeCommittedChanges) {
   open();
-  pipeline("CREATE STREAM s (k INTEGER, v INTEGER); CREATE MATERIALIZED VIEW a AS SELECT k, sum(v) AS s FROM s GROUP BY k;");
+  pipeline(
+      "CREATE STREAM s (k INTEGER, v INTEGER); CREATE MATERIALIZED VIEW a AS SELECT k, sum(v) AS s FROM s GROUP BY k;");
   auto subscription = node_->subscribe("a");
   ASSERT_TRUE(subscription.ok());
   send("s", {R"({"k":1,"v":2})"});
@@ -196,7 +200,8 @@ TEST_F(NodeTest, SubscribersSeeCommittedChanges) {
   for (int i = 0; i < 2; ++i) {
     auto batch = (*subscription)->next(Duration::from_seconds(10));
     ASSERT_TRUE(batch.ok());
-    for (size_t row = 0; row < batch->rows(); ++row) seen += batch->value_text(2, row) + batch->value_text(1, row) + " ";
+    for (size_t row = 0; row < batch->rows(); ++row)
+      seen += batch->value_text(2, row) + batch->value_text(1, row) + " ";
   }
   EXPECT_EQ(seen, "+I2 -U2 +U5 ");
 }
@@ -222,9 +227,11 @@ TEST_F(NodeTest, WindowsCloseAtTheEndOfABoundedRun) {
 TEST_F(NodeTest, WhatCannotBeKeptIsRefusedAndChangesNothing) {
   open();
   pipeline("CREATE STREAM s (k INTEGER);");
-  for (const char* statement : {"CREATE MATERIALIZED VIEW v AS SELECT hop, count FROM _ledger", "CREATE MATERIALIZED VIEW v AS SELECT random() AS r FROM s",
-                                "CREATE MATERIALIZED VIEW v WITH (on_error = stop) AS SELECT k FROM s", "CREATE STREAM t (k NOTATYPE)",
-                                "CREATE SINK x FROM s WITH (connector = 'file', path = 'x.csv')"}) {
+  for (const char* statement :
+       {"CREATE MATERIALIZED VIEW v AS SELECT hop, count FROM _ledger",
+        "CREATE MATERIALIZED VIEW v AS SELECT random() AS r FROM s",
+        "CREATE MATERIALIZED VIEW v WITH (on_error = stop) AS SELECT k FROM s", "CREATE STREAM t (k NOTATYPE)",
+        "CREATE SINK x FROM s WITH (connector = 'file', path = 'x.csv')"}) {
     EXPECT_NE(sql(statement).find("error"), std::string::npos) << statement;
   }
   EXPECT_EQ(sql("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM s_dead"), "");

@@ -1,5 +1,5 @@
-// A node on a simulated machine whose power is cut at random changes of its disk, again and again: what was acked is there,
-// the view equals a count over what is stored, and the books are closed. One thread, virtual time, seeded;
+// A node on a simulated machine whose power is cut at random changes of its disk, again and again: what was acked is
+// there, the view equals a count over what is stored, and the books are closed. One thread, virtual time, seeded;
 // MILLRACE_SEEDS=n runs n seeds (6).
 #include <gtest/gtest.h>
 
@@ -41,7 +41,8 @@ class PowerCut : public ::testing::Test {
       MR_ASSIGN(AppendReceipt receipt, node_->append("s", views, {}));
       acked_ += receipt.accepted;
       if (random() % 3 == 0) {
-        MR_ASSIGN(auto done, node_->execute("INSERT INTO names VALUES (" + std::to_string(random() % 7) + ", 'n" + std::to_string(random() % 9) + "')"));
+        MR_ASSIGN(auto done, node_->execute("INSERT INTO names VALUES (" + std::to_string(random() % 7) + ", 'n" +
+                                            std::to_string(random() % 9) + "')"));
         (void)done;
       }
       if (random() % 2 == 0) MR_TRY(node_->sync());
@@ -62,12 +63,16 @@ class PowerCut : public ::testing::Test {
     uint64_t stored = std::stoull(sql("SELECT count(*) FROM s"));
     EXPECT_GE(stored, acked_) << "acked rows are gone";
     EXPECT_EQ(sql("SELECT count(DISTINCT id) FROM s"), std::to_string(stored) + "\n") << "rows are there twice";
-    EXPECT_EQ(sql("SELECT k, n, total FROM counts ORDER BY k"), sql("SELECT k, count(*), sum(id)::BIGINT FROM s GROUP BY k ORDER BY k"));
+    EXPECT_EQ(sql("SELECT k, n, total FROM counts ORDER BY k"),
+              sql("SELECT k, count(*), sum(id)::BIGINT FROM s GROUP BY k ORDER BY k"));
     EXPECT_EQ(sql("SELECT k, name, n FROM named ORDER BY k"),
-              sql("SELECT c.k, t.name, c.n FROM (SELECT k, count(*) AS n FROM s GROUP BY k) c LEFT JOIN names t USING (k) ORDER BY c.k"));
+              sql("SELECT c.k, t.name, c.n FROM (SELECT k, count(*) AS n FROM s GROUP BY k) c LEFT JOIN names t USING "
+                  "(k) ORDER BY c.k"));
     ledger::Report report = node_->ledger_report();
     EXPECT_TRUE(report.closed);
-    for (const auto& verdict : report.open) ADD_FAILURE() << verdict.from << " -> " << verdict.to << " lost " << verdict.lost << " repeated " << verdict.repeated;
+    for (const auto& verdict : report.open)
+      ADD_FAILURE() << verdict.from << " -> " << verdict.to << " lost " << verdict.lost << " repeated "
+                    << verdict.repeated;
   }
 
   std::unique_ptr<SimulatedEnv> env_;

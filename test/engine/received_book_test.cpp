@@ -48,8 +48,9 @@ using ReceivedAfterCrash = NodeFixture;
 /// What was acked and in no commit when the power went is received, stored and counted by the next start.
 TEST_F(ReceivedAfterCrash, TheBooksClose) {
   open(false);
-  pipeline("CREATE STREAM plays (id INT) WITH (format = 'json', partitions = 2);"
-           "CREATE MATERIALIZED VIEW total AS SELECT count(*) AS n FROM plays;");
+  pipeline(
+      "CREATE STREAM plays (id INT) WITH (format = 'json', partitions = 2);"
+      "CREATE MATERIALIZED VIEW total AS SELECT count(*) AS n FROM plays;");
   ok(node_->start());
   send("plays", {R"({"id":1})", R"({"id":2})"});
   ok(node_->sync());
@@ -67,7 +68,8 @@ TEST_F(ReceivedAfterCrash, TheBooksClose) {
   EXPECT_EQ(sql("SELECT n FROM total"), "5\n");
   ledger::Report report = node_->ledger_report();
   EXPECT_TRUE(report.closed);
-  EXPECT_EQ(sql("SELECT hop, sum(count)::BIGINT FROM _ledger WHERE stream = 'plays' AND hop IN ('received', 'stored') GROUP BY hop ORDER BY hop"),
+  EXPECT_EQ(sql("SELECT hop, sum(count)::BIGINT FROM _ledger WHERE stream = 'plays' AND hop IN ('received', 'stored') "
+                "GROUP BY hop ORDER BY hop"),
             "received,5\nstored,5\n");
   directory_ = whole;
 }

@@ -71,7 +71,8 @@ inline std::string read_gzip(const std::filesystem::path& path) {
   gzFile file = gzopen(path.c_str(), "rb");
   if (file == nullptr) return text;
   std::vector<char> block(1 << 16);
-  for (int got = 0; (got = gzread(file, block.data(), static_cast<unsigned>(block.size()))) > 0;) text.append(block.data(), static_cast<size_t>(got));
+  for (int got = 0; (got = gzread(file, block.data(), static_cast<unsigned>(block.size()))) > 0;)
+    text.append(block.data(), static_cast<size_t>(got));
   gzclose(file);
   return text;
 }

@@ -50,9 +50,11 @@ TEST(Encoder, WritesEachTypeAsPromised) {
   EXPECT_EQ(through("TIMESTAMP_MS", "\"2025-01-31T00:00:00.5Z\""), "\"2025-01-31T00:00:00.500Z\"");
   EXPECT_EQ(through("INTEGER[]", "[1, null , 3]"), "[1,null,3]");
   EXPECT_EQ(through("VARCHAR[][]", "[[\"a\"],[],null]"), "[[\"a\"],[],null]");
-  EXPECT_EQ(through("STRUCT(a INTEGER, b TIMESTAMP[])", R"({"b":["2025-01-31"],"a":1})"), R"({"a":1,"b":["2025-01-31T00:00:00Z"]})");
+  EXPECT_EQ(through("STRUCT(a INTEGER, b TIMESTAMP[])", R"({"b":["2025-01-31"],"a":1})"),
+            R"({"a":1,"b":["2025-01-31T00:00:00Z"]})");
   EXPECT_EQ(through("STRUCT(a DECIMAL(4,1))[]", R"([{"a":1},null,{}])"), R"([{"a":"1.0"},null,{"a":null}])");
-  EXPECT_EQ(through("MAP(VARCHAR, DATE[])", R"({"a":["2025-01-31"],"b c":null})"), R"({"a":["2025-01-31"],"b c":null})");
+  EXPECT_EQ(through("MAP(VARCHAR, DATE[])", R"({"a":["2025-01-31"],"b c":null})"),
+            R"({"a":["2025-01-31"],"b c":null})");
   EXPECT_EQ(through("JSON", "{ \"a\" :\n[1.50,\r\n\"x\\n\"]}"), "{ \"a\" : [1.50,  \"x\\n\"]}");
   EXPECT_EQ(through("INTEGER", "null"), "null");
 }
@@ -61,12 +63,16 @@ TEST(Encoder, NamesWhatIsNotANumber) {
   batch::Schema schema = schema_of("a DOUBLE; b FLOAT");
   batch::Batch rows(schema);
   for (size_t row = 0; row < 3; ++row) {
-    double value = row == 0 ? std::numeric_limits<double>::quiet_NaN() : row == 1 ? std::numeric_limits<double>::infinity() : -std::numeric_limits<double>::infinity();
+    double value = row == 0   ? std::numeric_limits<double>::quiet_NaN()
+                   : row == 1 ? std::numeric_limits<double>::infinity()
+                              : -std::numeric_limits<double>::infinity();
     rows.mutable_column(0).set<double>(row, value);
     rows.mutable_column(1).set<float>(row, static_cast<float>(value));
   }
   rows.set_rows(3);
-  EXPECT_EQ(ndjson(schema, rows), "{\"a\":\"NaN\",\"b\":\"NaN\"}\n{\"a\":\"Infinity\",\"b\":\"Infinity\"}\n{\"a\":\"-Infinity\",\"b\":\"-Infinity\"}\n");
+  EXPECT_EQ(ndjson(schema, rows),
+            "{\"a\":\"NaN\",\"b\":\"NaN\"}\n{\"a\":\"Infinity\",\"b\":\"Infinity\"}\n{\"a\":\"-Infinity\",\"b\":\"-"
+            "Infinity\"}\n");
   std::string csv;
   encode_csv(schema, rows, ',', csv);
   EXPECT_EQ(csv, "NaN,NaN\nInfinity,Infinity\n-Infinity,-Infinity\n");
@@ -76,7 +82,8 @@ TEST(Encoder, WritesARowOfDiffThreeThreeTimes) {
   batch::Schema schema = schema_of("a INTEGER; b VARCHAR");
   Decoding result = decode("json", schema, {R"({"a":1,"b":"x"})", R"({"a":2})"});
   result.rows.set_diffs({3, 1});
-  EXPECT_EQ(ndjson(schema, result.rows), "{\"a\":1,\"b\":\"x\"}\n{\"a\":1,\"b\":\"x\"}\n{\"a\":1,\"b\":\"x\"}\n{\"a\":2,\"b\":null}\n");
+  EXPECT_EQ(ndjson(schema, result.rows),
+            "{\"a\":1,\"b\":\"x\"}\n{\"a\":1,\"b\":\"x\"}\n{\"a\":1,\"b\":\"x\"}\n{\"a\":2,\"b\":null}\n");
   std::string text;
   bool first = true;
   encode_json_rows(schema, result.rows, first, text);
@@ -88,7 +95,9 @@ TEST(Encoder, WritesARowOfDiffThreeThreeTimes) {
 
 TEST(Encoder, ReadsThroughSelections) {
   batch::Schema schema = schema_of("a INTEGER[]; b STRUCT(x VARCHAR); c VARCHAR");
-  Decoding result = decode("json", schema, {R"({"a":[1,2],"b":{"x":"one"},"c":"first text of some length"})", R"({"a":[3],"b":{"x":"two"},"c":"second text of some length"})"});
+  Decoding result = decode("json", schema,
+                           {R"({"a":[1,2],"b":{"x":"one"},"c":"first text of some length"})",
+                            R"({"a":[3],"b":{"x":"two"},"c":"second text of some length"})"});
   std::vector<uint32_t> order = {1, 0, 1};
   EXPECT_EQ(ndjson(schema, result.rows.select(order)),
             "{\"a\":[3],\"b\":{\"x\":\"two\"},\"c\":\"second text of some length\"}\n"
@@ -98,7 +107,9 @@ TEST(Encoder, ReadsThroughSelections) {
 
 TEST(Encoder, QuotesCsvWhereNeeded) {
   batch::Schema schema = schema_of("a VARCHAR; b INTEGER; c INTEGER[]");
-  Decoding result = decode("json", schema, {R"({"a":"plain","b":1,"c":[1,2]})", R"({"a":"a,b","b":null,"c":[]})", R"({"a":"say \"hi\"\r\n","b":3})", R"({"a":""})"});
+  Decoding result = decode("json", schema,
+                           {R"({"a":"plain","b":1,"c":[1,2]})", R"({"a":"a,b","b":null,"c":[]})",
+                            R"({"a":"say \"hi\"\r\n","b":3})", R"({"a":""})"});
   std::string csv;
   encode_csv_header(schema, ',', csv);
   encode_csv(schema, result.rows, ',', csv);
@@ -112,8 +123,10 @@ class RandomRows {
 
   batch::Schema schema() const {
     return schema_of(
-        "a BOOLEAN; b TINYINT; c SMALLINT; d INTEGER; e BIGINT; f UTINYINT; g USMALLINT; h UINTEGER; i UBIGINT; j HUGEINT; k DECIMAL(4,2); "
-        "l DECIMAL(9,0); m DECIMAL(18,6); n DECIMAL(38,20); o DOUBLE; p FLOAT; q VARCHAR; r BLOB; s UUID; t DATE; u TIME; v TIMESTAMP; "
+        "a BOOLEAN; b TINYINT; c SMALLINT; d INTEGER; e BIGINT; f UTINYINT; g USMALLINT; h UINTEGER; i UBIGINT; j "
+        "HUGEINT; k DECIMAL(4,2); "
+        "l DECIMAL(9,0); m DECIMAL(18,6); n DECIMAL(38,20); o DOUBLE; p FLOAT; q VARCHAR; r BLOB; s UUID; t DATE; u "
+        "TIME; v TIMESTAMP; "
         "w TIMESTAMP_S; x TIMESTAMP_MS; y TIMESTAMP_NS; z TIMESTAMPTZ");
   }
 
@@ -134,14 +147,19 @@ class RandomRows {
  private:
   template <typename Integer>
   Integer integer() {
-    constexpr Integer kEdges[] = {std::numeric_limits<Integer>::min(), std::numeric_limits<Integer>::max(), 0, 1, static_cast<Integer>(-1)};
+    constexpr Integer kEdges[] = {std::numeric_limits<Integer>::min(), std::numeric_limits<Integer>::max(), 0, 1,
+                                  static_cast<Integer>(-1)};
     return random_() % 2 ? kEdges[random_() % 5] : static_cast<Integer>(random_());
   }
-  int64_t below(int64_t limit) { return static_cast<int64_t>(random_() % (2 * static_cast<uint64_t>(limit) - 1)) - limit + 1; }
+  int64_t below(int64_t limit) {
+    return static_cast<int64_t>(random_() % (2 * static_cast<uint64_t>(limit) - 1)) - limit + 1;
+  }
   std::string text(bool utf8) {
-    static const std::vector<std::string> kParts = {"a", "\"", ",", "\n", "\r", "\\", "\x01", "\xc3\xa9", "\xf0\x9f\x98\x80", " ", "null", "\x7f", ";"};
+    static const std::vector<std::string> kParts = {
+        "a", "\"", ",", "\n", "\r", "\\", "\x01", "\xc3\xa9", "\xf0\x9f\x98\x80", " ", "null", "\x7f", ";"};
     std::string out;
-    for (size_t parts = random_() % 30; parts > 0; --parts) out += utf8 ? kParts[random_() % kParts.size()] : std::string(1, static_cast<char>(random_()));
+    for (size_t parts = random_() % 30; parts > 0; --parts)
+      out += utf8 ? kParts[random_() % kParts.size()] : std::string(1, static_cast<char>(random_()));
     return out;
   }
   void set_decimal(const batch::Type& type, batch::MutableColumn& column, size_t row) {
@@ -149,7 +167,9 @@ class RandomRows {
       case 4: return column.set<int16_t>(row, static_cast<int16_t>(below(10000)));
       case 9: return column.set<int32_t>(row, static_cast<int32_t>(below(1000000000)));
       case 18: return column.set<int64_t>(row, below(1000000000000000000));
-      default: return column.set<batch::int128>(row, static_cast<batch::int128>(below(INT64_C(4000000000000000000))) * static_cast<int64_t>(random_() >> 2));
+      default:
+        return column.set<batch::int128>(row, static_cast<batch::int128>(below(INT64_C(4000000000000000000))) *
+                                                  static_cast<int64_t>(random_() >> 2));
     }
   }
   void set(const batch::Type& type, batch::MutableColumn& column, size_t row, bool utf8) {
@@ -164,7 +184,9 @@ class RandomRows {
       case TypeId::kUsmallint: return column.set<uint16_t>(row, integer<uint16_t>());
       case TypeId::kUinteger: return column.set<uint32_t>(row, integer<uint32_t>());
       case TypeId::kUbigint: return column.set<uint64_t>(row, integer<uint64_t>());
-      case TypeId::kHugeint: return column.set<batch::int128>(row, static_cast<batch::int128>(integer<int64_t>()) * static_cast<int64_t>(random_() >> 4));
+      case TypeId::kHugeint:
+        return column.set<batch::int128>(
+            row, static_cast<batch::int128>(integer<int64_t>()) * static_cast<int64_t>(random_() >> 4));
       case TypeId::kDecimal: return set_decimal(type, column, row);
       case TypeId::kDouble: {
         auto value = random_() % 2 ? std::bit_cast<double>(random_()) : 0.1 * static_cast<double>(below(1000));
@@ -176,7 +198,9 @@ class RandomRows {
       }
       case TypeId::kVarchar: return column.set_string(row, text(utf8));
       case TypeId::kBlob: return column.set_string(row, text(false));
-      case TypeId::kUuid: return column.set<batch::int128>(row, static_cast<batch::int128>(random_()) << 64 | static_cast<batch::int128>(random_()));
+      case TypeId::kUuid:
+        return column.set<batch::int128>(
+            row, static_cast<batch::int128>(random_()) << 64 | static_cast<batch::int128>(random_()));
       case TypeId::kDate: return column.set<int32_t>(row, static_cast<int32_t>(below(700000)));
       case TypeId::kTime: return column.set<int64_t>(row, static_cast<int64_t>(random_() % 86400000000));
       case TypeId::kTimestampS: return column.set<int64_t>(row, below(60000000000));
@@ -229,7 +253,8 @@ TEST(RoundTrip, CsvOfEveryScalarType) {
       DecoderOptions options;
       options.delimiter = delimiter;
       Decoding back = decode("csv", schema, {records.begin(), records.end()}, options);
-      ASSERT_TRUE(back.errors.empty()) << seed << ": " << back.errors[0].reason << " in " << records[back.errors[0].record];
+      ASSERT_TRUE(back.errors.empty()) << seed << ": " << back.errors[0].reason << " in "
+                                       << records[back.errors[0].record];
       ASSERT_NO_FATAL_FAILURE(expect_same_rows(rows, back.rows));
     }
   }
@@ -241,7 +266,8 @@ std::string random_json(const batch::Type& type, std::mt19937_64& random) {
   std::string out;
   switch (type.id()) {
     case batch::TypeId::kList:
-      for (size_t count = random() % 4; count > 0; --count) out += (out.empty() ? "" : ",") + random_json(type.child(), random);
+      for (size_t count = random() % 4; count > 0; --count)
+        out += (out.empty() ? "" : ",") + random_json(type.child(), random);
       return "[" + out + "]";
     case batch::TypeId::kStruct:
       for (size_t i = 0; i < type.struct_field_count(); ++i) {
@@ -254,7 +280,8 @@ std::string random_json(const batch::Type& type, std::mt19937_64& random) {
 }
 
 TEST(RoundTrip, NestedJson) {
-  batch::Schema schema = schema_of("a INTEGER[][]; b STRUCT(x VARCHAR, y STRUCT(z INTEGER[], w VARCHAR)[]); c STRUCT(p INTEGER)[][]; d VARCHAR[]");
+  batch::Schema schema = schema_of(
+      "a INTEGER[][]; b STRUCT(x VARCHAR, y STRUCT(z INTEGER[], w VARCHAR)[]); c STRUCT(p INTEGER)[][]; d VARCHAR[]");
   std::mt19937_64 random(42);
   for (int round = 0; round < 20; ++round) {
     std::string text;

@@ -81,7 +81,9 @@ TEST(InferAndDecode, EveryRecordOfARandomSample) {
     std::vector<std::string_view> lines = split_view(sample, '\n');
     lines.pop_back();
     Decoding result = decode("json", columns_of(statement), lines);
-    ASSERT_TRUE(result.errors.empty()) << result.errors[0].reason << "\n" << lines[result.errors[0].record] << "\n" << statement;
+    ASSERT_TRUE(result.errors.empty()) << result.errors[0].reason << "\n"
+                                       << lines[result.errors[0].record] << "\n"
+                                       << statement;
   }
 }
 
@@ -99,9 +101,12 @@ TEST(InferAndDecode, RealEvents) {
       if (!trim(line).empty() && lines.size() < 2000) lines.push_back(line);
     }
     if (!nlohmann::json::accept(lines[0])) continue;  // one object over several lines
-    std::string statement = statement_of({lines.front().data(), static_cast<size_t>(lines.back().data() + lines.back().size() - lines.front().data())}, "json");
+    std::string statement = statement_of(
+        {lines.front().data(), static_cast<size_t>(lines.back().data() + lines.back().size() - lines.front().data())},
+        "json");
     for (size_t first = 0; first < lines.size(); first += 500) {
-      std::vector<std::string_view> part(lines.begin() + static_cast<ptrdiff_t>(first), lines.begin() + static_cast<ptrdiff_t>(std::min(lines.size(), first + 500)));
+      std::vector<std::string_view> part(lines.begin() + static_cast<ptrdiff_t>(first),
+                                         lines.begin() + static_cast<ptrdiff_t>(std::min(lines.size(), first + 500)));
       Decoding result = decode("json", columns_of(statement), part);
       EXPECT_TRUE(result.errors.empty()) << name << ": " << result.errors[0].reason;
     }
@@ -111,7 +116,8 @@ TEST(InferAndDecode, RealEvents) {
 }
 
 TEST(InferAndDecode, Csv) {
-  std::string sample = "id,zip,amount,ok,at,note\n1,007,1.5,true,2025-01-31T00:00:00Z,\"a,b\"\n-2,,3,false,2025-01-31 10:00:00,\n";
+  std::string sample =
+      "id,zip,amount,ok,at,note\n1,007,1.5,true,2025-01-31T00:00:00Z,\"a,b\"\n-2,,3,false,2025-01-31 10:00:00,\n";
   Decoding result = decode("csv", columns_of(statement_of(sample, "csv")),
                            {"1,007,1.5,true,2025-01-31T00:00:00Z,\"a,b\"", "-2,,3,false,2025-01-31 10:00:00,"});
   ASSERT_TRUE(result.errors.empty()) << result.errors[0].reason;

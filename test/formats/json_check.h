@@ -13,9 +13,9 @@
 namespace millrace::formats {
 
 struct Decoded {
-  std::vector<std::string> rows;           ///< as Batch::row_text
-  std::vector<uint32_t> records;           ///< of each row
-  std::vector<std::string> errors;         ///< "INDEX: reason"
+  std::vector<std::string> rows;    ///< as Batch::row_text
+  std::vector<uint32_t> records;    ///< of each row
+  std::vector<std::string> errors;  ///< "INDEX: reason"
 };
 
 inline batch::Schema schema_of(std::vector<std::pair<std::string, std::string>> columns) {

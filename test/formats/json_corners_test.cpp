@@ -16,18 +16,20 @@ constexpr std::string_view kColumns = "v VARCHAR; n DOUBLE; l VARCHAR[]; s STRUC
 bool is_accepted_as_json(std::string_view record, std::string_view columns) {
   Decoding result = decode_json(columns, {record});
   if (result.errors.empty()) return true;
-  return result.errors[0].reason.starts_with("field ") && result.errors[0].reason.find(": expected ") != std::string::npos;
+  return result.errors[0].reason.starts_with("field ") &&
+         result.errors[0].reason.find(": expected ") != std::string::npos;
 }
 
 /// The same text in each place where a decoder treats values in a way of its own.
 std::vector<std::string> wrapped(const std::string& text) {
   return {"{\"unknown\":" + text + "}", "{\"unknown\":{\"a\":[" + text + "]}}", "{\"v\":" + text + "}",
-          "{\"l\":[" + text + "]}",     "{\"s\":{\"a\":" + text + ",\"b\":" + text + "}}"};
+          "{\"l\":[" + text + "]}", "{\"s\":{\"a\":" + text + ",\"b\":" + text + "}}"};
 }
 
 std::vector<std::filesystem::path> suite(char kind) {
   std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(shared_data() / "json_corners/JSONTestSuite/test_parsing")) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(shared_data() / "json_corners/JSONTestSuite/test_parsing")) {
     if (entry.path().filename().string().starts_with(kind)) files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
@@ -47,7 +49,8 @@ TEST(JsonTestSuite, WhatMustBeAcceptedIsAccepted) {
     } else {
       EXPECT_EQ(decode_json(kColumns, {text}).only().find("error: expected a JSON object"), 0u) << file;
     }
-    for (const std::string& record : wrapped(text)) EXPECT_TRUE(is_accepted_as_json(record, kColumns)) << file << ": " << record;
+    for (const std::string& record : wrapped(text))
+      EXPECT_TRUE(is_accepted_as_json(record, kColumns)) << file << ": " << record;
   }
 }
 
@@ -88,7 +91,8 @@ TEST(JsonTestSuite, OneBatchOfAllFilesIsJudgedAsEachAlone) {
   }
   std::shuffle(texts.begin(), texts.end(), std::mt19937_64(7));
   for (size_t first = 0; first < texts.size(); first += 500) {
-    std::vector<std::string_view> records(texts.begin() + static_cast<ptrdiff_t>(first), texts.begin() + static_cast<ptrdiff_t>(std::min(texts.size(), first + 500)));
+    std::vector<std::string_view> records(texts.begin() + static_cast<ptrdiff_t>(first),
+                                          texts.begin() + static_cast<ptrdiff_t>(std::min(texts.size(), first + 500)));
     Decoding together = decode_json(kColumns, records);
     std::vector<uint32_t> alone;
     for (uint32_t i = 0; i < records.size(); ++i) {
@@ -109,7 +113,8 @@ TEST(NaughtyStrings, ComeThroughByteForByte) {
   ASSERT_GT(strings.size(), 400u);
   std::vector<std::string> lines;
   for (bool ascii : {false, true}) {
-    for (const auto& text : strings) lines.push_back(nlohmann::json{{"v", text}, {text.get<std::string>(), 1}}.dump(-1, ' ', ascii));
+    for (const auto& text : strings)
+      lines.push_back(nlohmann::json{{"v", text}, {text.get<std::string>(), 1}}.dump(-1, ' ', ascii));
   }
   Decoding result = decode_json("v VARCHAR", {lines.begin(), lines.end()});
   ASSERT_TRUE(result.errors.empty()) << result.errors[0].reason;
@@ -130,7 +135,8 @@ TEST(NaughtyStrings, AsRecordsAreJudgedLikeAnotherParserDoes) {
 TEST(LargeJson, RealDocumentsAreOneRecordEach) {
   if (!has_suite()) GTEST_SKIP() << "../shared/data/json_corners is not there";
   std::string twitter = read_gzip(shared_data() / "json_corners/twitter.json.gz");
-  Decoding result = decode_json("search_metadata STRUCT(count BIGINT, query VARCHAR); statuses STRUCT(id BIGINT, text VARCHAR)[]", {twitter});
+  Decoding result = decode_json(
+      "search_metadata STRUCT(count BIGINT, query VARCHAR); statuses STRUCT(id BIGINT, text VARCHAR)[]", {twitter});
   ASSERT_TRUE(result.errors.empty()) << result.errors[0].reason;
   auto expected = nlohmann::json::parse(twitter);
   auto found = nlohmann::json::parse(result.rows.json_text(1, 0));
@@ -172,17 +178,22 @@ TEST(JsonDepth, HasALimitAndNoCrash) {
 
 /// One seed: valid records with a few bytes changed, dropped, doubled or put in.
 std::string mutated(const std::string& text, std::mt19937_64& random) {
-  static constexpr std::string_view kLikely = "{}[]:,\"\\ \t\n\r0123456789.eE+-truefalsn/bu\x01\x7f\x80\xc3\xa9\xed\xa0\xf4\xff";
+  static constexpr std::string_view kLikely =
+      "{}[]:,\"\\ \t\n\r0123456789.eE+-truefalsn/bu\x01\x7f\x80\xc3\xa9\xed\xa0\xf4\xff";
   std::string out = text;
   for (size_t changes = 1 + random() % 3; changes > 0; --changes) {
     size_t at = random() % (out.size() + 1);
     char byte = kLikely[random() % kLikely.size()];
     switch (random() % 5) {
-      case 0: if (at < out.size()) out[at] = byte; break;
+      case 0:
+        if (at < out.size()) out[at] = byte;
+        break;
       case 1: out.insert(at, 1, byte); break;
       case 2: out.erase(at, 1 + random() % 4); break;
       case 3: out.insert(at, out.substr(random() % (out.size() + 1), random() % 12)); break;
-      default: if (random() % 4 == 0) out.resize(at); break;
+      default:
+        if (random() % 4 == 0) out.resize(at);
+        break;
     }
     if (out.empty()) out = "{";
   }

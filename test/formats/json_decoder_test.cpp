@@ -146,7 +146,8 @@ TEST(JsonDecoder, Fields) {
                                         R"({})",
                                     });
   EXPECT_THAT(got.errors, IsEmpty());
-  EXPECT_THAT(got.rows, ElementsAre("[+1] 1, a", "[+1] NULL, b", "[+1] 3, c", "[+1] 4, NULL", "[+1] 6, NULL", "[+1] NULL, NULL"));
+  EXPECT_THAT(got.rows,
+              ElementsAre("[+1] 1, a", "[+1] NULL, b", "[+1] 3, c", "[+1] 4, NULL", "[+1] 6, NULL", "[+1] NULL, NULL"));
 }
 
 TEST(JsonDecoder, NamesThatDifferOnlyByCase) {
@@ -166,24 +167,27 @@ TEST(JsonDecoder, AFailedRecordLeavesNothing) {
                                     });
   EXPECT_THAT(got.rows, ElementsAre("[+1] {'a': 1, 'b': 2}, [7], 3", "[+1] NULL, NULL, NULL"));
   EXPECT_THAT(got.records, ElementsAre(2u, 4u));
-  EXPECT_THAT(got.errors, ElementsAre("0: field x: expected INTEGER, found \"bad\"", "1: field x: expected INTEGER, found {}",
-                                      "3: not valid JSON at byte 33"));
+  EXPECT_THAT(got.errors, ElementsAre("0: field x: expected INTEGER, found \"bad\"",
+                                      "1: field x: expected INTEGER, found {}", "3: not valid JSON at byte 33"));
 }
 
 TEST(JsonDecoder, Reasons) {
   batch::Schema schema = schema_of({{"s", "STRUCT(l INTEGER[])"}});
-  Decoded got = decode_json(schema, {"", "  ", "[1]", "17", "{} {}", "{", R"({"s)", R"({"s":{"l":[1,2,[3, 4] ]}})", "{\"s\":}", "{\"s\" 1}", "{1:2}"});
+  Decoded got = decode_json(schema, {"", "  ", "[1]", "17", "{} {}", "{", R"({"s)", R"({"s":{"l":[1,2,[3, 4] ]}})",
+                                     "{\"s\":}", "{\"s\" 1}", "{1:2}"});
   EXPECT_THAT(got.rows, IsEmpty());
   EXPECT_THAT(got.errors,
               ElementsAre("0: the record is empty", "1: the record is empty", "2: expected a JSON object, found [1]",
-                          "3: expected a JSON object, found 17", "4: not valid JSON at byte 4", "5: not valid JSON at byte 2",
-                          "6: not valid JSON: a string is not closed", "7: field s.l[2]: expected INTEGER, found [3, 4]",
-                          "8: not valid JSON at byte 6", "9: not valid JSON at byte 6", HasSubstr("10: not valid JSON at byte")));
+                          "3: expected a JSON object, found 17", "4: not valid JSON at byte 4",
+                          "5: not valid JSON at byte 2", "6: not valid JSON: a string is not closed",
+                          "7: field s.l[2]: expected INTEGER, found [3, 4]", "8: not valid JSON at byte 6",
+                          "9: not valid JSON at byte 6", HasSubstr("10: not valid JSON at byte")));
 }
 
 TEST(JsonDecoder, ARecordThatEndsEarlyTakesNothingFromTheNext) {
   batch::Schema schema = schema_of({{"x", "INTEGER[]"}, {"s", "STRUCT(a INTEGER)"}});
-  for (const char* cut : {R"({"x":)", R"({"x":[)", R"({"s":{"a":)", R"({"x")", "{", R"({"s":)", R"({"x":[1,)", R"({"other":[)"}) {
+  for (const char* cut :
+       {R"({"x":)", R"({"x":[)", R"({"s":{"a":)", R"({"x")", "{", R"({"s":)", R"({"x":[1,)", R"({"other":[)"}) {
     Decoded got = decode_json(schema, {cut, R"({"x":[1],"s":{"a":1}})", R"([1]})"});
     EXPECT_THAT(got.rows, ElementsAre("[+1] [1], {'a': 1}")) << cut;
     EXPECT_THAT(got.errors.front(), HasSubstr("0: not valid JSON")) << cut;
@@ -192,7 +196,9 @@ TEST(JsonDecoder, ARecordThatEndsEarlyTakesNothingFromTheNext) {
 
 TEST(JsonDecoder, DepthOfUnknownFields) {
   batch::Schema schema = schema_of({{"x", "INTEGER"}});
-  auto nested = [](size_t depth) { return "{\"y\":" + std::string(depth, '[') + std::string(depth, ']') + ",\"x\":1}"; };
+  auto nested = [](size_t depth) {
+    return "{\"y\":" + std::string(depth, '[') + std::string(depth, ']') + ",\"x\":1}";
+  };
   Decoded got = decode_json(schema, {nested(1024), nested(1025), "{\"y\":" + std::string(200000, '[')});
   EXPECT_THAT(got.rows, ElementsAre("[+1] 1"));
   EXPECT_EQ(got.errors.size(), 2u);
@@ -201,7 +207,8 @@ TEST(JsonDecoder, DepthOfUnknownFields) {
 TEST(JsonDecoder, LongRecordsBesideShortOnes) {
   batch::Schema schema = schema_of({{"x", "INTEGER"}, {"t", "VARCHAR"}});
   std::string text(10 << 20, 'x');
-  std::vector<std::string> records = {R"({"x":1})", "{\"t\":\"" + text + "\",\"x\":2}", R"({"x":3})", "{\"skipped\":\"" + text, R"({"x":4})"};
+  std::vector<std::string> records = {R"({"x":1})", "{\"t\":\"" + text + "\",\"x\":2}", R"({"x":3})",
+                                      "{\"skipped\":\"" + text, R"({"x":4})"};
   std::vector<std::string_view> views(records.begin(), records.end());
   auto decoder = make_json_decoder(schema);
   batch::Batch rows(schema);
@@ -243,11 +250,15 @@ TEST(JsonDecoder, EverNewKeys) {
 TEST(JsonFieldReader, Reads) {
   JsonFieldReader reader;
   std::string text;
-  auto read = [&](const char* record, std::vector<std::string> names) { return reader.read(record, names, text) ? text : "(none)"; };
+  auto read = [&](const char* record, std::vector<std::string> names) {
+    return reader.read(record, names, text) ? text : "(none)";
+  };
   EXPECT_EQ(read(R"({"a":"x","b":2})", {"b", "a"}), "2\x1fx");
   EXPECT_EQ(read(R"({"A":"x\n"})", {"a"}), "x\n");
   EXPECT_EQ(read(R"({"a":null})", {"a"}), "");
-  EXPECT_EQ(read(R"({"b":1})", {"a", "b"}), "\x1f" "1");
+  EXPECT_EQ(read(R"({"b":1})", {"a", "b"}),
+            "\x1f"
+            "1");
   EXPECT_EQ(read(R"({"a":1,"a":2})", {"a"}), "1");
   EXPECT_EQ(read(R"({"a": {"x" : [1, true , "s"]} })", {"a"}), R"({"x":[1,true,"s"]})");
   EXPECT_EQ(read(R"({"a":1 broken)", {"a"}), "1");

@@ -18,7 +18,8 @@ struct Records {
 };
 
 /// Feeds `input` in pieces of `piece` bytes.
-Records split_in_pieces(const std::string& input, RecordShape shape, size_t piece, size_t record_bytes_max = 1000, char delimiter = ',') {
+Records split_in_pieces(const std::string& input, RecordShape shape, size_t piece, size_t record_bytes_max = 1000,
+                        char delimiter = ',') {
   RecordSplitter splitter(shape, delimiter, record_bytes_max);
   Records out;
   std::string window;
@@ -60,7 +61,8 @@ Records split(const std::string& input, RecordShape shape, size_t record_bytes_m
 using Texts = std::vector<std::string>;
 
 TEST(RecordSplitter, LinesWithAnyEnd) {
-  EXPECT_EQ(split("{\"a\":1}\n{\"a\":2}\r\n\n\r\n  \r\n{\"a\":3}", RecordShape::kLinesOrArray).records, (Texts{"{\"a\":1}", "{\"a\":2}", "  ", "{\"a\":3}"}));
+  EXPECT_EQ(split("{\"a\":1}\n{\"a\":2}\r\n\n\r\n  \r\n{\"a\":3}", RecordShape::kLinesOrArray).records,
+            (Texts{"{\"a\":1}", "{\"a\":2}", "  ", "{\"a\":3}"}));
   EXPECT_EQ(split("a\n", RecordShape::kLines).records, (Texts{"a"}));
   EXPECT_EQ(split("", RecordShape::kLinesOrArray).records, Texts{});
   EXPECT_EQ(split("\n\r\n \n", RecordShape::kLinesOrArray).records, Texts{" "});
@@ -69,12 +71,18 @@ TEST(RecordSplitter, LinesWithAnyEnd) {
 TEST(RecordSplitter, ByteOrderMarkIsNoRecord) {
   EXPECT_EQ(split("\xEF\xBB\xBF{\"a\":1}\n", RecordShape::kLinesOrArray).records, (Texts{"{\"a\":1}"}));
   EXPECT_EQ(split("\xEF\xBB\xBF\n [1]", RecordShape::kLinesOrArray).records, (Texts{"1"}));
-  EXPECT_EQ(split("\xEF\xBB\xBF" "a,b\n", RecordShape::kCsv).records, (Texts{"a,b"}));
+  EXPECT_EQ(split("\xEF\xBB\xBF"
+                  "a,b\n",
+                  RecordShape::kCsv)
+                .records,
+            (Texts{"a,b"}));
   EXPECT_EQ(split("\xEF\xBB\xBF", RecordShape::kCsv).records, Texts{});
 }
 
 TEST(RecordSplitter, ArrayOfAnything) {
-  Records found = split(R"( [ {"a":"]}\"\\", "b":[1,{"c":2}]} ,[] , "x\"," ,17,null , {} ] )" "\n", RecordShape::kLinesOrArray);
+  Records found = split(R"( [ {"a":"]}\"\\", "b":[1,{"c":2}]} ,[] , "x\"," ,17,null , {} ] )"
+                        "\n",
+                        RecordShape::kLinesOrArray);
   EXPECT_EQ(found.error, "");
   EXPECT_EQ(found.records, (Texts{R"({"a":"]}\"\\", "b":[1,{"c":2}]})", "[]", R"("x\",")", "17", "null", "{}"}));
   EXPECT_EQ(split("[]", RecordShape::kLinesOrArray), Records{});
@@ -82,14 +90,19 @@ TEST(RecordSplitter, ArrayOfAnything) {
 }
 
 TEST(RecordSplitter, BrokenArrays) {
-  EXPECT_EQ(split("[{\"a\":1},{\"a\"", RecordShape::kLinesOrArray).error, "the JSON array does not end; it is cut off at byte 13");
+  EXPECT_EQ(split("[{\"a\":1},{\"a\"", RecordShape::kLinesOrArray).error,
+            "the JSON array does not end; it is cut off at byte 13");
   EXPECT_EQ(split("[{\"a\":1},{\"a\"", RecordShape::kLinesOrArray).records, (Texts{"{\"a\":1}"}));
   EXPECT_EQ(split("[{}", RecordShape::kLinesOrArray).error, "the JSON array does not end; it is cut off at byte 3");
   EXPECT_EQ(split("[", RecordShape::kLinesOrArray).error, "the JSON array does not end; it is cut off at byte 1");
-  EXPECT_EQ(split("[{},]", RecordShape::kLinesOrArray).error, "the JSON array has no element where one must be, at byte 4");
-  EXPECT_EQ(split("[{} {}]", RecordShape::kLinesOrArray).error, "the JSON array has neither a comma nor its end at byte 4");
-  EXPECT_EQ(split("[,{}]", RecordShape::kLinesOrArray).error, "the JSON array has no element where one must be, at byte 1");
-  EXPECT_EQ(split("[{}] x", RecordShape::kLinesOrArray).error, "the JSON array is followed by something else at byte 5");
+  EXPECT_EQ(split("[{},]", RecordShape::kLinesOrArray).error,
+            "the JSON array has no element where one must be, at byte 4");
+  EXPECT_EQ(split("[{} {}]", RecordShape::kLinesOrArray).error,
+            "the JSON array has neither a comma nor its end at byte 4");
+  EXPECT_EQ(split("[,{}]", RecordShape::kLinesOrArray).error,
+            "the JSON array has no element where one must be, at byte 1");
+  EXPECT_EQ(split("[{}] x", RecordShape::kLinesOrArray).error,
+            "the JSON array is followed by something else at byte 5");
 }
 
 TEST(RecordSplitter, CsvKeepsLineEndsInQuotes) {
@@ -117,7 +130,8 @@ TEST(RecordSplitter, TooLongRecordsArePassedOver) {
 std::string pack(Packing packing, const std::string& text, size_t piece) {
   auto packer = make_packer(packing);
   std::string out;
-  for (size_t at = 0; at < text.size(); at += piece) EXPECT_TRUE(packer->pack(std::string_view(text).substr(at, piece), out).ok());
+  for (size_t at = 0; at < text.size(); at += piece)
+    EXPECT_TRUE(packer->pack(std::string_view(text).substr(at, piece), out).ok());
   EXPECT_TRUE(packer->finish(out).ok());
   return out;
 }

@@ -15,6 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   millrace::append_little<uint32_t>(file, millrace::crc32c(bytes));
   file += bytes;
   auto catalog = millrace::sql::Catalog::decode(file);
-  if (catalog.ok()) MR_CHECK(millrace::sql::Catalog::decode(catalog->encode()).ok(), "a catalog that was read cannot be read again");
+  if (catalog.ok())
+    MR_CHECK(millrace::sql::Catalog::decode(catalog->encode()).ok(), "a catalog that was read cannot be read again");
   return 0;
 }

@@ -1,4 +1,5 @@
-// Any bytes as records of a stream: lines of JSON, lines of CSV. What decodes must encode, and decode to the same again.
+// Any bytes as records of a stream: lines of JSON, lines of CSV. What decodes must encode, and decode to the same
+// again.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -15,8 +16,16 @@ using millrace::batch::Type;
 
 Schema schema() {
   Schema schema;
-  for (auto [name, type] : {std::pair("a", "BIGINT"), {"b", "VARCHAR"}, {"c", "DECIMAL(12,3)"}, {"d", "TIMESTAMP"}, {"e", "INTEGER[]"},
-                            {"f", "STRUCT(x DOUBLE, y VARCHAR[])"}, {"g", "MAP(VARCHAR, BOOLEAN)"}, {"h", "JSON"}, {"i", "BLOB"}, {"j", "UUID"}}) {
+  for (auto [name, type] : {std::pair("a", "BIGINT"),
+                            {"b", "VARCHAR"},
+                            {"c", "DECIMAL(12,3)"},
+                            {"d", "TIMESTAMP"},
+                            {"e", "INTEGER[]"},
+                            {"f", "STRUCT(x DOUBLE, y VARCHAR[])"},
+                            {"g", "MAP(VARCHAR, BOOLEAN)"},
+                            {"h", "JSON"},
+                            {"i", "BLOB"},
+                            {"j", "UUID"}}) {
     schema.fields.push_back({name, Type::parse(type).value()});
   }
   return schema;

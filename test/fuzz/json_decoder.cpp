@@ -15,7 +15,8 @@ const batch::Schema& schema() {
     batch::Schema fields;
     for (const char* type : {"BIGINT", "VARCHAR", "DOUBLE", "DECIMAL(18,3)", "TIMESTAMP", "UUID", "BLOB", "VARCHAR[][]",
                              "STRUCT(a INTEGER, b STRUCT(a VARCHAR)[])", "MAP(VARCHAR, INTEGER[])", "JSON"}) {
-      fields.fields.push_back({std::string(1, static_cast<char>('a' + fields.size())), batch::Type::parse(type).value()});
+      fields.fields.push_back(
+          {std::string(1, static_cast<char>('a' + fields.size())), batch::Type::parse(type).value()});
     }
     return fields;
   }();

@@ -29,7 +29,8 @@ class ParquetTest : public testing::Test {
 };
 
 TEST_F(ParquetTest, RowsComeBackWithTheirTypes) {
-  batch::Schema schema = schema_of({{"id", "BIGINT"}, {"name", "VARCHAR"}, {"at", "TIMESTAMP"}, {"price", "DECIMAL(10,2)"}, {"n", "HUGEINT"}});
+  batch::Schema schema = schema_of(
+      {{"id", "BIGINT"}, {"name", "VARCHAR"}, {"at", "TIMESTAMP"}, {"price", "DECIMAL(10,2)"}, {"n", "HUGEINT"}});
   auto writer = ParquetWriter::create(env_, schema);
   ASSERT_TRUE(writer.ok()) << writer.error().message;
   ASSERT_TRUE((*writer)->begin("/a.parquet").ok());
@@ -44,14 +45,17 @@ TEST_F(ParquetTest, RowsComeBackWithTheirTypes) {
   ASSERT_TRUE((*writer)->append(rows).ok());
   EXPECT_GT((*writer)->bytes(), 0u);
   ASSERT_TRUE((*writer)->finish().ok());
-  EXPECT_EQ(text("/a.parquet"), "7|a longer text than fits inline|2025-01-01 00:00:00|12.50|1234567898765432019864197523\nNULL|NULL|NULL|NULL|NULL\n");
+  EXPECT_EQ(text("/a.parquet"),
+            "7|a longer text than fits inline|2025-01-01 "
+            "00:00:00|12.50|1234567898765432019864197523\nNULL|NULL|NULL|NULL|NULL\n");
   auto columns = parquet_columns(env_, "/a.parquet");
   ASSERT_TRUE(columns.ok());
   EXPECT_EQ(*columns, "id BIGINT\nname VARCHAR\nat TIMESTAMP\nprice DECIMAL(10,2)\nn DECIMAL(38,0)\n");
 }
 
 TEST_F(ParquetTest, NestedColumnsAndHugeintsInThem) {
-  batch::Schema schema = schema_of({{"tags", "VARCHAR[]"}, {"totals", "HUGEINT[]"}, {"pair", "STRUCT(a INTEGER, b HUGEINT)"}});
+  batch::Schema schema =
+      schema_of({{"tags", "VARCHAR[]"}, {"totals", "HUGEINT[]"}, {"pair", "STRUCT(a INTEGER, b HUGEINT)"}});
   auto writer = ParquetWriter::create(env_, schema);
   ASSERT_TRUE(writer.ok()) << writer.error().message;
   ASSERT_TRUE((*writer)->begin("/nested.parquet").ok());
@@ -117,7 +121,8 @@ TEST_F(ParquetTest, DiffsAreCopiesAndManyRowGroupsKeepTheirOrder) {
   rows.set_diffs({5000, 1});
   ASSERT_TRUE((*writer)->append(rows).ok());
   ASSERT_TRUE((*writer)->finish().ok());
-  EXPECT_EQ(text("/many.parquet", "count(*), sum(n), count(*) FILTER (n = -1), (list(n))[1], (list(n))[200001], (list(n))[312201]"),
+  EXPECT_EQ(text("/many.parquet",
+                 "count(*), sum(n), count(*) FILTER (n = -1), (list(n))[1], (list(n))[200001], (list(n))[312201]"),
             "312201|47185761398|5000|0|200000|-2\n");
 }
 

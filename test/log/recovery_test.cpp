@@ -220,18 +220,12 @@ TEST_F(RecoveryTest, MutatedSegmentsNeverCrashOrInvent) {
   for (int round = 0; round < 3000; ++round) {
     std::string bytes = good;
     switch (random.below(4)) {
-      case 0:
-        bytes.resize(random.below(bytes.size() + 1));
-        break;
+      case 0: bytes.resize(random.below(bytes.size() + 1)); break;
       case 1:
         bytes.insert(random.below(bytes.size()), std::string(random.below(80), static_cast<char>(random.next())));
         break;
-      case 2:
-        bytes.erase(random.below(bytes.size()), random.below(200));
-        break;
-      default:
-        bytes[random.below(bytes.size())] = static_cast<char>(random.next());
-        break;
+      case 2: bytes.erase(random.below(bytes.size()), random.below(200)); break;
+      default: bytes[random.below(bytes.size())] = static_cast<char>(random.next()); break;
     }
     overwrite(segment_path(0), bytes);
     auto opened = Log::open(env_, "data/log");

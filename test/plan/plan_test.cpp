@@ -14,7 +14,8 @@ batch::BindingDatabase& database() {
 
 batch::Schema schema(const std::vector<std::string>& types) {
   batch::Schema made;
-  for (const std::string& name : types) made.fields.push_back({"c" + std::to_string(made.size()), *batch::Type::parse(name)});
+  for (const std::string& name : types)
+    made.fields.push_back({"c" + std::to_string(made.size()), *batch::Type::parse(name)});
   return made;
 }
 
@@ -35,7 +36,9 @@ Plan every_kind() {
     node.key = {0, 2};
     plan.nodes.push_back(std::move(node));
   };
-  add(Source{"plays", {{SourceColumnKind::kField, 3}, {SourceColumnKind::kOrder, 0}, {SourceColumnKind::kWatermark, 0}}}, {});
+  add(Source{"plays",
+             {{SourceColumnKind::kField, 3}, {SourceColumnKind::kOrder, 0}, {SourceColumnKind::kWatermark, 0}}},
+      {});
   add(Source{"titles", {{SourceColumnKind::kField, 1}}}, {});
   add(Filter{database().expressions("v > 3, key LIKE 'a%'")}, {0});
   add(Project{database().expressions("v + 1, upper(key)")}, {2});

@@ -17,7 +17,8 @@ std::string list_of(const std::vector<Column>& columns) {
 
 std::vector<Column> QueryGenerator::of_type(const Query& in, char type) const {
   std::vector<Column> found;
-  std::copy_if(in.columns.begin(), in.columns.end(), std::back_inserter(found), [&](const Column& c) { return c.type == type; });
+  std::copy_if(in.columns.begin(), in.columns.end(), std::back_inserter(found),
+               [&](const Column& c) { return c.type == type; });
   return found;
 }
 
@@ -130,8 +131,8 @@ Query QueryGenerator::aggregate(Query in) {
   if (!keys.empty()) out.sql += list_of(keys) + ", ";
   std::string names[4] = {fresh(), fresh(), fresh(), fresh()};
   std::string filter = chance(0.3) ? " FILTER (WHERE " + predicate(in) + ")" : "";
-  out.sql += "count(*)" + filter + " AS " + names[0] + ", CAST(sum(" + x + ") AS BIGINT) AS " + names[1] + ", min(" + x + ") AS " +
-             names[2] + ", CAST(round(avg(" + x + ") * 1000) AS BIGINT) AS " + names[3] + from(in);
+  out.sql += "count(*)" + filter + " AS " + names[0] + ", CAST(sum(" + x + ") AS BIGINT) AS " + names[1] + ", min(" +
+             x + ") AS " + names[2] + ", CAST(round(avg(" + x + ") * 1000) AS BIGINT) AS " + names[3] + from(in);
   for (const std::string& name : names) out.columns.push_back({name, 'i'});
   if (!keys.empty()) out.sql += " GROUP BY " + list_of(keys);
   return out;
@@ -156,7 +157,8 @@ Query QueryGenerator::general_aggregate(Query in) {
       out.columns.push_back({b, 'i'});
       break;
     default:
-      out.sql += "string_agg(CAST(" + x + " AS VARCHAR), '-' ORDER BY " + x + ") AS " + a + ", bit_xor(" + x + ") AS " + b;
+      out.sql +=
+          "string_agg(CAST(" + x + " AS VARCHAR), '-' ORDER BY " + x + ") AS " + a + ", bit_xor(" + x + ") AS " + b;
       out.columns.push_back({a, 's'});
       out.columns.push_back({b, 'i'});
       break;
@@ -174,14 +176,16 @@ Query QueryGenerator::distinct_on(Query in) {
   auto keys = some_keys(in);
   std::string order = list_of(keys);
   for (const Column& column : in.columns) order += ", " + column.name + (chance(0.5) ? " DESC" : "");
-  return {"SELECT DISTINCT ON (" + list_of(keys) + ") " + all_columns(in) + from(in) + " ORDER BY " + order, in.columns, in.depth + 1};
+  return {"SELECT DISTINCT ON (" + list_of(keys) + ") " + all_columns(in) + from(in) + " ORDER BY " + order, in.columns,
+          in.depth + 1};
 }
 
 Query QueryGenerator::kernel_window(Query in) {
   auto keys = some_keys(in);
   auto ints = of_type(in, 'i');
   std::string x = ints.empty() ? "1" : ints[pick(ints.size())].name;
-  static const char* kCalls[] = {"row_number()", "rank()", "dense_rank()", "lead(X)", "lag(X, 2)", "lead(X, 1, -1)", "first_value(X)"};
+  static const char* kCalls[] = {"row_number()", "rank()",         "dense_rank()",  "lead(X)",
+                                 "lag(X, 2)",    "lead(X, 1, -1)", "first_value(X)"};
   std::string call = kCalls[pick(std::size(kCalls))];
   if (size_t at = call.find('X'); at != std::string::npos) call.replace(at, 1, x);
   std::string name = fresh();
@@ -198,9 +202,12 @@ Query QueryGenerator::general_window(Query in) {
   auto ints = of_type(in, 'i');
   std::string x = ints.empty() ? "1" : ints[pick(ints.size())].name;
   std::string name = fresh();
-  static const char* kFrames[] = {"ROWS BETWEEN 2 PRECEDING AND CURRENT ROW", "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING", ""};
-  std::string over = " OVER (PARTITION BY " + keys[0].name + " ORDER BY " + all_columns(in) + " " + kFrames[pick(3)] + ")";
-  Query out{"SELECT " + all_columns(in) + ", CAST(sum(" + x + ")" + over + " AS BIGINT) AS " + name + from(in), in.columns, in.depth + 1};
+  static const char* kFrames[] = {"ROWS BETWEEN 2 PRECEDING AND CURRENT ROW",
+                                  "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING", ""};
+  std::string over =
+      " OVER (PARTITION BY " + keys[0].name + " ORDER BY " + all_columns(in) + " " + kFrames[pick(3)] + ")";
+  Query out{"SELECT " + all_columns(in) + ", CAST(sum(" + x + ")" + over + " AS BIGINT) AS " + name + from(in),
+            in.columns, in.depth + 1};
   out.columns.push_back({name, 'i'});
   return out;
 }

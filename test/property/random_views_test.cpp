@@ -1,5 +1,6 @@
-// P1: at every step a view equals what DuckDB returns for the same SELECT over the same rows. Random queries, rows, deletes,
-// cuts into steps, numbers of workers, and restarts of the graph from its state. DuckDB, linked in, is the oracle.
+// P1: at every step a view equals what DuckDB returns for the same SELECT over the same rows. Random queries, rows,
+// deletes, cuts into steps, numbers of workers, and restarts of the graph from its state. DuckDB, linked in, is the
+// oracle.
 //
 // MILLRACE_SEEDS=n runs n seeds (200), MILLRACE_SEED=s starts at s (1): a failing seed is printed and repeats exactly.
 #include <gtest/gtest.h>
@@ -64,7 +65,11 @@ class Tables final : public sql::RelationResolver {
   Tables(bool t_append_only, bool u_append_only) {
     Type bigint(TypeId::kBigint);
     Type varchar(TypeId::kVarchar);
-    tables_.push_back({"t", {{{"id", bigint}, {"k", bigint}, {"g", varchar}, {"x", bigint}, {"l", *Type::parse("BIGINT[]")}}}, t_append_only, {}});
+    tables_.push_back(
+        {"t",
+         {{{"id", bigint}, {"k", bigint}, {"g", varchar}, {"x", bigint}, {"l", *Type::parse("BIGINT[]")}}},
+         t_append_only,
+         {}});
     tables_.push_back({"u", {{{"id", bigint}, {"k", bigint}, {"name", varchar}, {"w", bigint}}}, u_append_only, {}});
   }
   Table& table(std::string_view name) const {
@@ -98,7 +103,8 @@ class Tables final : public sql::RelationResolver {
     explicit Reader(const Table& table) : table_(table) {}
     Status next(batch::Batch& out) override {
       size_t row = 0;
-      for (; row < batch::kBatchRows && at_ < table_.rows.size(); ++row, ++at_) fill(out, row, table_.rows[at_], table_.name == "t");
+      for (; row < batch::kBatchRows && at_ < table_.rows.size(); ++row, ++at_)
+        fill(out, row, table_.rows[at_], table_.name == "t");
       out.set_rows(row);
       return {};
     }
@@ -182,7 +188,8 @@ class Collector final : public dataflow::ViewSink {
 
 class NoSide final : public dataflow::SideOutput {
  public:
-  void row_failed(OperatorId, std::string_view op, const batch::Batch&, size_t, batch::int128, std::string_view message) override {
+  void row_failed(OperatorId, std::string_view op, const batch::Batch&, size_t, batch::int128,
+                  std::string_view message) override {
     ADD_FAILURE() << "a row failed in " << op << ": " << message;
   }
   void row_late(OperatorId, const batch::Batch&, size_t, batch::int128) override { ADD_FAILURE() << "a row was late"; }
@@ -222,11 +229,14 @@ class RandomViews : public ::testing::Test {
   Row random_row(std::mt19937_64& random, int64_t id) {
     Row row{id, std::nullopt, std::nullopt, std::nullopt, std::nullopt};
     if (random() % 8 != 0) row.k = static_cast<int64_t>(random() % 6);
-    if (random() % 9 != 0) row.text = std::string(1, static_cast<char>('a' + random() % 5)) + (random() % 7 == 0 ? " with a longer tail" : "");
+    if (random() % 9 != 0)
+      row.text =
+          std::string(1, static_cast<char>('a' + random() % 5)) + (random() % 7 == 0 ? " with a longer tail" : "");
     if (random() % 10 != 0) row.number = static_cast<int64_t>(random() % 100) - 20;
     if (random() % 6 != 0) {
       row.list.emplace();
-      for (size_t i = random() % 4; i > 0; --i) row.list->push_back(random() % 5 == 0 ? std::nullopt : std::optional<int64_t>(random() % 9));
+      for (size_t i = random() % 4; i > 0; --i)
+        row.list->push_back(random() % 5 == 0 ? std::nullopt : std::optional<int64_t>(random() % 9));
     }
     return row;
   }
@@ -236,7 +246,8 @@ class RandomViews : public ::testing::Test {
     options.workers = workers;
     std::vector<batch::Session*> sessions;
     for (auto& session : sessions_) sessions.push_back(session.get());
-    return dataflow::Graph::build({{"v", &plan}}, options, sessions, [this](const std::string&, uint32_t) { return &side_; });
+    return dataflow::Graph::build({{"v", &plan}}, options, sessions,
+                                  [this](const std::string&, uint32_t) { return &side_; });
   }
 
   /// A graph with the same state, as after a restart, on another number of workers.
@@ -255,7 +266,8 @@ class RandomViews : public ::testing::Test {
   void count_operators(const plan::Plan& plan) {
     for (const plan::Node& node : plan.nodes) {
       std::string name(node.kind());
-      if (auto* aggregate = std::get_if<plan::Aggregate>(&node.operation)) name += aggregate->general ? " general" : " fast";
+      if (auto* aggregate = std::get_if<plan::Aggregate>(&node.operation))
+        name += aggregate->general ? " general" : " fast";
       if (auto* window = std::get_if<plan::Window>(&node.operation)) name += window->general ? " general" : " kernel";
       if (auto* join = std::get_if<plan::Join>(&node.operation)) {
         static constexpr const char* kNames[] = {" inner", " left", " right", " full", " semi", " anti"};
@@ -324,7 +336,8 @@ void RandomViews::run(uint64_t seed) {
     ASSERT_TRUE(expected.ok()) << render(expected.error(), query.sql);
     Bag oracle;
     for (const batch::Batch& batch : expected->batches) add_rows(oracle, batch);
-    ASSERT_EQ(difference(view.bag, oracle), "") << "after step " << step << " on " << workers << " workers\n" << sql::explain(*plan);
+    ASSERT_EQ(difference(view.bag, oracle), "") << "after step " << step << " on " << workers << " workers\n"
+                                                << sql::explain(*plan);
   }
   retractions_ += view.retractions;
 }
@@ -335,12 +348,14 @@ TEST_F(RandomViews, EqualDuckDB) {
   for (uint64_t seed = first; seed < first + count && !HasFatalFailure(); ++seed) run(seed);
   std::string report;
   for (const auto& [name, times] : occurrences_) report += "  " + name + ": " + std::to_string(times) + "\n";
-  std::printf("%s  retractions in results: %llu\n  queries 3 or more operators deep: %d of %llu; refused: %d\n", report.c_str(),
-              static_cast<unsigned long long>(retractions_), deep_, static_cast<unsigned long long>(count), refused_);
+  std::printf("%s  retractions in results: %llu\n  queries 3 or more operators deep: %d of %llu; refused: %d\n",
+              report.c_str(), static_cast<unsigned long long>(retractions_), deep_,
+              static_cast<unsigned long long>(count), refused_);
   if (count < 200 || HasFailure()) return;
-  for (const char* name : {"Filter", "Project", "Unnest", "UnionAll", "Aggregate fast", "Aggregate general", "DistinctOn", "Window kernel",
-                           "Window general", "Join inner", "Join left"}) {
-    EXPECT_GT(occurrences_[name] + occurrences_[std::string(name) + ", retracting input"], 0) << name << " never occurred";
+  for (const char* name : {"Filter", "Project", "Unnest", "UnionAll", "Aggregate fast", "Aggregate general",
+                           "DistinctOn", "Window kernel", "Window general", "Join inner", "Join left"}) {
+    EXPECT_GT(occurrences_[name] + occurrences_[std::string(name) + ", retracting input"], 0)
+        << name << " never occurred";
     EXPECT_GT(occurrences_[std::string(name) + ", retracting input"], 0) << name << " never saw a retracting input";
   }
   EXPECT_GT(retractions_, 0u);

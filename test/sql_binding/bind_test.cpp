@@ -16,9 +16,9 @@ class TestRelations final : public RelationResolver {
   TestRelations() {
     RelationInfo events;
     events.name = "events";
-    events.schema.fields = {{"id", Type(TypeId::kBigint)},       {"session", Type(TypeId::kVarchar)},
-                            {"seq", Type(TypeId::kInteger)},     {"amount", Type(TypeId::kInteger)},
-                            {"price", Type(TypeId::kDouble)},    {"ts", Type(TypeId::kTimestamp)},
+    events.schema.fields = {{"id", Type(TypeId::kBigint)},      {"session", Type(TypeId::kVarchar)},
+                            {"seq", Type(TypeId::kInteger)},    {"amount", Type(TypeId::kInteger)},
+                            {"price", Type(TypeId::kDouble)},   {"ts", Type(TypeId::kTimestamp)},
                             {"tags", *Type::parse("VARCHAR[]")}};
     events.watermark_column = 5;
     relations_.push_back(events);
@@ -42,7 +42,9 @@ class TestRelations final : public RelationResolver {
     return std::nullopt;
   }
   std::string suggestion(std::string_view) const override { return "did you mean events?"; }
-  Result<std::unique_ptr<RelationReader>> read(std::string_view) const override { return internal_error("nothing to read"); }
+  Result<std::unique_ptr<RelationReader>> read(std::string_view) const override {
+    return internal_error("nothing to read");
+  }
 
  private:
   std::vector<RelationInfo> relations_;
@@ -81,12 +83,14 @@ TEST_F(BindTest, ProjectsAndFilters) {
 }
 
 TEST_F(BindTest, FastAggregate) {
-  std::string text = explained("SELECT session, count(*), sum(amount), min(amount), max(ts), avg(amount) FROM events GROUP BY session");
+  std::string text = explained(
+      "SELECT session, count(*), sum(amount), min(amount), max(ts), avg(amount) FROM events GROUP BY session");
   EXPECT_NE(text.find("[fast: a running result]"), std::string::npos) << text;
 }
 
 TEST_F(BindTest, GeneralAggregate) {
-  std::string text = explained("SELECT session, list(amount), median(price), count(DISTINCT id) FROM events GROUP BY session");
+  std::string text =
+      explained("SELECT session, list(amount), median(price), count(DISTINCT id) FROM events GROUP BY session");
   EXPECT_NE(text.find("[general"), std::string::npos) << text;
 }
 
@@ -106,9 +110,12 @@ TEST_F(BindTest, DistinctOnKeepsTheFirstArrival) {
 TEST_F(BindTest, WindowKernelsAndGeneral) {
   std::string lead = explained("SELECT session, lead(ts) OVER (PARTITION BY session ORDER BY seq) AS n FROM events");
   EXPECT_NE(lead.find("[kernel"), std::string::npos) << lead;
-  std::string sum = explained("SELECT session, sum(amount) OVER (PARTITION BY session ORDER BY seq ROWS 2 PRECEDING) AS n FROM events");
+  std::string sum = explained(
+      "SELECT session, sum(amount) OVER (PARTITION BY session ORDER BY seq ROWS 2 PRECEDING) AS n FROM events");
   EXPECT_NE(sum.find("[general"), std::string::npos) << sum;
-  auto two = bind("SELECT id, rank() OVER (PARTITION BY session ORDER BY amount) AS a, row_number() OVER (ORDER BY price DESC) AS b, seq FROM events");
+  auto two = bind(
+      "SELECT id, rank() OVER (PARTITION BY session ORDER BY amount) AS a, row_number() OVER (ORDER BY price DESC) AS "
+      "b, seq FROM events");
   ASSERT_TRUE(two.ok()) << two.error().message;
   EXPECT_EQ(two->schema()[1].name, "a");
   EXPECT_EQ(two->schema()[2].name, "b");
@@ -116,7 +123,8 @@ TEST_F(BindTest, WindowKernelsAndGeneral) {
 }
 
 TEST_F(BindTest, JoinsKeepKeys) {
-  auto plan = bind("SELECT e.id, t.title FROM events e LEFT JOIN titles t ON e.id = t.id WHERE t.id IS NULL OR t.title <> 'x'");
+  auto plan =
+      bind("SELECT e.id, t.title FROM events e LEFT JOIN titles t ON e.id = t.id WHERE t.id IS NULL OR t.title <> 'x'");
   ASSERT_TRUE(plan.ok()) << render(plan.error());
   auto inner = bind("SELECT e.seq, t.title FROM events e JOIN titles t USING (id)");
   ASSERT_TRUE(inner.ok()) << render(inner.error());
@@ -131,7 +139,10 @@ TEST_F(BindTest, UnnestAndUnion) {
 TEST_F(BindTest, TumbleBoundsAGroup) {
   ViewOptions options;
   options.emit_on_window_close = true;
-  auto plan = bind("SELECT session, window_start, count(*) AS n FROM tumble(events, ts, INTERVAL 1 DAY) GROUP BY session, window_start", options);
+  auto plan = bind(
+      "SELECT session, window_start, count(*) AS n FROM tumble(events, ts, INTERVAL 1 DAY) GROUP BY session, "
+      "window_start",
+      options);
   ASSERT_TRUE(plan.ok()) << render(plan.error());
   bool found = false;
   for (const auto& node : plan->nodes) {
@@ -144,7 +155,8 @@ TEST_F(BindTest, TumbleBoundsAGroup) {
     EXPECT_GE(plan->nodes[node.inputs[0]].watermark_column, 0);
   }
   EXPECT_TRUE(found);
-  EXPECT_TRUE(bind("SELECT window_end, sum(amount) AS s FROM tumble(events, INTERVAL 1 HOUR) GROUP BY window_end").ok());
+  EXPECT_TRUE(
+      bind("SELECT window_end, sum(amount) AS s FROM tumble(events, INTERVAL 1 HOUR) GROUP BY window_end").ok());
   EXPECT_FALSE(bind("SELECT count(*) FROM tumble(events, ts, INTERVAL 1 MONTH) GROUP BY window_start").ok());
 }
 
@@ -158,7 +170,8 @@ TEST_F(BindTest, MetaColumnsAreHiddenButReadable) {
 }
 
 TEST_F(BindTest, RefusesWhatCannotBeKept) {
-  for (const char* query : {"SELECT random() AS r FROM events", "SELECT id, now() AS t FROM events", "SELECT * FROM events WHERE ts > current_timestamp"}) {
+  for (const char* query : {"SELECT random() AS r FROM events", "SELECT id, now() AS t FROM events",
+                            "SELECT * FROM events WHERE ts > current_timestamp"}) {
     auto plan = bind(query);
     ASSERT_FALSE(plan.ok()) << query;
     EXPECT_EQ(plan.error().code, sqlstate::kNotSupported) << plan.error().message;
@@ -184,11 +197,12 @@ TEST_F(BindTest, ErrorsPointIntoTheText) {
 }
 
 TEST_F(BindTest, PlansRoundTripThroughTheirBytes) {
-  for (const char* query : {"SELECT session, lead(ts) OVER (PARTITION BY session ORDER BY seq) AS n FROM events",
-                            "SELECT session, list(amount ORDER BY price DESC) AS l, quantile_cont(price, 0.5) AS q FROM events GROUP BY session",
-                            "SELECT e.seq, t.title FROM events e JOIN titles t USING (id)",
-                            "SELECT id, unnest(tags) AS tag FROM events",
-                            "SELECT DISTINCT ON (session) session, amount FROM events ORDER BY session, ts DESC"}) {
+  for (const char* query :
+       {"SELECT session, lead(ts) OVER (PARTITION BY session ORDER BY seq) AS n FROM events",
+        "SELECT session, list(amount ORDER BY price DESC) AS l, quantile_cont(price, 0.5) AS q FROM events GROUP BY "
+        "session",
+        "SELECT e.seq, t.title FROM events e JOIN titles t USING (id)", "SELECT id, unnest(tags) AS tag FROM events",
+        "SELECT DISTINCT ON (session) session, amount FROM events ORDER BY session, ts DESC"}) {
     auto plan = bind(query);
     ASSERT_TRUE(plan.ok()) << query << render(plan.error());
     auto bytes = plan::serialize(*plan);

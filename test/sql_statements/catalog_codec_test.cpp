@@ -13,7 +13,8 @@ namespace {
 Catalog sample() {
   OptionRegistry registry;
   OptionGroup file{"file", "files", true, true};
-  file.sink_options = {{"roll_size", OptionKind::kSize, "1 MB", "size"}, {"every_row", OptionKind::kBoolean, "off", "flag"}};
+  file.sink_options = {{"roll_size", OptionKind::kSize, "1 MB", "size"},
+                       {"every_row", OptionKind::kBoolean, "off", "flag"}};
   file.default_format = "csv";
   registry.add_connector(std::move(file));
   Catalog catalog;
@@ -21,11 +22,13 @@ Catalog sample() {
     Result<CatalogChange> change = catalog.apply(statement_of(text), registry, std::move(bound));
     EXPECT_TRUE(change.ok()) << change.error().message;
   };
-  run("CREATE STREAM plays (\"größe\" DECIMAL(10,2) NOT NULL, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (key = ts, retention = '1 day')");
+  run("CREATE STREAM plays (\"größe\" DECIMAL(10,2) NOT NULL, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (key = ts, "
+      "retention = '1 day')");
   run("CREATE TABLE t (a INT, b INT, PRIMARY KEY (b, a))");
   run("CREATE VIEW v (x) AS SELECT 1", BoundObject{{"plays"}, {{"x", "INTEGER", true}}, {}, {}, {}});
   run("CREATE MATERIALIZED VIEW m WITH (on_error = stop) AS SELECT * FROM v EMIT FINAL ALLOW LATENESS '1 hour'",
-      BoundObject{{"v", "plays"}, {{"x", "INTEGER"}}, {"x"}, {OperatorId(1), OperatorId(9)}, std::string("\0\xFF plan", 7)});
+      BoundObject{
+          {"v", "plays"}, {{"x", "INTEGER"}}, {"x"}, {OperatorId(1), OperatorId(9)}, std::string("\0\xFF plan", 7)});
   run("CREATE SINK s FROM m WITH (connector = file, every_row = true)");
   run("CREATE MACRO f(a) AS a + 1");
   run("DROP SINK s");
@@ -62,7 +65,8 @@ TEST(CatalogCodec, RoundTrip) {
 TEST(CatalogCodec, ALoadedCatalogKnowsTheSamePipeline) {
   Result<Catalog> again = Catalog::decode(sample().encode());
   ASSERT_TRUE(again.ok());
-  Result<CatalogChange> change = again->check(statement_of("CREATE TABLE t (a INT, b INT, PRIMARY KEY (b, a))"), OptionRegistry());
+  Result<CatalogChange> change =
+      again->check(statement_of("CREATE TABLE t (a INT, b INT, PRIMARY KEY (b, a))"), OptionRegistry());
   ASSERT_TRUE(change.ok()) << change.error().message;
   EXPECT_EQ(change->action, CatalogChange::Action::kNone);
 }

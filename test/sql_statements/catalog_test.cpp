@@ -8,7 +8,8 @@ namespace millrace::sql {
 namespace {
 
 constexpr const char* kPlays =
-    "CREATE STREAM plays (play_id UUID, Title_Id INT, seconds INT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL 30 SECOND) "
+    "CREATE STREAM plays (play_id UUID, Title_Id INT, seconds INT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL 30 "
+    "SECOND) "
     "WITH (partitions = 4, key = title_id)";
 
 class CatalogTest : public testing::Test {
@@ -50,7 +51,8 @@ class CatalogTest : public testing::Test {
     BoundObject view = reads({"plays"});
     view.operators = {};
     EXPECT_EQ(run("CREATE VIEW v AS SELECT * FROM plays", view), "created view v");
-    EXPECT_EQ(run("CREATE MATERIALIZED VIEW hours AS SELECT title_id, sum(seconds) FROM v GROUP BY 1", reads({"PLAYS", "v", "v"})),
+    EXPECT_EQ(run("CREATE MATERIALIZED VIEW hours AS SELECT title_id, sum(seconds) FROM v GROUP BY 1",
+                  reads({"PLAYS", "v", "v"})),
               "created materialized view hours");
     EXPECT_EQ(run("CREATE SINK lake FROM HOURS WITH (connector = file, path = 'x')"), "created sink lake");
   }
@@ -89,12 +91,15 @@ TEST_F(CatalogTest, TheSamePipelineAgainChangesNothing) {
   fill();
   std::string bytes = catalog_.encode();
   EXPECT_EQ(run(kPlays), "stream plays is already there, unchanged");
-  EXPECT_EQ(run("create stream PLAYS (\n play_id uuid, title_id int /* c */, Seconds INT, ts Timestamp,\n WATERMARK for TS as ts - interval 30 second)\n"
+  EXPECT_EQ(run("create stream PLAYS (\n play_id uuid, title_id int /* c */, Seconds INT, ts Timestamp,\n WATERMARK "
+                "for TS as ts - interval 30 second)\n"
                 "with (key = 'Title_Id', partitions = '4', format = json, idle_timeout = '10000 ms')"),
             "stream plays is already there, unchanged");
   EXPECT_EQ(run("CREATE OR REPLACE VIEW v AS select *\nfrom Plays"), "view v is already there, unchanged");
-  EXPECT_EQ(run("CREATE MATERIALIZED VIEW hours AS SELECT title_id, sum(seconds) FROM v GROUP BY 1"), "materialized view hours is already there, unchanged");
-  EXPECT_EQ(run("CREATE SINK lake FROM hours WITH (path = 'x', connector = 'file')"), "sink lake is already there, unchanged");
+  EXPECT_EQ(run("CREATE MATERIALIZED VIEW hours AS SELECT title_id, sum(seconds) FROM v GROUP BY 1"),
+            "materialized view hours is already there, unchanged");
+  EXPECT_EQ(run("CREATE SINK lake FROM hours WITH (path = 'x', connector = 'file')"),
+            "sink lake is already there, unchanged");
   EXPECT_EQ(run("CREATE STREAM IF NOT EXISTS plays (other INT)"), "stream plays is already there, unchanged");
   EXPECT_EQ(catalog_.encode(), bytes);
 }
@@ -102,26 +107,33 @@ TEST_F(CatalogTest, TheSamePipelineAgainChangesNothing) {
 TEST_F(CatalogTest, AnotherDefinitionIsRefusedWithWhatDiffers) {
   fill();
   const std::pair<const char*, const char*> cases[] = {
-      {"CREATE STREAM plays (play_id UUID, Title_Id BIGINT, seconds INT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL 30 SECOND) "
+      {"CREATE STREAM plays (play_id UUID, Title_Id BIGINT, seconds INT, ts TIMESTAMP, WATERMARK FOR ts AS ts - "
+       "INTERVAL 30 SECOND) "
        "WITH (partitions = 4, key = title_id)",
        "column Title_Id: int there, bigint here"},
-      {"CREATE STREAM plays (play_id UUID, Title_Id INT, ts TIMESTAMP, extra INT NOT NULL, WATERMARK FOR ts AS ts - INTERVAL 30 SECOND) "
+      {"CREATE STREAM plays (play_id UUID, Title_Id INT, ts TIMESTAMP, extra INT NOT NULL, WATERMARK FOR ts AS ts - "
+       "INTERVAL 30 SECOND) "
        "WITH (partitions = 4, key = title_id)",
        "column extra: only here; column seconds: only there"},
-      {"CREATE STREAM plays (Title_Id INT, play_id UUID, seconds INT NOT NULL, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL 1 SECOND) "
+      {"CREATE STREAM plays (Title_Id INT, play_id UUID, seconds INT NOT NULL, ts TIMESTAMP, WATERMARK FOR ts AS ts - "
+       "INTERVAL 1 SECOND) "
        "WITH (partitions = 8, key = title_id)",
-       "column seconds: NULL there, NOT NULL here; watermark: interval 30 second there, interval 1 second here; option partitions: 4 there, 8 here"},
-      {"CREATE STREAM plays (Title_Id INT, play_id UUID, seconds INT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL 30 SECOND) "
+       "column seconds: NULL there, NOT NULL here; watermark: interval 30 second there, interval 1 second here; option "
+       "partitions: 4 there, 8 here"},
+      {"CREATE STREAM plays (Title_Id INT, play_id UUID, seconds INT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL "
+       "30 SECOND) "
        "WITH (partitions = 4, key = title_id)",
        "order of the columns: (play_id, Title_Id, seconds, ts) there, (Title_Id, play_id, seconds, ts) here"},
       {"CREATE STREAM plays (play_id UUID, Title_Id INT, seconds INT, ts TIMESTAMP) WITH (partitions = 8)",
-       "watermark: ts as ts - interval 30 second there, nothing here; option partitions: 4 there, 8 here; option key: Title_Id there, none here"},
+       "watermark: ts as ts - interval 30 second there, nothing here; option partitions: 4 there, 8 here; option key: "
+       "Title_Id there, none here"},
       {"CREATE VIEW v AS SELECT ts FROM plays", "query: select * from plays there, select ts from plays here"},
       {"CREATE MATERIALIZED VIEW v AS SELECT * FROM plays", "kind: view there, materialized view here"},
       {"CREATE MATERIALIZED VIEW hours AS SELECT title_id, sum(seconds) FROM v GROUP BY 1 EMIT FINAL",
        "emission: EMIT CHANGES there, EMIT ON WINDOW CLOSE here"},
       {"CREATE SINK lake FROM v2 WITH (connector = file, path = 'x')", "there is no such stream, table or view: v2"},
-      {"CREATE SINK lake FROM plays WITH (connector = file, path = 'y')", "source: hours there, plays here; option path: x there, y here"},
+      {"CREATE SINK lake FROM plays WITH (connector = file, path = 'y')",
+       "source: hours there, plays here; option path: x there, y here"},
   };
   for (const auto& [text, difference] : cases) {
     std::string result = run(text);
@@ -140,7 +152,8 @@ TEST_F(CatalogTest, ReplaceGivesNewIdsAndNeedsNoReaders) {
             "error 2BP01 view v cannot be replaced while others read it: sink lake and materialized view hours");
   EXPECT_EQ(run("CREATE OR REPLACE STREAM hours (a INT)").substr(0, 12), "error 42809 ");
   EXPECT_EQ(run("DROP SINK lake"), "dropped sink lake");
-  EXPECT_EQ(run("CREATE OR REPLACE MATERIALIZED VIEW hours AS SELECT 2 FROM v", reads({"v"})), "replaced materialized view hours");
+  EXPECT_EQ(run("CREATE OR REPLACE MATERIALIZED VIEW hours AS SELECT 2 FROM v", reads({"v"})),
+            "replaced materialized view hours");
   EXPECT_EQ(catalog_.find("hours")->stream, StreamId(8));
   EXPECT_EQ(catalog_.find("hours")->operators, (OperatorRange{OperatorId(4), OperatorId(7)}));
   EXPECT_EQ(catalog_.find("hours")->dependencies, std::vector<std::string>{"v"});
@@ -148,8 +161,9 @@ TEST_F(CatalogTest, ReplaceGivesNewIdsAndNeedsNoReaders) {
 
 TEST_F(CatalogTest, DropRespectsReaders) {
   fill();
-  EXPECT_EQ(run("DROP STREAM plays"),
-            "error 2BP01 stream plays cannot be dropped while others read it: sink lake, materialized view hours and view v");
+  EXPECT_EQ(
+      run("DROP STREAM plays"),
+      "error 2BP01 stream plays cannot be dropped while others read it: sink lake, materialized view hours and view v");
   EXPECT_NE(error_.hint.find("CASCADE"), std::string::npos);
   EXPECT_EQ(run("DROP VIEW hours"), "error 42809 hours is a materialized view");
   EXPECT_EQ(error_.hint, "write DROP MATERIALIZED VIEW hours");
@@ -198,7 +212,8 @@ TEST_F(CatalogTest, RelationsAndCompanions) {
   EXPECT_EQ(run("CREATE SINK d FROM plays_DEAD WITH (connector = file, path = 'x')"), "created sink d");
   EXPECT_EQ(catalog_.find("d")->source, "plays_dead");
   EXPECT_EQ(catalog_.find("d")->dependencies, std::vector<std::string>{"plays"});
-  EXPECT_EQ(run("CREATE SINK e FROM v WITH (connector = file, path = 'x')"), "error 42809 a plain view keeps no changes that a sink could read: v");
+  EXPECT_EQ(run("CREATE SINK e FROM v WITH (connector = file, path = 'x')"),
+            "error 42809 a plain view keeps no changes that a sink could read: v");
 }
 
 TEST_F(CatalogTest, DefinitionsAreChecked) {
@@ -210,12 +225,15 @@ TEST_F(CatalogTest, DefinitionsAreChecked) {
       {"CREATE STREAM s (a TIMESTAMP, WATERMARK FOR b AS b)", "error 42703 there is no such column: b"},
       {"CREATE STREAM s (a INT) WITH (key = 'b')", "error 42703 there is no such column: b"},
       {"CREATE STREAM s (a INT) WITH (key = 'a,')", "error 42703 there is no such column: "},
-      {"CREATE STREAM s (a INT, b INT) WITH (message_id = 'a, b')", "error 22023 the option message_id takes one column"},
+      {"CREATE STREAM s (a INT, b INT) WITH (message_id = 'a, b')",
+       "error 22023 the option message_id takes one column"},
       {"CREATE TABLE s (a INT, PRIMARY KEY (b))", "error 42703 there is no such column: b"},
       {"CREATE TABLE s (a INT, PRIMARY KEY (a, A))", "error 42701 a column is in the primary key twice: a"},
-      {"CREATE STREAM s (a INT) WITH (formt = 'json')", "error 22023 unknown option of a stream with connector log: formt"},
+      {"CREATE STREAM s (a INT) WITH (formt = 'json')",
+       "error 22023 unknown option of a stream with connector log: formt"},
       {"CREATE VIEW s (a, b, A) AS SELECT 1, 2, 3", "error 42701 a column is there twice: A"},
-      {"CREATE SINK s FROM nowhere WITH (connector = file, path = 'x')", "error 42P01 there is no such stream, table or view: nowhere"},
+      {"CREATE SINK s FROM nowhere WITH (connector = file, path = 'x')",
+       "error 42P01 there is no such stream, table or view: nowhere"},
   };
   for (const auto& [text, message] : cases) {
     EXPECT_EQ(run(text), message) << text;

@@ -44,7 +44,9 @@ TEST(Lexer, CutsLikePostgres) {
       {"'it''s' E'a\\'b' x'ff' 'a'", "'it''s'|E'a\\'b'|x'ff'|'a'"},
       {"$$a'b$$ $t$ $$ $t$", "$$a'b$$|$t$ $$ $t$"},
       {"$1 $name", "$1|$name"},
-      {"größe + \xC2\xA0" "b", "größe|+|b"},
+      {"größe + \xC2\xA0"
+       "b",
+       "größe|+|b"},
       {"\xEF\xBB\xBFSELECT", "SELECT"},
       {"{'a': 1}", "{|'a'|:|1|}"},
       {"'-- no comment' \"/* nor here\"", "'-- no comment'|\"/* nor here\""},

@@ -22,8 +22,10 @@ OptionRegistry registry_with_file() {
 Result<Options> check(std::string_view text) {
   static const OptionRegistry registry = registry_with_file();
   Statement statement = statement_of(text);
-  if (const auto* create = std::get_if<CreateStream>(&statement.body)) return registry.check(ObjectKind::kStream, create->name, create->options);
-  if (const auto* create = std::get_if<CreateSink>(&statement.body)) return registry.check(ObjectKind::kSink, create->name, create->options);
+  if (const auto* create = std::get_if<CreateStream>(&statement.body))
+    return registry.check(ObjectKind::kStream, create->name, create->options);
+  if (const auto* create = std::get_if<CreateSink>(&statement.body))
+    return registry.check(ObjectKind::kSink, create->name, create->options);
   const auto& create = std::get<CreateMaterializedView>(statement.body);
   return registry.check(ObjectKind::kMaterializedView, create.name, create.options);
 }
@@ -44,8 +46,10 @@ TEST(Options, DefaultsAreFilledIn) {
 }
 
 TEST(Options, ValuesAreTyped) {
-  Result<Options> options = stream("partitions = 4, retention = '7 days', retention_size = '1 GiB', key = 'a, \"B c\"', message_id = m, format = 'CSV', "
-                                   "header = off, idle_timeout = none, load = ''");
+  Result<Options> options = stream(
+      "partitions = 4, retention = '7 days', retention_size = '1 GiB', key = 'a, \"B c\"', message_id = m, format = "
+      "'CSV', "
+      "header = off, idle_timeout = none, load = ''");
   ASSERT_TRUE(options.ok()) << options.error().message;
   EXPECT_EQ(options->integer("partitions"), 4);
   EXPECT_EQ(options->duration("retention"), Duration::from_seconds(7 * 86400));
@@ -69,22 +73,32 @@ struct Case {
 
 TEST(Options, Mistakes) {
   const Case cases[] = {
-      {"CREATE STREAM s (a INT) WITH (fromat = 'json')", "unknown option of a stream with connector log: fromat", "did you mean format?", "fromat"},
-      {"CREATE STREAM s (a INT) WITH (path = 'x')", "unknown option of a stream with connector log: path", "takes: connector, format, partitions", "path"},
-      {"CREATE STREAM s (a INT) WITH (connector = 'fiel')", "unknown connector: fiel", "did you mean file? known ones: log and file", "'fiel'"},
+      {"CREATE STREAM s (a INT) WITH (fromat = 'json')", "unknown option of a stream with connector log: fromat",
+       "did you mean format?", "fromat"},
+      {"CREATE STREAM s (a INT) WITH (path = 'x')", "unknown option of a stream with connector log: path",
+       "takes: connector, format, partitions", "path"},
+      {"CREATE STREAM s (a INT) WITH (connector = 'fiel')", "unknown connector: fiel",
+       "did you mean file? known ones: log and file", "'fiel'"},
       {"CREATE STREAM s (a INT) WITH (format = parquet)", "the format only writes: parquet", "json", "parquet"},
-      {"CREATE STREAM s (a INT) WITH (connector = file)", "a stream with connector file needs the option path", "the file to read", "s"},
-      {"CREATE STREAM s (a INT) WITH (connector = file, path = '')", "a stream with connector file needs the option path", "the file to read", "s"},
+      {"CREATE STREAM s (a INT) WITH (connector = file)", "a stream with connector file needs the option path",
+       "the file to read", "s"},
+      {"CREATE STREAM s (a INT) WITH (connector = file, path = '')",
+       "a stream with connector file needs the option path", "the file to read", "s"},
       {"CREATE STREAM s (a INT) WITH (partitions = 0)", "the setting partitions takes", "", "0"},
-      {"CREATE STREAM s (a INT) WITH (partitions = 'many')", "the setting partitions takes", "fixed at creation", "'many'"},
+      {"CREATE STREAM s (a INT) WITH (partitions = 'many')", "the setting partitions takes", "fixed at creation",
+       "'many'"},
       {"CREATE STREAM s (a INT) WITH (retention = '7')", "the setting retention takes", "", "'7'"},
-      {"CREATE STREAM s (a INT) WITH (retention = '1 ms')", "the option retention is too small: 1 ms", "the least is 1 s", "'1 ms'"},
-      {"CREATE STREAM s (a INT) WITH (retention_size = '1 kB')", "the option retention_size is too small: 1 kB", "the least is 1 MiB", "'1 kB'"},
+      {"CREATE STREAM s (a INT) WITH (retention = '1 ms')", "the option retention is too small: 1 ms",
+       "the least is 1 s", "'1 ms'"},
+      {"CREATE STREAM s (a INT) WITH (retention_size = '1 kB')", "the option retention_size is too small: 1 kB",
+       "the least is 1 MiB", "'1 kB'"},
       {"CREATE STREAM s (a INT) WITH (format = csv, header = 2)", "the setting header takes", "", "2"},
-      {"CREATE MATERIALIZED VIEW v WITH (on_error = halt) AS SELECT 1", "the option on_error cannot be halt", "continue or stop", "halt"},
+      {"CREATE MATERIALIZED VIEW v WITH (on_error = halt) AS SELECT 1", "the option on_error cannot be halt",
+       "continue or stop", "halt"},
       {"CREATE SINK k FROM v", "a sink needs the option connector", "where the rows go", "k"},
       {"CREATE SINK k FROM v WITH (connector = log)", "the connector only reads: log", "file", "log"},
-      {"CREATE SINK k FROM v WITH (connector = file, path = x, mode = upset)", "the option mode cannot be upset", "did you mean upsert?", "upset"},
+      {"CREATE SINK k FROM v WITH (connector = file, path = x, mode = upset)", "the option mode cannot be upset",
+       "did you mean upsert?", "upset"},
   };
   for (const Case& one : cases) {
     std::string_view text = one.text;
@@ -103,7 +117,8 @@ TEST(Options, Mistakes) {
 }
 
 TEST(Options, AConnectorBringsItsOwn) {
-  Result<Options> options = check("CREATE SINK k FROM v WITH (connector = 'file', path = 'out', roll_size = '1 MB', every = '5 s')");
+  Result<Options> options =
+      check("CREATE SINK k FROM v WITH (connector = 'file', path = 'out', roll_size = '1 MB', every = '5 s')");
   ASSERT_TRUE(options.ok()) << options.error().message;
   EXPECT_EQ(options->integer("roll_size"), 1000000);
   EXPECT_EQ(options->text("format"), "json");

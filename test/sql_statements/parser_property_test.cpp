@@ -10,14 +10,20 @@ namespace millrace::sql {
 namespace {
 
 const char* const kValid[] = {
-    "CREATE OR REPLACE STREAM plays (play_id UUID, seconds DECIMAL(10,2) NOT NULL, \"o\"\"k\" STRUCT(end INT, b VARCHAR[])[], ts TIMESTAMP, "
-    "WATERMARK FOR ts AS ts - INTERVAL '30' SECOND) WITH (format = 'js''on', partitions = -4, a.b = true, w = INTERVAL 1 DAY);",
-    "CREATE TABLE IF NOT EXISTS t (a INT, b TIMESTAMP WITH TIME ZONE, PRIMARY KEY (a, b), WATERMARK FOR b DELAY '5s') WITH (connector = file);",
-    "CREATE MATERIALIZED VIEW v (x, y) WITH (on_error = stop) AS SELECT $$a;b$$, {'k': [1, 2]} FROM tumble(t, ts, INTERVAL 1 DAY) "
+    "CREATE OR REPLACE STREAM plays (play_id UUID, seconds DECIMAL(10,2) NOT NULL, \"o\"\"k\" STRUCT(end INT, b "
+    "VARCHAR[])[], ts TIMESTAMP, "
+    "WATERMARK FOR ts AS ts - INTERVAL '30' SECOND) WITH (format = 'js''on', partitions = -4, a.b = true, w = INTERVAL "
+    "1 DAY);",
+    "CREATE TABLE IF NOT EXISTS t (a INT, b TIMESTAMP WITH TIME ZONE, PRIMARY KEY (a, b), WATERMARK FOR b DELAY '5s') "
+    "WITH (connector = file);",
+    "CREATE MATERIALIZED VIEW v (x, y) WITH (on_error = stop) AS SELECT $$a;b$$, {'k': [1, 2]} FROM tumble(t, ts, "
+    "INTERVAL 1 DAY) "
     "ALLOW LATENESS '1 hour' /* c /* d */ */ GROUP BY ALL -- e\n EMIT ON WINDOW CLOSE;",
     "CREATE SINK s AS SELECT a FROM t EMIT CHANGES WITH (connector = 'file', path = E'\\'x'); CREATE SINK r FROM v;",
-    "CREATE MACRO m(a, b := 2) AS a + b; DROP VIEW IF EXISTS a, b CASCADE; SHOW CREATE SINK s; DESCRIBE SELECT 1; SHOW TIME ZONE",
-    "EXPLAIN (ANALYZE, FORMAT JSON) SELECT 1; SUBSCRIBE TO (SELECT a FROM t) FROM POSITION '12'; SUBSCRIBE v FROM BEGINNING",
+    "CREATE MACRO m(a, b := 2) AS a + b; DROP VIEW IF EXISTS a, b CASCADE; SHOW CREATE SINK s; DESCRIBE SELECT 1; SHOW "
+    "TIME ZONE",
+    "EXPLAIN (ANALYZE, FORMAT JSON) SELECT 1; SUBSCRIBE TO (SELECT a FROM t) FROM POSITION '12'; SUBSCRIBE v FROM "
+    "BEGINNING",
     "INSERT INTO t (a, b) VALUES (1, 'x'); UPDATE t SET a = 1 WHERE b; DELETE FROM t WHERE größe > 1e-3; SYNC; FLUSH;",
 };
 
@@ -106,10 +112,16 @@ TEST(ParserProperty, TokensLeftOutRepeatedAndSwapped) {
 
 TEST(ParserProperty, RandomTokensAndBytes) {
   static const std::vector<std::string> kWords = {
-      "CREATE", "OR",    "REPLACE", "STREAM", "TABLE", "MATERIALIZED", "VIEW", "SINK", "MACRO", "IF",    "NOT",      "EXISTS",  "(",      ")",
-      ",",      ";",     "a",       "\"b\"",  "'c'",   "INT",          "WITH", "=",    "AS",    "FROM",  "SELECT",   "EMIT",    "CHANGES", "ON",
-      "WINDOW", "CLOSE", "FINAL",   "ALLOW",  "LATENESS", "INTERVAL", "1",    "DAY",  "DROP",  "SHOW",  "EXPLAIN",  "ANALYZE", "SUBSCRIBE", "TO",
-      "INSERT", "INTO",  "VALUES",  "UPDATE", "SET",   "DELETE",       "PRIMARY", "KEY", "WATERMARK", "FOR", "DELAY", "[",      "]",      "."};
+      "CREATE",  "OR",    "REPLACE",   "STREAM",   "TABLE",     "MATERIALIZED",
+      "VIEW",    "SINK",  "MACRO",     "IF",       "NOT",       "EXISTS",
+      "(",       ")",     ",",         ";",        "a",         "\"b\"",
+      "'c'",     "INT",   "WITH",      "=",        "AS",        "FROM",
+      "SELECT",  "EMIT",  "CHANGES",   "ON",       "WINDOW",    "CLOSE",
+      "FINAL",   "ALLOW", "LATENESS",  "INTERVAL", "1",         "DAY",
+      "DROP",    "SHOW",  "EXPLAIN",   "ANALYZE",  "SUBSCRIBE", "TO",
+      "INSERT",  "INTO",  "VALUES",    "UPDATE",   "SET",       "DELETE",
+      "PRIMARY", "KEY",   "WATERMARK", "FOR",      "DELAY",     "[",
+      "]",       "."};
   std::mt19937_64 random(20251124);
   for (int round = 0; round < 20000; ++round) {
     std::string text;
@@ -117,7 +129,8 @@ TEST(ParserProperty, RandomTokensAndBytes) {
     for (size_t i = 0; i < length; ++i) text += kWords[random() % kWords.size()] + ' ';
     parse_any(text);
     std::string bytes;
-    for (size_t i = 0; i < length * 2; ++i) bytes += static_cast<char>(random() % 3 == 0 ? random() : 32 + random() % 96);
+    for (size_t i = 0; i < length * 2; ++i)
+      bytes += static_cast<char>(random() % 3 == 0 ? random() : 32 + random() % 96);
     parse_any(bytes);
   }
 }

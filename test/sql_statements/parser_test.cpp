@@ -64,8 +64,9 @@ TEST(Parser, CreateStreamWithEverything) {
   EXPECT_EQ(at(text, create.watermark->expression.span), "ts - INTERVAL 30 SECOND");
   std::string options;
   for (const Option& option : create.options) options += option.name + "=" + option.value + ";";
-  EXPECT_EQ(options,
-            "format=json;partitions=4;retention=7 days;key=profile_id;compact=true;kafka.group.id=g;x.y=-1;wait=10 SECOND;");
+  EXPECT_EQ(
+      options,
+      "format=json;partitions=4;retention=7 days;key=profile_id;compact=true;kafka.group.id=g;x.y=-1;wait=10 SECOND;");
   EXPECT_EQ(create.options[1].kind, OptionValueKind::kNumber);
   EXPECT_EQ(create.options[3].kind, OptionValueKind::kWord);
   EXPECT_EQ(create.options[4].kind, OptionValueKind::kBoolean);
@@ -74,21 +75,25 @@ TEST(Parser, CreateStreamWithEverything) {
 
 TEST(Parser, WatermarkForms) {
   auto expression = [](const char* clause) {
-    return only<CreateStream>("CREATE STREAM s (ts TIMESTAMP, WATERMARK FOR " + std::string(clause) + ")").watermark->expression.text;
+    return only<CreateStream>("CREATE STREAM s (ts TIMESTAMP, WATERMARK FOR " + std::string(clause) + ")")
+        .watermark->expression.text;
   };
   EXPECT_EQ(expression("ts AS ts"), "ts");
   EXPECT_EQ(expression("ts"), "ts");
   EXPECT_EQ(expression("ts DELAY '5s'"), "ts - ('5s'::INTERVAL)");
   EXPECT_EQ(expression("\"end\" DELAY INTERVAL 5 SECONDS"), "\"end\" - (INTERVAL 5 SECONDS)");
-  EXPECT_EQ(expression("ts AS least(ts, to_timestamp(1)) - INTERVAL '1' MINUTE"), "least(ts, to_timestamp(1)) - INTERVAL '1' MINUTE");
+  EXPECT_EQ(expression("ts AS least(ts, to_timestamp(1)) - INTERVAL '1' MINUTE"),
+            "least(ts, to_timestamp(1)) - INTERVAL '1' MINUTE");
 }
 
 TEST(Parser, CreateTable) {
-  auto create = only<CreateTable>("create table if not exists titles (title_id INT primary key, title VARCHAR) with (path='t.csv')");
+  auto create = only<CreateTable>(
+      "create table if not exists titles (title_id INT primary key, title VARCHAR) with (path='t.csv')");
   EXPECT_TRUE(create.mode.if_not_exists);
   ASSERT_EQ(create.primary_key.size(), 1u);
   EXPECT_EQ(create.primary_key[0].text, "title_id");
-  create = only<CreateTable>("CREATE OR REPLACE TABLE t (a INT, \"b c\" INT, watermark INT, check INT, PRIMARY KEY (a, \"b c\"))");
+  create = only<CreateTable>(
+      "CREATE OR REPLACE TABLE t (a INT, \"b c\" INT, watermark INT, check INT, PRIMARY KEY (a, \"b c\"))");
   EXPECT_TRUE(create.mode.or_replace);
   ASSERT_EQ(create.primary_key.size(), 2u);
   EXPECT_EQ(create.primary_key[1].text, "b c");
@@ -133,17 +138,21 @@ TEST(Parser, EndsOfQueries) {
       {"WITH (on_error = 'stop') EMIT CHANGES", Emit::kChanges, 0},
   };
   for (const Case& one : cases) {
-    auto create = only<CreateMaterializedView>("CREATE MATERIALIZED VIEW v AS SELECT a FROM t " + std::string(one.tail));
+    auto create =
+        only<CreateMaterializedView>("CREATE MATERIALIZED VIEW v AS SELECT a FROM t " + std::string(one.tail));
     EXPECT_EQ(create.query.emit, one.emit) << one.tail;
     EXPECT_EQ(create.query.sql.text, "SELECT a FROM t") << one.tail;
     EXPECT_EQ(create.query.allowed_lateness.value_or(Duration{}).micros, one.lateness_seconds * 1000000) << one.tail;
-    EXPECT_EQ(create.options.size(), std::string_view(one.tail).find("WITH") == std::string_view::npos ? 0u : 1u) << one.tail;
+    EXPECT_EQ(create.options.size(), std::string_view(one.tail).find("WITH") == std::string_view::npos ? 0u : 1u)
+        << one.tail;
   }
 }
 
 TEST(Parser, EmitAsAnOrdinaryName) {
-  for (const char* query : {"SELECT emit FROM t", "SELECT a AS emit FROM t", "SELECT * FROM emit", "SELECT t.emit FROM t", "SELECT emit.a FROM t AS emit",
-                            "SELECT 1 FROM a JOIN b emit ON a.x = emit.x", "SELECT \"emit\"", "SELECT allow FROM lateness", "FROM t ORDER BY emit"}) {
+  for (const char* query :
+       {"SELECT emit FROM t", "SELECT a AS emit FROM t", "SELECT * FROM emit", "SELECT t.emit FROM t",
+        "SELECT emit.a FROM t AS emit", "SELECT 1 FROM a JOIN b emit ON a.x = emit.x", "SELECT \"emit\"",
+        "SELECT allow FROM lateness", "FROM t ORDER BY emit"}) {
     auto select = only<Select>(query);
     EXPECT_EQ(select.query.sql.text, query);
     EXPECT_EQ(select.query.emit, Emit::kDefault) << query;
@@ -151,8 +160,10 @@ TEST(Parser, EmitAsAnOrdinaryName) {
 }
 
 TEST(Parser, QueriesOfEveryShape) {
-  for (const char* query : {"SELECT 1", "WITH a AS (SELECT 1) SELECT * FROM a", "FROM plays", "VALUES (1, 2), (3, 4)", "TABLE plays", "(SELECT 1) UNION ALL (SELECT 2)",
-                            "SELECT {'a': [1, 2]}, x -> x + 1, a[1:2]", "SELECT ';' || \";\"", "SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))"}) {
+  for (const char* query :
+       {"SELECT 1", "WITH a AS (SELECT 1) SELECT * FROM a", "FROM plays", "VALUES (1, 2), (3, 4)", "TABLE plays",
+        "(SELECT 1) UNION ALL (SELECT 2)", "SELECT {'a': [1, 2]}, x -> x + 1, a[1:2]", "SELECT ';' || \";\"",
+        "SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))"}) {
     EXPECT_EQ(only<Select>(query).query.sql.text, query);
   }
 }
@@ -185,12 +196,18 @@ TEST(Parser, DropShowDescribe) {
   EXPECT_TRUE(drop.if_exists && drop.cascade);
   EXPECT_FALSE(only<Drop>("DROP SINK s RESTRICT").cascade);
 
-  const std::pair<const char*, ShowKind> shows[] = {
-      {"SHOW STREAMS", ShowKind::kStreams},       {"show tables", ShowKind::kTables},     {"SHOW VIEWS", ShowKind::kViews},
-      {"SHOW SINKS", ShowKind::kSinks},           {"SHOW ALL", ShowKind::kAll},           {"SHOW WATERMARKS", ShowKind::kWatermarks},
-      {"SHOW MACROS", ShowKind::kMacros},         {"SHOW CREATE plays", ShowKind::kCreate}, {"SHOW CREATE MATERIALIZED VIEW v", ShowKind::kCreate},
-      {"SHOW CONNECTORS", ShowKind::kConnectors}, {"SHOW MATERIALIZED VIEWS", ShowKind::kMaterializedViews},
-      {"SHOW server_version", ShowKind::kSetting}};
+  const std::pair<const char*, ShowKind> shows[] = {{"SHOW STREAMS", ShowKind::kStreams},
+                                                    {"show tables", ShowKind::kTables},
+                                                    {"SHOW VIEWS", ShowKind::kViews},
+                                                    {"SHOW SINKS", ShowKind::kSinks},
+                                                    {"SHOW ALL", ShowKind::kAll},
+                                                    {"SHOW WATERMARKS", ShowKind::kWatermarks},
+                                                    {"SHOW MACROS", ShowKind::kMacros},
+                                                    {"SHOW CREATE plays", ShowKind::kCreate},
+                                                    {"SHOW CREATE MATERIALIZED VIEW v", ShowKind::kCreate},
+                                                    {"SHOW CONNECTORS", ShowKind::kConnectors},
+                                                    {"SHOW MATERIALIZED VIEWS", ShowKind::kMaterializedViews},
+                                                    {"SHOW server_version", ShowKind::kSetting}};
   for (const auto& [text, kind] : shows) EXPECT_EQ(only<Show>(text).kind, kind) << text;
   EXPECT_EQ(only<Show>("SHOW CREATE MATERIALIZED VIEW v").name->text, "v");
   EXPECT_EQ(only<Show>("SHOW TRANSACTION ISOLATION LEVEL").name->text, "transaction_isolation");
@@ -230,7 +247,8 @@ TEST(Parser, Subscribe) {
   EXPECT_EQ(std::get<Query>(subscribe.source).sql.text, "(SELECT a FROM t)");
   EXPECT_EQ(subscribe.from, SubscribeFrom::kBeginning);
   EXPECT_EQ(std::get<Query>(only<Subscribe>("SUBSCRIBE TO SELECT a FROM t").source).sql.text, "SELECT a FROM t");
-  EXPECT_EQ(std::get<Query>(only<Subscribe>("SUBSCRIBE TO (FROM a) UNION ALL (FROM b)").source).sql.text, "(FROM a) UNION ALL (FROM b)");
+  EXPECT_EQ(std::get<Query>(only<Subscribe>("SUBSCRIBE TO (FROM a) UNION ALL (FROM b)").source).sql.text,
+            "(FROM a) UNION ALL (FROM b)");
 }
 
 TEST(Parser, Changes) {

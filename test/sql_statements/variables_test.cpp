@@ -5,7 +5,8 @@
 namespace millrace::sql {
 namespace {
 
-const Variables kVariables = {{"plays", "data/plays.json"}, {"n", "4"}, {"empty", ""}, {"quote", "it's \"x\""}, {"tricky", "${n}"}};
+const Variables kVariables = {
+    {"plays", "data/plays.json"}, {"n", "4"}, {"empty", ""}, {"quote", "it's \"x\""}, {"tricky", "${n}"}};
 
 std::string filled(std::string_view text) {
   Result<SubstitutedText> result = substitute_variables(text, kVariables);

@@ -71,9 +71,7 @@ void mutate(ValueTable& table, Model& model, std::mt19937_64& random, uint64_t h
       model[key] = value;
       break;
     }
-    case 1:
-      EXPECT_EQ(table.erase(hash, key), model.erase(key) == 1);
-      break;
+    case 1: EXPECT_EQ(table.erase(hash, key), model.erase(key) == 1); break;
     case 2: {
       const ValueTable::Slot slot = table.find(hash, key);
       ASSERT_EQ(static_cast<bool>(slot), model.count(key) == 1);
@@ -194,7 +192,8 @@ TEST(BagTable, ManyGroupsKeepTheirRows) {
     const BagTable::Group group = table.find(hash_bytes(key), key);
     ASSERT_NE(group, BagTable::kNone);
     ASSERT_EQ(table.rows(group), 2U);
-    table.for_each_row(group, [&](std::string_view row, int64_t) { ASSERT_EQ(std::stoi(std::string(row.substr(4))) % kGroups, i); });
+    table.for_each_row(
+        group, [&](std::string_view row, int64_t) { ASSERT_EQ(std::stoi(std::string(row.substr(4))) % kGroups, i); });
   }
 }
 

@@ -4,7 +4,8 @@
 
 namespace millrace::connectors::file {
 
-Result<CsvColumns> CsvColumns::make(std::string_view header, char delimiter, std::string null_text, const std::vector<std::string>& columns) {
+Result<CsvColumns> CsvColumns::make(std::string_view header, char delimiter, std::string null_text,
+                                    const std::vector<std::string>& columns) {
   CsvColumns made(delimiter, std::move(null_text));
   std::string reason;
   if (!made.splitter_.split(header, made.fields_, reason)) {

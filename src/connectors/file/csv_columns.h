@@ -13,16 +13,18 @@ namespace millrace::connectors::file {
 class CsvColumns {
  public:
   /// Names compare without case. Fails when the header cannot be read or no column has its name in it.
-  static Result<CsvColumns> make(std::string_view header, char delimiter, std::string null_text, const std::vector<std::string>& columns);
+  static Result<CsvColumns> make(std::string_view header, char delimiter, std::string null_text,
+                                 const std::vector<std::string>& columns);
 
   /// The header is the columns, in order: records can go as they are.
   bool same() const { return same_; }
-  /// Appends the record with its fields in the columns' order; columns that the header lacks are NULL. A record that cannot
-  /// be read, or with another number of fields than the header, is appended so that it does not decode either.
+  /// Appends the record with its fields in the columns' order; columns that the header lacks are NULL. A record that
+  /// cannot be read, or with another number of fields than the header, is appended so that it does not decode either.
   void append(std::string_view record, std::string& out);
 
  private:
-  CsvColumns(char delimiter, std::string null_text) : delimiter_(delimiter), null_text_(std::move(null_text)), splitter_(delimiter) {}
+  CsvColumns(char delimiter, std::string null_text)
+      : delimiter_(delimiter), null_text_(std::move(null_text)), splitter_(delimiter) {}
 
   void append_field(const formats::CsvField& field, std::string& out) const;
 

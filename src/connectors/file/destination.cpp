@@ -22,7 +22,8 @@ Result<FileFormat> find_format(const SinkSetup& setup, const std::string& path) 
   if (name == "ndjson") name = "json";
   if (name.empty()) name = told;
   if (name.empty()) name = "json";
-  if (!told.empty() && told != name) return bad_option(setup, "the format is " + name + ", but the path ends otherwise: " + path);
+  if (!told.empty() && told != name)
+    return bad_option(setup, "the format is " + name + ", but the path ends otherwise: " + path);
   if (name == "parquet") return FileFormat::kParquet;
   if (name == "csv") return FileFormat::kCsv;
   if (name == "json") return FileFormat::kNdjson;
@@ -41,12 +42,15 @@ Status find_compression(const SinkSetup& setup, const std::string& path, RowFile
   const std::string& name = setup.options.text("compression");
   formats::Packing told = packing_of_path(path);
   if (rows.format == FileFormat::kParquet) {
-    if (told != formats::Packing::kNone) return bad_option(setup, "Parquet is compressed inside; the path must end in .parquet: " + path);
+    if (told != formats::Packing::kNone)
+      return bad_option(setup, "Parquet is compressed inside; the path must end in .parquet: " + path);
     if (!name.empty()) rows.parquet_compression = name;
     return {};
   }
   if (name == "snappy") return bad_option(setup, "the compression is for Parquet only: snappy");
-  rows.packing = name == "gzip" ? formats::Packing::kGzip : name == "zstd" ? formats::Packing::kZstd : formats::Packing::kNone;
+  rows.packing = name == "gzip"   ? formats::Packing::kGzip
+                 : name == "zstd" ? formats::Packing::kZstd
+                                  : formats::Packing::kNone;
   if (name.empty()) rows.packing = told;
   if (told == formats::Packing::kNone || told == rows.packing) return {};
   return bad_option(setup, "the compression is " + name + ", but the path ends otherwise: " + path);
@@ -106,7 +110,8 @@ Result<Destination> find_destination(const SinkSetup& setup) {
     to.stem = name.substr(0, dot);
     to.ending = name.substr(dot);
   }
-  if (to.stem.empty() || to.stem.find('/') != std::string::npos) return bad_option(setup, "no file can be called: " + to.stem + to.ending);
+  if (to.stem.empty() || to.stem.find('/') != std::string::npos)
+    return bad_option(setup, "no file can be called: " + to.stem + to.ending);
   return to;
 }
 

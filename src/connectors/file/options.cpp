@@ -7,14 +7,22 @@
 namespace millrace::connectors::file {
 
 sql::OptionGroup option_group() {
-  sql::OptionSpec input{"path", sql::OptionKind::kText, "", "the file: one JSON object a line, a JSON array, or CSV; .gz and .zst are unpacked"};
+  sql::OptionSpec input{"path", sql::OptionKind::kText, "",
+                        "the file: one JSON object a line, a JSON array, or CSV; .gz and .zst are unpacked"};
   input.required = true;
-  sql::OptionSpec output{"path", sql::OptionKind::kText, "", "a folder, or a file with the format's ending; empty: the sink is off"};
-  sql::OptionSpec size{"roll_size", sql::OptionKind::kSize, "128 MiB", "a file of about this size is finished and the next one begun"};
+  sql::OptionSpec output{"path", sql::OptionKind::kText, "",
+                         "a folder, or a file with the format's ending; empty: the sink is off"};
+  sql::OptionSpec size{"roll_size", sql::OptionKind::kSize, "128 MiB",
+                       "a file of about this size is finished and the next one begun"};
   size.minimum = 1;
-  sql::OptionSpec age{"roll_age", sql::OptionKind::kDuration, "1 minute", "rows wait at most so long before their file is finished"};
+  sql::OptionSpec age{"roll_age", sql::OptionKind::kDuration, "1 minute",
+                      "rows wait at most so long before their file is finished"};
   age.minimum = 0;
-  sql::OptionSpec compression{"compression", sql::OptionKind::kEnum, "", "zstd when the format is parquet, else none", {"none", "gzip", "zstd", "snappy"}};
+  sql::OptionSpec compression{"compression",
+                              sql::OptionKind::kEnum,
+                              "",
+                              "zstd when the format is parquet, else none",
+                              {"none", "gzip", "zstd", "snappy"}};
 
   sql::OptionGroup group{"file", "files in a folder", true, true};
   group.source_options = {std::move(input)};

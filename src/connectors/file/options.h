@@ -10,7 +10,8 @@ namespace millrace::connectors::file {
 
 sql::OptionGroup option_group();
 
-/// The format that a file's name tells: "csv", "parquet" or "json", also with .gz or .zst behind; "" when it tells none.
+/// The format that a file's name tells: "csv", "parquet" or "json", also with .gz or .zst behind; "" when it tells
+/// none.
 std::string format_of_path(std::string_view path);
 
 }  // namespace millrace::connectors::file

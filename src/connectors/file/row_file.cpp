@@ -24,14 +24,16 @@ class ParquetFile final : public RowFile {
 
 class TextFile final : public RowFile {
  public:
-  TextFile(Env& env, const batch::Schema& schema, const RowFileOptions& options) : env_(env), schema_(schema), options_(options) {}
+  TextFile(Env& env, const batch::Schema& schema, const RowFileOptions& options)
+      : env_(env), schema_(schema), options_(options) {}
 
   Status begin(const std::string& path) override {
     text_.clear();
     packed_.clear();
     packer_ = formats::make_packer(options_.packing);
     MR_ASSIGN(file_, env_.files().create(path));
-    if (options_.format == FileFormat::kCsv && options_.header) formats::encode_csv_header(schema_, options_.delimiter, text_);
+    if (options_.format == FileFormat::kCsv && options_.header)
+      formats::encode_csv_header(schema_, options_.delimiter, text_);
     return {};
   }
 
@@ -82,7 +84,8 @@ class TextFile final : public RowFile {
 }  // namespace
 
 Result<std::unique_ptr<RowFile>> make_row_file(Env& env, const batch::Schema& schema, const RowFileOptions& options) {
-  if (options.format != FileFormat::kParquet) return std::unique_ptr<RowFile>(std::make_unique<TextFile>(env, schema, options));
+  if (options.format != FileFormat::kParquet)
+    return std::unique_ptr<RowFile>(std::make_unique<TextFile>(env, schema, options));
   MR_ASSIGN(auto writer, lake::ParquetWriter::create(env, schema, options.parquet_compression));
   return std::unique_ptr<RowFile>(std::make_unique<ParquetFile>(std::move(writer)));
 }

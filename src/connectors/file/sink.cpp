@@ -14,7 +14,10 @@ namespace {
 class FileSink final : public Sink {
  public:
   FileSink(const SinkSetup& setup, Destination to, std::unique_ptr<RowFile> file)
-      : env_(*setup.env), name_(setup.name), schema_(setup.schema), to_(std::move(to)),
+      : env_(*setup.env),
+        name_(setup.name),
+        schema_(setup.schema),
+        to_(std::move(to)),
         roll_bytes_(static_cast<uint64_t>(setup.options.integer("roll_size", 128 << 20))),
         roll_age_(setup.options.has("roll_age") ? setup.options.duration("roll_age") : Duration::from_seconds(60)),
         file_(std::move(file)) {}

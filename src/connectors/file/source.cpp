@@ -116,12 +116,14 @@ Status FileSource::check_name(std::string_view first_bytes) const {
   while (at < first_bytes.size() && is_space(first_bytes[at])) ++at;
   bool json = at == first_bytes.size() || first_bytes[at] == '{' || first_bytes[at] == '[';
   if (json || format_of_path(path_) != "csv") return {};
-  return user_error(sqlstate::kInvalidText, "is CSV, but the stream's format is json: " + path_).with_hint("add format = 'csv'");
+  return user_error(sqlstate::kInvalidText, "is CSV, but the stream's format is json: " + path_)
+      .with_hint("add format = 'csv'");
 }
 
 Status FileSource::read_header() {
   MR_ASSIGN(Split header, next());
-  if (header.state == SplitState::kTooLong) return named(user_error(sqlstate::kTooLarge, "the header is too long to be one"));
+  if (header.state == SplitState::kTooLong)
+    return named(user_error(sqlstate::kTooLarge, "the header is too long to be one"));
   if (header.state == SplitState::kEnd) return {};
   auto columns = CsvColumns::make(header.record, format_.delimiter, format_.null_text, columns_);
   if (!columns.ok()) return named(std::move(columns).error());
@@ -176,8 +178,8 @@ Result<RecordChunk> FileSource::read(size_t bytes_wanted) {
     }
     if (split.state == SplitState::kTooLong) {
       if (chunk.skipped++ == 0) {
-        chunk.skipped_reason = path_ + ": the record that ends at byte " + std::to_string(position_ + at_) + " has more than " +
-                               std::to_string(record_bytes_max_) + " bytes and was left out";
+        chunk.skipped_reason = path_ + ": the record that ends at byte " + std::to_string(position_ + at_) +
+                               " has more than " + std::to_string(record_bytes_max_) + " bytes and was left out";
       }
       if (ranges.empty()) drop_used();
       continue;

@@ -1,5 +1,5 @@
-// A file of records: one JSON object a line, a JSON array, CSV, or raw lines; packed with gzip or zstd, which its first bytes
-// tell. Read in blocks, never held as a whole.
+// A file of records: one JSON object a line, a JSON array, CSV, or raw lines; packed with gzip or zstd, which its first
+// bytes tell. Read in blocks, never held as a whole.
 #pragma once
 
 #include <memory>

@@ -144,18 +144,12 @@ std::string malformed_line(size_t kind, uint64_t number) {
   const size_t place = line.find(edit.find);
   MR_CHECK(place != std::string::npos, "a malformed kind finds its place");
   switch (edit.edit) {
-    case Edit::kReplace:
-      return line.replace(place, edit.find.size(), edit.text);
-    case Edit::kCutBefore:
-      return line.substr(0, place);
-    case Edit::kCutAfter:
-      return line.substr(0, place + edit.find.size());
-    case Edit::kBefore:
-      return std::string(edit.text) + line;
-    case Edit::kAfter:
-      return line + std::string(edit.text);
-    case Edit::kWhole:
-      return std::string(edit.text);
+    case Edit::kReplace: return line.replace(place, edit.find.size(), edit.text);
+    case Edit::kCutBefore: return line.substr(0, place);
+    case Edit::kCutAfter: return line.substr(0, place + edit.find.size());
+    case Edit::kBefore: return std::string(edit.text) + line;
+    case Edit::kAfter: return line + std::string(edit.text);
+    case Edit::kWhole: return std::string(edit.text);
   }
   return line;
 }
