@@ -19,6 +19,7 @@ struct Disk {
   std::string directory =
       std::filesystem::temp_directory_path() / ("millrace_bench_" + std::to_string(env.random().next()));
   std::unique_ptr<Store> store = Store::open(env, directory, {}).value();
+  ThreadPool pool{1, false};
   ~Disk() {
     store.reset();
     std::filesystem::remove_all(directory);
@@ -41,7 +42,7 @@ void checkpoint(benchmark::State& state) {
   Disk disk;
   ValueTable table;
   for (uint64_t i = 0; i < 1'000'000; ++i) touch(table, i, 0);
-  (void)disk.store->checkpoint("", {{kTable, &table}}).ok();
+  (void)disk.store->checkpoint("", {{kTable, &table}}, disk.pool).ok();
   uint64_t round = 1;
   uint64_t bytes = 0;
   for (auto _ : state) {
@@ -50,7 +51,7 @@ void checkpoint(benchmark::State& state) {
       touch(table, mix64(round * 1'000'003 + static_cast<uint64_t>(i)) % 1'000'000, round);
     ++round;
     state.ResumeTiming();
-    auto stats = disk.store->checkpoint("note", {{kTable, &table}});
+    auto stats = disk.store->checkpoint("note", {{kTable, &table}}, disk.pool);
     if (!stats.ok()) return state.SkipWithError(stats.error().message.c_str());
     bytes += stats->bytes;
   }
@@ -70,10 +71,10 @@ void restore(benchmark::State& state) {
   {
     ValueTable table;
     for (uint64_t i = 0; i < 1'000'000; ++i) touch(table, i, 0);
-    (void)disk.store->checkpoint("", {{kTable, &table}}).ok();
+    (void)disk.store->checkpoint("", {{kTable, &table}}, disk.pool).ok();
     for (int64_t run = 1; run < state.range(0); ++run) {
       for (uint64_t i = 0; i < 50'000; ++i) touch(table, mix64(i + static_cast<uint64_t>(run) * 7919) % 1'000'000, 1);
-      (void)disk.store->checkpoint("", {{kTable, &table}}).ok();
+      (void)disk.store->checkpoint("", {{kTable, &table}}, disk.pool).ok();
     }
   }
   int64_t entries = 0;

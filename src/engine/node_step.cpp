@@ -246,7 +246,7 @@ Status checkpoint(NodeState& node) {
   note.kept.assign(node.asked.begin(), node.asked.end());
   note.ledger = node.ledger.snapshot();
   MR_TRY(node.env.failpoints().point("engine.checkpoint").check());
-  MR_ASSIGN(auto stats, node.store->checkpoint(encode(note), node.pipeline->tables()));
+  MR_ASSIGN(auto stats, node.store->checkpoint(encode(note), node.pipeline->tables(), *node.pool));
   (void)stats;
   node.replay_debt = Duration{};
   node.checkpoints_made.fetch_add(1, std::memory_order_relaxed);

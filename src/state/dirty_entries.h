@@ -1,4 +1,4 @@
-// Copies of entries, which can be put in order: what a checkpoint collects from the tables that hold one TableId.
+// Copies of entries, which can be put in order: what a checkpoint collects from a table.
 #pragma once
 
 #include <string>
@@ -10,6 +10,7 @@ namespace millrace::state {
 
 class DirtyEntries {
  public:
+  void reserve_bytes(size_t bytes) { bytes_.reserve(bytes); }
   void add(const Entry& entry);
   /// By (hash, key).
   void sort();

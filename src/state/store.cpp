@@ -1,15 +1,16 @@
 #include "state/store.h"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <set>
 
 #include "base/bytes.h"
 #include "state/block.h"
-#include "state/dirty_entries.h"
 #include "state/key_values.h"
 #include "state/run_index.h"
 #include "state/run_merge.h"
+#include "state/table_draft.h"
 
 namespace millrace::state {
 
@@ -29,7 +30,7 @@ class BlockStore final : public Store {
 
   Status open();
   Result<std::string> last_note() override { return note_; }
-  Result<CheckpointStats> checkpoint(std::string_view note, std::vector<TableRef> tables) override;
+  Result<CheckpointStats> checkpoint(std::string_view note, std::vector<TableRef> tables, ThreadPool& pool) override;
   Status restore(TableId id, const std::function<Status(const Entry&)>& put) override;
   Status drop_tables(const std::vector<TableId>& tables) override;
   Status drop(const std::vector<OperatorId>& operators) override;
@@ -49,7 +50,7 @@ class BlockStore final : public Store {
   Status load(const std::string& key, std::string_view value);
   Status sweep();
   Status write(const WriteSet& changes);
-  Status draft_table(TableId id, DirtyEntries& entries, Draft& draft);
+  Status draft_table(TableId id, std::vector<TableDraft>& parts, Draft& draft);
   Status draft_group(TableId id, uint32_t group, std::vector<Run>& runs, std::vector<std::string> blocks,
                      uint64_t entries, Draft& draft);
   size_t runs_to_merge(const std::vector<Run>& runs, uint64_t new_bytes, const Draft& draft) const;
@@ -66,6 +67,21 @@ class BlockStore final : public Store {
   uint64_t next_run_ = 1;
   bool failed_ = false;  // a write failed: what is on disk is known only after opening again
 };
+
+/// The entries of several lists of blocks as one, in order.
+Result<std::vector<std::string>> join_parts(std::vector<std::vector<std::string>> parts) {
+  RunMerge merge;
+  for (std::vector<std::string>& part : parts) {
+    MR_TRY(merge.add_run(part.size(), [&](uint32_t block) -> Result<std::string> { return std::move(part[block]); }));
+  }
+  BlockWriter writer;
+  Entry entry;
+  while (true) {
+    MR_ASSIGN(const bool more, merge.next(entry));
+    if (!more) return writer.finish();
+    writer.add(entry);
+  }
+}
 
 uint64_t bytes_of(const std::vector<std::string>& blocks) {
   uint64_t bytes = 0;
@@ -148,16 +164,31 @@ Status BlockStore::write(const WriteSet& changes) {
   return status;
 }
 
-Result<CheckpointStats> BlockStore::checkpoint(std::string_view note, std::vector<TableRef> tables) {
-  std::map<TableId, std::vector<Table*>> by_id;
-  for (const TableRef& ref : tables) by_id[ref.id].push_back(ref.table);
+/// The drafts of all tables, made by all workers. The largest go first, so that none of them is left alone at the end.
+std::vector<TableDraft> draft_all(const std::vector<TableRef>& tables, ThreadPool& pool) {
+  std::vector<TableDraft> drafts(tables.size());
+  std::vector<size_t> order(tables.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return tables[a].table->dirty_bytes() > tables[b].table->dirty_bytes(); });
+  std::atomic<size_t> next{0};
+  const Status status = pool.run_on_all([&](size_t) -> Status {
+    for (size_t i = next++; i < order.size(); i = next++) drafts[order[i]] = draft_changes(*tables[order[i]].table);
+    return {};
+  });
+  MR_CHECK(status.ok(), "drafting cannot fail");
+  return drafts;
+}
+
+Result<CheckpointStats> BlockStore::checkpoint(std::string_view note, std::vector<TableRef> tables, ThreadPool& pool) {
+  std::map<TableId, std::vector<TableDraft>> by_id;
+  std::vector<TableDraft> drafts = draft_all(tables, pool);
+  for (size_t i = 0; i < tables.size(); ++i) {
+    if (drafts[i].entries > 0) by_id[tables[i].id].push_back(std::move(drafts[i]));
+  }
   Draft draft;
   draft.run = next_run_;
-  for (const auto& [id, parts] : by_id) {
-    DirtyEntries entries;
-    for (const Table* part : parts) part->for_each_dirty([&](const Entry& entry) { entries.add(entry); });
-    if (!entries.empty()) MR_TRY(draft_table(id, entries, draft));
-  }
+  for (auto& [id, parts] : by_id) MR_TRY(draft_table(id, parts, draft));
   std::string next_run;
   append_varint(next_run, draft.run + 1);
   draft.changes.put.emplace_back(kNextRunKey, std::move(next_run));
@@ -171,23 +202,26 @@ Result<CheckpointStats> BlockStore::checkpoint(std::string_view note, std::vecto
   return draft.stats;
 }
 
-Status BlockStore::draft_table(TableId id, DirtyEntries& entries, Draft& draft) {
-  entries.sort();
+Status BlockStore::draft_table(TableId id, std::vector<TableDraft>& parts, Draft& draft) {
   const auto known = indexes_.find(id);
   RunIndex& index = draft.indexes[id];
   if (known != indexes_.end()) index = known->second;
-  BlockWriter writer;
-  for (size_t i = 0; i < entries.size();) {
-    const uint32_t group = group_of(entries.at(i).hash);
-    const size_t first = i;
-    for (; i < entries.size(); ++i) {
-      const Entry entry = entries.at(i);
-      if (group_of(entry.hash) != group) break;
-      writer.add(entry);
+  for (uint32_t group = 0; group < kGroups; ++group) {
+    std::vector<std::vector<std::string>> blocks;  // by part; workers seldom share a group
+    uint64_t entries = 0;
+    for (TableDraft& part : parts) {
+      if (part.groups[group].entries == 0) continue;
+      blocks.push_back(std::move(part.groups[group].blocks));
+      entries += part.groups[group].entries;
     }
-    MR_TRY(draft_group(id, group, index.groups[group], writer.finish(), i - first, draft));
+    if (blocks.empty()) continue;
+    if (blocks.size() > 1) {
+      MR_ASSIGN(std::vector<std::string> joined, join_parts(std::move(blocks)));
+      blocks = {std::move(joined)};
+    }
+    MR_TRY(draft_group(id, group, index.groups[group], std::move(blocks[0]), entries, draft));
   }
-  draft.stats.entries += entries.size();
+  for (const TableDraft& part : parts) draft.stats.entries += part.entries;
   return {};
 }
 

@@ -16,6 +16,7 @@
 #include "base/env.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "base/thread_pool.h"
 #include "state/table.h"
 
 namespace millrace::state {
@@ -53,8 +54,9 @@ class Store {
 
   /// The note of the last checkpoint; empty when there is none yet.
   virtual Result<std::string> last_note() = 0;
-  /// Writes what is dirty in all tables and the note, atomically and durably; then the tables are clean.
-  virtual Result<CheckpointStats> checkpoint(std::string_view note, std::vector<TableRef> tables) = 0;
+  /// Writes what is dirty in all tables and the note, atomically and durably; then the tables are clean. The pool's
+  /// workers sort and encode, each one table at a time.
+  virtual Result<CheckpointStats> checkpoint(std::string_view note, std::vector<TableRef> tables, ThreadPool& pool) = 0;
   /// Gives every live entry of a table as of the last checkpoint, e.g. to the worker that owns its virtual node.
   virtual Status restore(TableId id, const std::function<Status(const Entry&)>& put) = 0;
   /// Forgets these tables.

@@ -68,7 +68,7 @@ class StoreTest : public ::testing::TestWithParam<bool> {
     store_ = std::move(opened).value();
   }
   CheckpointStats checkpoint(const std::string& note, const std::vector<TableRef>& tables) {
-    auto stats = store_->checkpoint(note, tables);
+    auto stats = store_->checkpoint(note, tables, pool_);
     EXPECT_TRUE(stats.ok()) << (stats.ok() ? "" : stats.error().message);
     return stats.ok() ? *stats : CheckpointStats();
   }
@@ -80,6 +80,7 @@ class StoreTest : public ::testing::TestWithParam<bool> {
   std::unique_ptr<Env> env_;
   std::string directory_;
   std::unique_ptr<Store> store_;
+  ThreadPool pool_{2, false};
 };
 
 INSTANTIATE_TEST_SUITE_P(Kinds, StoreTest, ::testing::Values(true, false),
@@ -123,6 +124,26 @@ TEST_P(StoreTest, TablesOfSeveralWorkersAreOneTable) {
   put(second, "b", "2");
   checkpoint("n", {{kTable, &first}, {kTable, &second}});
   EXPECT_EQ(restored(*store_), (Contents{{"a", "1"}, {"b", "2"}}));
+}
+
+TEST_P(StoreTest, WorkersThatShareAGroupAreJoinedInOrder) {
+  ValueTable parts[3];
+  Contents wanted;
+  for (int i = 0; i < 9000; ++i) {
+    put(parts[i % 3], key_of(i), std::to_string(i));
+    wanted[key_of(i)] = std::to_string(i);
+  }
+  checkpoint("n", {{kTable, &parts[0]}, {kTable, &parts[1]}, {kTable, &parts[2]}});
+  EXPECT_EQ(restored(*store_), wanted);
+  uint64_t before = 0;
+  ASSERT_TRUE(store_
+                  ->restore(kTable,
+                            [&](const Entry& entry) -> Status {
+                              EXPECT_GE(entry.hash, before);
+                              before = entry.hash;
+                              return {};
+                            })
+                  .ok());
 }
 
 TEST_P(StoreTest, ABagComesBackRowByRow) {
@@ -242,6 +263,7 @@ TEST_P(StoreTest, AnErrorOfTheReceiverEndsARestore) {
 }
 
 TEST(StoreCrash, EveryPowerCutLeavesAWholeCheckpoint) {
+  ThreadPool pool(2, true);
   // The run is repeated with the power cut before each of its changes to the disk in turn.
   for (uint64_t cut = 0;; ++cut) {
     SimulatedEnv env(cut);
@@ -259,7 +281,7 @@ TEST(StoreCrash, EveryPowerCutLeavesAWholeCheckpoint) {
           random() % 3 == 0 ? void(table.erase(hash_bytes(key), key)) : put(table, key, std::to_string(round));
         }
         states.push_back(contents_of(table));
-        auto stats = (*store)->checkpoint(std::to_string(round), {{kTable, &table}});
+        auto stats = (*store)->checkpoint(std::to_string(round), {{kTable, &table}}, pool);
         if (!stats.ok()) break;
         acknowledged = static_cast<uint64_t>(round);
       }
@@ -280,6 +302,7 @@ TEST(StoreCrash, EveryPowerCutLeavesAWholeCheckpoint) {
 }
 
 TEST(StoreCrash, BlocksThatWereIngestedAloneAreSwept) {
+  ThreadPool pool(2, false);
   RealEnv env;
   const std::string directory = ::testing::TempDir() + "/millrace_store_" + std::to_string(env.random().next());
   ValueTable table;
@@ -287,7 +310,7 @@ TEST(StoreCrash, BlocksThatWereIngestedAloneAreSwept) {
   {
     auto store = Store::open(env, directory, {});
     ASSERT_TRUE(store.ok());
-    ASSERT_TRUE((*store)->checkpoint("first", {{kTable, &table}}).ok());
+    ASSERT_TRUE((*store)->checkpoint("first", {{kTable, &table}}, pool).ok());
   }
   {  // What a crash leaves between a file of blocks and the write that tells of it.
     auto key_values = open_rocksdb(env, directory, 1 << 20);
@@ -306,7 +329,7 @@ TEST(StoreCrash, BlocksThatWereIngestedAloneAreSwept) {
     auto store = Store::open(env, directory, {});
     ASSERT_TRUE(store.ok());
     put(table, "b", "2");
-    ASSERT_TRUE((*store)->checkpoint("second", {{kTable, &table}}).ok());
+    ASSERT_TRUE((*store)->checkpoint("second", {{kTable, &table}}, pool).ok());
     EXPECT_EQ(restored(**store), (Contents{{"a", "1"}, {"b", "2"}}));
   }
   {
@@ -327,16 +350,17 @@ TEST(StoreCrash, BlocksThatWereIngestedAloneAreSwept) {
 }
 
 TEST(StoreCrash, AFullDiskFailsTheCheckpointAndKeepsTheLastOne) {
+  ThreadPool pool(1, true);
   SimulatedEnv env(1);
   ValueTable table;
   put(table, "a", "1");
   {
     auto store = Store::open(env, "state", {});
     ASSERT_TRUE(store.ok());
-    ASSERT_TRUE((*store)->checkpoint("first", {{kTable, &table}}).ok());
+    ASSERT_TRUE((*store)->checkpoint("first", {{kTable, &table}}, pool).ok());
     put(table, "a", std::string(1000, 'x'));
     env.files().set_capacity(env.files().used_bytes() + 10);
-    auto failed = (*store)->checkpoint("second", {{kTable, &table}});
+    auto failed = (*store)->checkpoint("second", {{kTable, &table}}, pool);
     ASSERT_FALSE(failed.ok());
     EXPECT_EQ(failed.error().code, sqlstate::kDiskFull);
     EXPECT_GT(table.dirty_bytes(), 0U) << "what was not written stays dirty";
@@ -345,7 +369,7 @@ TEST(StoreCrash, AFullDiskFailsTheCheckpointAndKeepsTheLastOne) {
   auto store = Store::open(env, "state", {});
   ASSERT_TRUE(store.ok());
   EXPECT_EQ(*(*store)->last_note(), "first");
-  ASSERT_TRUE((*store)->checkpoint("second", {{kTable, &table}}).ok());
+  ASSERT_TRUE((*store)->checkpoint("second", {{kTable, &table}}, pool).ok());
   EXPECT_EQ(restored(**store), (Contents{{"a", std::string(1000, 'x')}}));
 }
 
