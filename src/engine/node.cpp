@@ -290,12 +290,15 @@ ledger::Report RunningNode::ledger_report() {
     }
   }
   std::lock_guard steps(state_.step_mutex);
+  ReceivedBook::Ends taken;
   for (RunningSource& running : state_.pipeline->sources()) {
     for (size_t p = 0; p < running.positions.size(); ++p) {
-      ends[{running.source.id, PartitionId(static_cast<int32_t>(p))}] = running.positions[p];
+      std::pair at{running.source.id, PartitionId(static_cast<int32_t>(p))};
+      ends[at] = running.positions[p];
+      if (!running.engine_written) taken[at] = running.positions[p];
     }
   }
-  state_.received.move_to(state_.ledger, state_.written);
+  state_.received.move_settled_to(state_.ledger, state_.written, taken, Duration::from_seconds(1));
   return state_.ledger.report(ends);
 }
 

@@ -148,8 +148,9 @@ Status count_received(NodeState& node) {
       while (at < partition.end_offset()) {
         MR_TRY(partition.read(at, 8 << 20, read));
         for (const log::StoredBatch& batch : read.batches()) {
-          node.received.add(stream->id(), PartitionId(p), batch.base_offset, static_cast<uint32_t>(batch.record_count),
-                            batch.append_time);
+          ReceivedRange range{PartitionId(p), batch.base_offset, static_cast<uint32_t>(batch.record_count),
+                              batch.append_time};
+          node.received.add(stream->id(), {&range, 1});
         }
         at = read.next_offset();
       }

@@ -1,21 +1,36 @@
 #include "engine/received_book.h"
 
+#include <algorithm>
+
 namespace millrace::engine {
+
+int64_t ReceivedBook::Waiting::contiguous_end() const {
+  int64_t end = next;
+  for (const auto& [first, range] : ranges) {
+    if (first != end) break;
+    end += range.count;
+  }
+  return end;
+}
 
 void ReceivedBook::begin_at(StreamId stream, PartitionId partition, Offset next) {
   std::lock_guard guard(mutex_);
   partitions_[{stream, partition}].next = next.value;
 }
 
-void ReceivedBook::add(StreamId stream, PartitionId partition, Offset first, uint32_t count, Timestamp append_time) {
-  std::lock_guard guard(mutex_);
-  partitions_[{stream, partition}].ranges[first.value] = {count, append_time};
+void ReceivedBook::add(StreamId stream, std::span<const ReceivedRange> ranges) {
+  {
+    std::lock_guard guard(mutex_);
+    for (const ReceivedRange& range : ranges) {
+      partitions_[{stream, range.partition}].ranges[range.first.value] = {range.count, range.append_time};
+    }
+  }
+  added_.notify_all();
 }
 
-void ReceivedBook::move_to(ledger::Ledger& ledger, Ends& ends) {
+void ReceivedBook::move(ledger::Ledger& ledger, Ends& ends) {
   ledger::HopId received = ledger.hop("received");
   ledger::Recorder recorder;
-  std::lock_guard guard(mutex_);
   for (auto& [at, waiting] : partitions_) {
     auto range = waiting.ranges.begin();
     if (range == waiting.ranges.end() || range->first != waiting.next) continue;
@@ -27,6 +42,29 @@ void ReceivedBook::move_to(ledger::Ledger& ledger, Ends& ends) {
     ends[at] = Offset(waiting.next);
   }
   ledger.merge(recorder);
+}
+
+void ReceivedBook::move_to(ledger::Ledger& ledger, Ends& ends) {
+  std::lock_guard guard(mutex_);
+  move(ledger, ends);
+}
+
+bool ReceivedBook::settled(const Ends& taken) const {
+  for (const auto& [at, waiting] : partitions_) {
+    int64_t end = waiting.contiguous_end();
+    if (!waiting.ranges.empty() && waiting.ranges.rbegin()->first >= end) return false;
+    auto needed = taken.find(at);
+    if (needed != taken.end() && needed->second.value > end) return false;
+  }
+  return std::all_of(taken.begin(), taken.end(), [&](const auto& needed) {
+    return needed.second.value == 0 || partitions_.contains(needed.first);
+  });
+}
+
+void ReceivedBook::move_settled_to(ledger::Ledger& ledger, Ends& ends, const Ends& taken, Duration patience) {
+  std::unique_lock guard(mutex_);
+  added_.wait_for(guard, std::chrono::microseconds(patience.micros), [&] { return settled(taken); });
+  move(ledger, ends);
 }
 
 void ReceivedBook::forget(StreamId stream) {
