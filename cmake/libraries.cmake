@@ -40,6 +40,12 @@ millrace_plain_library(zstd zstd.h zstd)
 millrace_plain_library(lz4 lz4.h lz4)
 millrace_plain_library(xxhash xxhash.h xxhash)
 millrace_plain_library(libedit editline/readline.h edit)
+millrace_plain_library(libpq postgresql/libpq-fe.h pq)
+if(TARGET millrace::libpq)
+  if(TARGET millrace::libpq)
+  target_include_directories(millrace::libpq INTERFACE ${MILLRACE_libpq_INCLUDE}/postgresql)
+endif()
+endif()
 
 # Boost is used through its headers (Asio, Beast).
 find_path(MILLRACE_BOOST_INCLUDE boost/beast/version.hpp)

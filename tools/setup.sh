@@ -22,7 +22,7 @@ fail() {
 packages=(
   build-essential cmake ninja-build ccache mold git curl ca-certificates python3
   libfmt-dev libspdlog-dev libcli11-dev libedit-dev nlohmann-json3-dev
-  librocksdb-dev libsimdjson-dev libzstd-dev liblz4-dev zlib1g-dev libxxhash-dev libssl-dev
+  librocksdb-dev libsimdjson-dev libzstd-dev liblz4-dev zlib1g-dev libxxhash-dev libssl-dev libpq-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 

@@ -4,12 +4,15 @@
 #include "connectors/file/sink.h"
 #include "connectors/file/source.h"
 #include "connectors/playback/source.h"
+#include "connectors/postgres/options.h"
+#include "connectors/postgres/sink.h"
 
 namespace millrace::connectors {
 
 void register_options(sql::OptionRegistry& registry) {
   registry.add_connector(file::option_group());
   registry.add_connector(playback::option_group());
+  registry.add_connector(postgres::option_group());
 }
 
 Result<std::unique_ptr<RecordSource>> open_source(std::string_view connector, const SourceSetup& setup) {
@@ -26,6 +29,7 @@ std::string record_format(const sql::Options& options) {
 
 Result<std::unique_ptr<Sink>> make_sink(std::string_view connector, const SinkSetup& setup) {
   if (connector == "file") return file::make_sink(setup);
+  if (connector == "postgres") return postgres::make_sink(setup);
   return user_error(sqlstate::kNotSupported, "connector " + std::string(connector) + " writes nothing");
 }
 

@@ -30,6 +30,8 @@ struct SinkSetup {
   Env* env = nullptr;
   std::string name;
   std::string source;  ///< the view that it reads
+  std::string
+      identity;  ///< of the changelog whose offsets are the position: unlike that of any other view or directory
   SinkMode mode = SinkMode::kAppend;
   batch::Schema schema;       ///< of the rows that write() gets, `_op` and `_commit` included
   std::vector<uint32_t> key;  ///< columns; empty when the view has none
@@ -44,6 +46,8 @@ class Sink {
  public:
   virtual ~Sink() = default;
 
+  /// At CREATE, before anything else: whether the destination is there and fits. What may be made there is made.
+  virtual Status check() { return {}; }
   /// Connects, cleans up what an unfinished commit left, and returns the next changelog offset that the destination
   /// wants (0 when it holds nothing of this sink). Called at the start and after every failure.
   virtual Result<int64_t> open() = 0;
@@ -58,6 +62,19 @@ class Sink {
   virtual Status replace(const SnapshotReader& rows, uint64_t epoch) = 0;
   /// kSnapshot: the epoch of the snapshot that the destination holds; 0 for none.
   virtual Result<uint64_t> snapshot_epoch() = 0;
+
+  /// After a failed write or commit: the destination refuses some of the rows for what is in them, so that fewer rows
+  /// at a time would pass. A single row that is refused becomes a dead letter. Sinks that never refuse rows say
+  /// nothing.
+  virtual bool refused_rows() const { return false; }
+  /// After open: the next offset of the sink's stream of dead letters that is to be sent again.
+  virtual int64_t replayed() const { return 0; }
+  /// Dead letters that are sent again, as write does; `next_dead_offset` takes the place of the position.
+  virtual Status write_again(const batch::Batch&, int64_t) {
+    return user_error(sqlstate::kNotSupported, "this connector sends no dead letters again");
+  }
+  /// From any thread: ends what waits for the destination now, and all that is asked of it later, with kCancelled.
+  virtual void interrupt() {}
 };
 
 }  // namespace millrace::connectors
