@@ -191,24 +191,28 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   return result;
 }
 
-/// Views that only other views read keep no rows until a query asks for them: that is now.
-Status keep_rows_that_a_query_reads(NodeState& node, batch::Session& session, const sql::SqlText& sql) {
-  std::vector<std::string> needed;
-  {
-    std::shared_lock readers(node.readers_mutex);
-    auto& views = node.pipeline->views();
-    if (std::all_of(views.begin(), views.end(), [](const auto& view) { return view->kept; })) return {};
-    Relations relations(node, node.catalog);
-    MR_ASSIGN(batch::Schema schema, sql::describe_query(session, relations, sql.text, sql.span.offset));
-    (void)schema;
-    for (const std::string& name : relations.used()) {
-      PipelineView* view = node.pipeline->find_view(name);
-      if (view && !view->kept) needed.push_back(name);
+/// What a query reads, as of the last commit. Views that only other views read keep no rows until a query asks for
+/// them: that is now.
+Result<std::unique_ptr<QueryRelations>> relations_of(NodeState& node, batch::Session& session, std::string_view query,
+                                                     uint64_t text_offset) {
+  while (true) {
+    std::vector<std::string> needed;
+    {
+      std::shared_lock readers(node.readers_mutex);
+      Relations relations(node, node.catalog);
+      MR_ASSIGN(auto reads, QueryRelations::of_query(session, relations, query, text_offset));
+      for (const std::string& name : relations.used()) {
+        PipelineView* view = node.pipeline->find_view(name);
+        if (view && !view->kept) needed.push_back(name);
+      }
+      if (needed.empty()) {
+        MR_TRY(reads->take_rows(relations));
+        return reads;
+      }
     }
+    std::lock_guard ddl(node.ddl_mutex);
+    MR_TRY(keep_rows(node, needed));
   }
-  if (needed.empty()) return {};
-  std::lock_guard ddl(node.ddl_mutex);
-  return keep_rows(node, needed);
 }
 
 Result<StatementResult> select(NodeState& node, const sql::Query& query) {
@@ -217,11 +221,10 @@ Result<StatementResult> select(NodeState& node, const sql::Query& query) {
         .with_hint("send it to POST /v1/sql, or use millrace sql");
   }
   batch::Session session(*node.instance);
-  MR_TRY(keep_rows_that_a_query_reads(node, session, query.sql));
-  std::shared_lock readers(node.readers_mutex);
-  Relations relations(node, node.catalog);
+  MR_ASSIGN(auto reads, relations_of(node, session, query.sql.text, query.sql.span.offset));
+  MR_TRY(node.env.failpoints().point("engine.query").check());
   MR_ASSIGN(sql::QueryResult answer,
-            sql::run_query(session, relations, query.sql.text, query.sql.span.offset, node.options.query_rows_max));
+            sql::run_query(session, *reads, query.sql.text, query.sql.span.offset, node.options.query_rows_max));
   return StatementResult{std::move(answer.schema), std::move(answer.batches), {}};
 }
 
@@ -258,13 +261,12 @@ Result<StatementResult> insert(NodeState& node, const sql::Insert& insert) {
   sql::QueryResult rows;
   {
     batch::Session session(*node.instance);
-    std::shared_lock readers(node.readers_mutex);
-    Relations relations(node, node.catalog);
     // The source keeps its place in the text, so that errors in it point right.
     std::string query = "SELECT " + casts + " FROM (";
     uint64_t offset = insert.source.span.offset >= query.size() ? insert.source.span.offset - query.size() : 0;
     query += insert.source.text + ") AS source(" + names + ")";
-    MR_ASSIGN(rows, sql::run_query(session, relations, query, offset, node.options.query_rows_max));
+    MR_ASSIGN(auto reads, relations_of(node, session, query, offset));
+    MR_ASSIGN(rows, sql::run_query(session, *reads, query, offset, node.options.query_rows_max));
   }
   std::string lines;
   for (const batch::Batch& batch : rows.batches) formats::encode_ndjson(rows.schema, batch, lines);

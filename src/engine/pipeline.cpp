@@ -28,11 +28,11 @@ class HistoryFeed final : public dataflow::SourceFeed {
     std::vector<uint32_t> columns;
     for (const auto& column : source.columns) columns.push_back(column.field);
     batch::Batch rows(upstream->store->schema());
-    size_t at = 0;
-    do {
-      MR_ASSIGN(at, upstream->store->read(snapshot, at, rows));
-      if (!rows.empty()) MR_TRY(out.push(rows.project(columns)));
-    } while (!rows.empty());
+    ViewStore::Snapshot::Position at;
+    while (!snapshot.at_end(at)) {
+      MR_TRY(snapshot.read(at, rows));
+      MR_TRY(out.push(rows.project(columns)));
+    }
     return {};
   }
 

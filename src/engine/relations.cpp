@@ -3,24 +3,21 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "sql/bind.h"
 
 namespace millrace::engine {
 namespace {
 
-/// The committed rows of a view or table, copied when the reader is made.
+/// The committed rows of a view or table, copied once for all readers of a query.
 class StoreReader final : public sql::RelationReader {
  public:
-  explicit StoreReader(const ViewStore& store) : store_(store), snapshot_(store.snapshot()) {}
+  explicit StoreReader(std::shared_ptr<const ViewStore::Snapshot> snapshot) : snapshot_(std::move(snapshot)) {}
 
-  Status next(batch::Batch& out) override {
-    MR_ASSIGN(at_, store_.read(snapshot_, at_, out));
-    return {};
-  }
+  Status next(batch::Batch& out) override { return snapshot_->read(at_, out); }
 
  private:
-  const ViewStore& store_;
-  ViewStore::Snapshot snapshot_;
-  size_t at_ = 0;
+  std::shared_ptr<const ViewStore::Snapshot> snapshot_;
+  ViewStore::Snapshot::Position at_;
 };
 
 /// The durable rows of a stream, decoded as they are read. What does not decode is left out: it is in the dead letters.
@@ -77,12 +74,12 @@ class StreamReader final : public sql::RelationReader {
 
 class LedgerReader final : public sql::RelationReader {
  public:
-  explicit LedgerReader(const ledger::Ledger& ledger) : rows_(ledger.rows()) {}
+  explicit LedgerReader(std::shared_ptr<const std::vector<ledger::Ledger::Row>> rows) : rows_(std::move(rows)) {}
 
   Status next(batch::Batch& out) override {
     size_t row = 0;
-    for (; row < batch::kBatchRows && at_ < rows_.size(); ++row, ++at_) {
-      const ledger::Ledger::Row& from = rows_[at_];
+    for (; row < batch::kBatchRows && at_ < rows_->size(); ++row, ++at_) {
+      const ledger::Ledger::Row& from = (*rows_)[at_];
       out.mutable_column(0).set_string(row, from.hop);
       out.mutable_column(1).set_string(row, from.stream_name);
       out.mutable_column(2).set<int64_t>(row, from.minute.micros);
@@ -94,7 +91,7 @@ class LedgerReader final : public sql::RelationReader {
   }
 
  private:
-  std::vector<ledger::Ledger::Row> rows_;
+  std::shared_ptr<const std::vector<ledger::Ledger::Row>> rows_;
   size_t at_ = 0;
 };
 
@@ -130,7 +127,10 @@ sql::RelationInfo Relations::describe(const sql::Relation& relation) const {
     case Kind::kStream:
       if (relation.object->watermark) info.watermark_column = info.schema.find(relation.object->watermark->column);
       break;
-    case Kind::kCompanion: break;
+    case Kind::kCompanion:
+      // What a sink's destination refused is written by the sink, at any time: no view is made over it.
+      if (relation.companion == sql::CompanionKind::kRefused) info.kind = sql::RelationKind::kSystem;
+      break;
     case Kind::kTable:
       info.kind = sql::RelationKind::kTable;
       info.key = column_indices(info.schema, relation.object->primary_key);
@@ -179,17 +179,24 @@ std::optional<sql::RelationInfo> Relations::find(std::string_view name) const {
 std::string Relations::suggestion(std::string_view name) const { return catalog_.did_you_mean(name); }
 
 Result<std::unique_ptr<sql::RelationReader>> Relations::read(std::string_view name) const {
+  MR_ASSIGN(Rows rows, this->rows(name));
+  return rows();
+}
+
+Result<Relations::Rows> Relations::rows(std::string_view name) const {
   std::optional<sql::Relation> relation = catalog_.relation(name);
   if (!relation) return internal_error("a query reads an unknown relation: " + std::string(name));
   if (relation->kind == sql::Relation::Kind::kSystem) {
-    return std::unique_ptr<sql::RelationReader>(std::make_unique<LedgerReader>(node_.ledger));
+    auto rows = std::make_shared<const std::vector<ledger::Ledger::Row>>(node_.ledger.rows());
+    return Rows([rows] { return std::make_unique<LedgerReader>(rows); });
   }
   bool stored =
       relation->kind == sql::Relation::Kind::kTable || relation->kind == sql::Relation::Kind::kMaterializedView;
   if (stored) {
     PipelineView* view = node_.pipeline->find_view(relation->name);
     if (!view) return internal_error("a view is not in the pipeline: " + relation->name);
-    return std::unique_ptr<sql::RelationReader>(std::make_unique<StoreReader>(*view->store));
+    auto snapshot = std::make_shared<const ViewStore::Snapshot>(view->store->snapshot());
+    return Rows([snapshot] { return std::make_unique<StoreReader>(snapshot); });
   }
   std::shared_ptr<log::Stream> stream = node_.log->find(relation->stream);
   if (!stream) return internal_error("a stream has no log: " + relation->name);
@@ -201,14 +208,63 @@ Result<std::unique_ptr<sql::RelationReader>> Relations::read(std::string_view na
   std::vector<Offset> ends;
   for (int32_t p = 0; p < stream->partition_count(); ++p) {
     Offset end = stream->partition(PartitionId(p)).end_offset();
-    if (companion) {
+    if (companion && relation->companion != sql::CompanionKind::kRefused) {
       auto committed = node_.written.find({relation->stream, PartitionId(p)});
       end = committed == node_.written.end() ? Offset(0) : committed->second;
     }
     ends.push_back(end);
   }
-  return std::unique_ptr<sql::RelationReader>(
-      std::make_unique<StreamReader>(node_, std::move(source), std::move(ends)));
+  return Rows([&node = node_, source = std::move(source), ends = std::move(ends)] {
+    return std::make_unique<StreamReader>(node, source, ends);
+  });
+}
+
+/// Remembers what a query asks for while it is planned.
+class FirstLook final : public sql::RelationResolver {
+ public:
+  FirstLook(const Relations& relations, QueryRelations& answers) : relations_(relations), answers_(answers) {}
+
+  std::optional<sql::RelationInfo> find(std::string_view name) const override {
+    std::optional<sql::RelationInfo> info = relations_.find(name);
+    if (info) answers_.found_.emplace(to_lower_ascii(name), *info);
+    return info;
+  }
+  std::string suggestion(std::string_view name) const override { return relations_.suggestion(name); }
+  Result<std::unique_ptr<sql::RelationReader>> read(std::string_view name) const override {
+    return relations_.read(name);
+  }
+
+ private:
+  const Relations& relations_;
+  QueryRelations& answers_;
+};
+
+Result<std::unique_ptr<QueryRelations>> QueryRelations::of_query(batch::Session& session, const Relations& relations,
+                                                                 std::string_view query, uint64_t text_offset) {
+  auto result = std::make_unique<QueryRelations>();
+  MR_ASSIGN(batch::Schema schema, sql::describe_query(session, FirstLook(relations, *result), query, text_offset));
+  (void)schema;
+  return result;
+}
+
+Status QueryRelations::take_rows(const Relations& relations) {
+  for (const auto& [name, info] : found_) {
+    if (info.kind == sql::RelationKind::kView) continue;
+    MR_ASSIGN(rows_[info.name], relations.rows(info.name));
+  }
+  return {};
+}
+
+std::optional<sql::RelationInfo> QueryRelations::find(std::string_view name) const {
+  auto found = found_.find(to_lower_ascii(name));
+  if (found == found_.end()) return std::nullopt;
+  return found->second;
+}
+
+Result<std::unique_ptr<sql::RelationReader>> QueryRelations::read(std::string_view name) const {
+  auto found = rows_.find(std::string(name));
+  if (found == rows_.end()) return internal_error("a query reads what it did not name: " + std::string(name));
+  return found->second();
 }
 
 }  // namespace millrace::engine

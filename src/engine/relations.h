@@ -1,6 +1,9 @@
 // What SELECT and CREATE MATERIALIZED VIEW may read: the catalog and the committed state, as sql/ wants to see them.
 #pragma once
 
+#include <functional>
+#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +23,11 @@ class Relations final : public sql::RelationResolver {
   std::string suggestion(std::string_view name) const override;
   Result<std::unique_ptr<sql::RelationReader>> read(std::string_view name) const override;
 
+  /// The committed rows of a relation as they are now. What it gives makes readers of them, each from the first row on,
+  /// at any later time and without a lock.
+  using Rows = std::function<std::unique_ptr<sql::RelationReader>()>;
+  Result<Rows> rows(std::string_view name) const;
+
   /// Every name that find() was asked for and knew.
   const std::vector<std::string>& used() const { return used_; }
 
@@ -30,6 +38,26 @@ class Relations final : public sql::RelationResolver {
   const sql::Catalog& catalog_;
   std::string raw_of_;
   mutable std::vector<std::string> used_;
+};
+
+/// What one pull query reads, all of it as of one commit: made under the readers' lock, used without it. So a long
+/// query holds back no commit.
+class QueryRelations final : public sql::RelationResolver {
+ public:
+  /// Plans the query against `relations` to learn what it reads (relations.used()). Fails as the query would.
+  static Result<std::unique_ptr<QueryRelations>> of_query(batch::Session& session, const Relations& relations,
+                                                          std::string_view query, uint64_t text_offset);
+  /// Takes the rows as they are now.
+  Status take_rows(const Relations& relations);
+
+  std::optional<sql::RelationInfo> find(std::string_view name) const override;
+  std::string suggestion(std::string_view) const override { return {}; }
+  Result<std::unique_ptr<sql::RelationReader>> read(std::string_view name) const override;
+
+ private:
+  friend class FirstLook;
+  std::map<std::string, sql::RelationInfo> found_;  // by name in lower case
+  std::map<std::string, Relations::Rows> rows_;     // by name as it was created
 };
 
 /// `_ledger`'s columns.

@@ -92,8 +92,7 @@ Offset SinkRunner::committed_end() const {
 
 Status SinkRunner::deliver_snapshot(bool final) {
   Timestamp now = node_.env.clock().now();
-  ViewStore::Snapshot snapshot;
-  const ViewStore* store = nullptr;
+  std::optional<ViewStore::Snapshot> snapshot;
   uint64_t epoch = 0;
   {
     std::shared_lock readers(node_.readers_mutex);
@@ -103,16 +102,13 @@ Status SinkRunner::deliver_snapshot(bool final) {
     if (epoch == snapshot_epoch_ || !due) return {};
     PipelineView* view = node_.pipeline->find_view(source_);
     if (!view) return {};
-    store = view->store.get();
-    snapshot = store->snapshot();
+    snapshot = view->store->snapshot();
   }
-  batch::RowCodec codec(view_schema_.types());
-  ViewStore decoder(view_schema_, {}, 1);  // decoding needs no rows of its own
-  size_t at = 0;
+  ViewStore::Snapshot::Position at;
   uint64_t rows = 0;
   MR_TRY(sink_->replace(
       [&](batch::Batch& out) -> Status {
-        MR_ASSIGN(at, decoder.read(snapshot, at, out));
+        MR_TRY(snapshot->read(at, out));
         for (size_t row = 0; row < out.rows(); ++row) rows += static_cast<uint64_t>(out.diff(row));
         return {};
       },

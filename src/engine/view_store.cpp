@@ -84,7 +84,7 @@ void ViewStore::clear_staged() {
 }
 
 ViewStore::Snapshot ViewStore::snapshot() const {
-  Snapshot result;
+  Snapshot result{codec_};
   for (const auto& shard : shards_) {
     shard->for_each([&](const state::Entry& entry) {
       int64_t count;
@@ -98,26 +98,25 @@ ViewStore::Snapshot ViewStore::snapshot() const {
   return result;
 }
 
-Result<size_t> ViewStore::read(Snapshot& snapshot, size_t first, batch::Batch& out) const {
+Status ViewStore::Snapshot::read(Position& at, batch::Batch& out) const {
   out.reset();
   std::vector<int64_t> diffs;
   bool plain = true;
-  size_t at = first;
   int64_t room = batch::kBatchRows;
-  while (at < snapshot.ends.size() && room > 0) {
-    uint64_t begin = at == 0 ? 0 : snapshot.ends[at - 1];
-    std::string_view row(snapshot.bytes.data() + begin, snapshot.ends[at] - begin);
-    MR_TRY(codec_.decode(row, out, diffs.size()));
-    int64_t taken = std::min(snapshot.counts[at], room);
+  while (at.row < ends.size() && room > 0) {
+    uint64_t begin = at.row == 0 ? 0 : ends[at.row - 1];
+    std::string_view row(bytes.data() + begin, ends[at.row] - begin);
+    MR_TRY(codec.decode(row, out, diffs.size()));
+    int64_t taken = std::min(counts[at.row] - at.given, room);
     diffs.push_back(taken);
     plain &= taken == 1;
     room -= taken;
-    snapshot.counts[at] -= taken;
-    if (snapshot.counts[at] == 0) ++at;
+    at.given += taken;
+    if (at.given == counts[at.row]) at = {at.row + 1, 0};
   }
   out.set_rows(diffs.size());
   if (!plain) out.set_diffs(std::move(diffs));
-  return at;
+  return {};
 }
 
 uint64_t ViewStore::rows() const {

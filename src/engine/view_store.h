@@ -43,16 +43,23 @@ class ViewStore {
   /// Forgets what was staged, after all shards were applied.
   void clear_staged();
 
-  /// Copies all rows. Readers' lock held.
+  /// A copy of all rows. Any number of readers, each with its own position; the store may be gone by then.
   struct Snapshot {
-    std::string bytes;
-    std::vector<uint64_t> ends;  ///< end of each row in bytes
-    std::vector<int64_t> counts;
+    batch::RowCodec codec;
+    std::string bytes = {};
+    std::vector<uint64_t> ends = {};  ///< end of each row in bytes
+    std::vector<int64_t> counts = {};
+
+    struct Position {
+      size_t row = 0;
+      int64_t given = 0;  ///< of the row's count: one that stands for more rows than fit is handed out in parts
+    };
+    /// Decodes rows from `at` on into `out` until it is full; leaves it empty at the end.
+    Status read(Position& at, batch::Batch& out) const;
+    bool at_end(const Position& at) const { return at.row == ends.size(); }
   };
+  /// Readers' lock held.
   Snapshot snapshot() const;
-  /// Decodes rows [first, …) of a snapshot into `out` until it is full; returns the next index. A row that stands for
-  /// more rows than fit is handed out in parts, its count in the snapshot counting down.
-  Result<size_t> read(Snapshot& snapshot, size_t first, batch::Batch& out) const;
   uint64_t rows() const;
   uint64_t memory_bytes() const;
 

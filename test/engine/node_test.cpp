@@ -1,7 +1,9 @@
 // A node from outside: statements, events, views, restarts.
 #include <atomic>
+#include <future>
 #include <thread>
 
+#include "base/failpoints.h"
 #include "node_fixture.h"
 
 namespace millrace::engine {
@@ -204,6 +206,38 @@ TEST_F(NodeTest, SubscribersSeeCommittedChanges) {
       seen += batch->value_text(2, row) + batch->value_text(1, row) + " ";
   }
   EXPECT_EQ(seen, "+I2 -U2 +U5 ");
+}
+
+TEST_F(NodeTest, ALongQueryHoldsBackNoCommit) {
+  open();
+  pipeline("CREATE STREAM s (k INT); CREATE MATERIALIZED VIEW v AS SELECT k, count(*) AS n FROM s GROUP BY k;");
+  send("s", {R"({"k":1})"});
+  ok(node_->sync());
+  std::promise<void> reached;
+  std::promise<void> released;
+  env_->failpoints().on_abort([&](const std::string&) {
+    reached.set_value();
+    released.get_future().wait();
+  });
+  ok(env_->failpoints().configure("engine.query=abort,times=1"));
+  std::thread reader([&] { sql("SELECT * FROM v"); });
+  reached.get_future().wait();  // the query has its rows and has not begun to compute
+  send("s", {R"({"k":1})"});
+  ok(node_->sync());
+  EXPECT_EQ(sql("SELECT n FROM v"), "2\n");
+  released.set_value();
+  reader.join();
+}
+
+TEST_F(NodeTest, AQueryReadsEachRelationAsOfOneCommit) {
+  open();
+  pipeline("CREATE STREAM s (k INT); CREATE MATERIALIZED VIEW v AS SELECT k, count(*) AS n FROM s GROUP BY k;");
+  send("s", {R"({"k":1})", R"({"k":1})", R"({"k":2})"});
+  ok(node_->sync());
+  EXPECT_EQ(sql("SELECT a.k, a.n, V.n FROM v a JOIN V USING (k) WHERE a.n IN (SELECT n FROM v) ORDER BY 1"),
+            "1,2,2\n2,1,1\n");
+  EXPECT_EQ(sql("SELECT count(*) FROM s, s AS t"), "9\n");
+  EXPECT_EQ(sql("SELECT count(*) > 0 FROM _ledger"), "true\n");
 }
 
 TEST_F(NodeTest, WindowsCloseAtTheEndOfABoundedRun) {
