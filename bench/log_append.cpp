@@ -64,6 +64,7 @@ class UnsyncedFiles final : public FileSystem {
     return files_.write_atomically(path, bytes);
   }
   Status rename(const std::string& from, const std::string& to) override { return files_.rename(from, to); }
+  Status link(const std::string& from, const std::string& to) override { return files_.link(from, to); }
   Status remove(const std::string& path) override { return files_.remove(path); }
   Status remove_recursively(const std::string& path) override { return files_.remove_recursively(path); }
   Status create_directories(const std::string& path) override { return files_.create_directories(path); }

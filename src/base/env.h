@@ -84,6 +84,8 @@ class FileSystem {
   virtual Status write_atomically(const std::string& path, std::string_view bytes) = 0;
   /// Replaces a file at `to`. Between two directories, both must be synced afterwards.
   virtual Status rename(const std::string& from, const std::string& to) = 0;
+  /// Gives a file a second name (a hard link), which must be free. The new name is durable after sync_directory.
+  virtual Status link(const std::string& from, const std::string& to) = 0;
   /// Removes a file or an empty directory; a path that does not exist is a kUndefinedFile error.
   virtual Status remove(const std::string& path) = 0;
   /// Removes a file, or a directory with all that is in it. A path that does not exist is fine.

@@ -173,6 +173,11 @@ class RealFileSystem final : public FileSystem {
     return {};
   }
 
+  Status link(const std::string& from, const std::string& to) override {
+    if (::link(from.c_str(), to.c_str()) < 0) return file_error("link", from + " to " + to);
+    return {};
+  }
+
   Status remove(const std::string& path) override {
     if (::remove(path.c_str()) < 0) return file_error("remove", path);
     return {};

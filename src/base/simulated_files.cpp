@@ -247,9 +247,13 @@ Result<uint64_t> SimulatedFiles::free_bytes(const std::string& path) {
 
 // ---- writing ----
 
+void SimulatedFiles::lose_name(Node& node) {
+  if (--node.names == 0) used_ -= node.content.size();
+}
+
 /// Counts a change of a file's size; one that was removed while open counts no more.
 void SimulatedFiles::charge(const Node& file, size_t before) {
-  if (!file.removed) used_ = used_ - before + file.content.size();
+  if (file.names > 0) used_ = used_ - before + file.content.size();
 }
 
 Status SimulatedFiles::append(Node& file, const std::string& path, uint64_t generation, std::span<const char> bytes) {
@@ -316,8 +320,7 @@ Status SimulatedFiles::rename(const std::string& from, const std::string& to) {
     if (target.node->is_directory && !source.node->is_directory) return path_error("rename", both, EISDIR);
     if (!target.node->is_directory && source.node->is_directory) return path_error("rename", both, ENOTDIR);
     if (!target.node->entries.empty()) return path_error("rename", both, ENOTEMPTY);
-    used_ -= target.node->content.size();
-    target.node->removed = true;
+    lose_name(*target.node);
   }
   if (source.directory == target.directory) {
     source.directory->change({{target.name, source.node}, {source.name, nullptr}});
@@ -325,6 +328,20 @@ Status SimulatedFiles::rename(const std::string& from, const std::string& to) {
     target.directory->change({{target.name, source.node}});
     source.directory->change({{source.name, nullptr}});
   }
+  return {};
+}
+
+Status SimulatedFiles::link(const std::string& from, const std::string& to) {
+  const std::lock_guard lock(mutex_);
+  MR_TRY(begin(FileOperation::kLink, from));
+  const std::string both = from + " to " + to;
+  MR_ASSIGN(const Place source, find(from, "link"));
+  MR_ASSIGN(const Place target, find(to, "link"));
+  if (!source.node) return path_error("link", both, ENOENT);
+  if (target.node || !target.directory) return path_error("link", both, EEXIST);
+  if (source.node->is_directory) return path_error("link", both, EPERM);
+  ++source.node->names;
+  target.directory->change({{target.name, source.node}});
   return {};
 }
 
@@ -351,8 +368,7 @@ Status SimulatedFiles::remove_recursively(const std::string& path) {
 
 void SimulatedFiles::remove_tree(const NodePtr& directory, const std::string& name) {
   const NodePtr node = directory->entries.at(name);
-  used_ -= node->content.size();
-  node->removed = true;
+  lose_name(*node);
   while (!node->entries.empty()) remove_tree(node, std::string(node->entries.begin()->first));
   directory->change({{name, nullptr}});
 }

@@ -12,7 +12,7 @@
 //   puts
 //     zeros there on disk (what Linux did to PostgreSQL, "fsyncgate", 2018). Cutting and appending again repairs it.
 //   - A full disk takes the part of an append that fits.
-// Absolute and relative paths share one root; `.` and `..` are resolved by text. There are no links.
+// Absolute and relative paths share one root; `.` and `..` are resolved by text. There are hard links, no others.
 #pragma once
 
 #include <cstdint>
@@ -46,6 +46,7 @@ enum class FileOperation : uint8_t {
   kSync,
   kTruncate,
   kRename,
+  kLink,
   kRemove,
   kCreateDirectory,
   kSyncDirectory,
@@ -74,6 +75,7 @@ class SimulatedFiles final : public FileSystem {
   Result<std::string> read_all(const std::string& path) override;
   Status write_atomically(const std::string& path, std::string_view bytes) override;
   Status rename(const std::string& from, const std::string& to) override;
+  Status link(const std::string& from, const std::string& to) override;
   Status remove(const std::string& path) override;
   Status remove_recursively(const std::string& path) override;
   Status create_directories(const std::string& path) override;
@@ -126,6 +128,7 @@ class SimulatedFiles final : public FileSystem {
   void die();
   void recover(Survival survival);
   void charge(const Node& file, size_t before);
+  void lose_name(Node& node);
   void recover_directory(Node& directory, Survival survival, std::unordered_set<const Node*>& seen);
   void recover_file(Node& file, Survival survival);
   std::string surviving_tail(const Node& file);

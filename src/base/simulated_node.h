@@ -14,7 +14,7 @@ struct SimulatedFiles::Node {
   explicit Node(bool directory) : is_directory(directory) {}
 
   const bool is_directory;
-  bool removed = false;  ///< has no name any more
+  size_t names = 1;  ///< 0: removed, and alive only while it is open
 
   // A file. Invariant: content and durable agree in their first `clean` bytes (but for zeros that a failed sync left).
   std::string content;

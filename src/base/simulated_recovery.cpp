@@ -60,8 +60,11 @@ void SimulatedFiles::recover_directory(Node& directory, Survival survival, std::
   directory.make_entries_durable();
   directory.entries = directory.durable_entries;
   for (const auto& [name, node] : directory.entries) {
-    if (!seen.insert(node.get()).second) continue;  // both names of a rename that was half done
-    node->removed = false;
+    if (!seen.insert(node.get()).second) {  // a link, or both names of a rename that was half done
+      ++node->names;
+      continue;
+    }
+    node->names = 1;
     if (node->is_directory)
       recover_directory(*node, survival, seen);
     else

@@ -272,6 +272,25 @@ TEST(PowerCut, WhatIsOnTheDiskSurvivesTheNextOneToo) {
   }
 }
 
+TEST(PowerCut, ALinkSurvivesOnceItsDirectoryIsSynced) {
+  for (const bool synced : {false, true}) {
+    SimulatedEnv env(1);
+    SimulatedFiles& files = env.files();
+    ASSERT_TRUE(files.write_atomically("/a", "12345").ok());
+    ASSERT_TRUE(files.link("/a", "/b").ok());
+    EXPECT_EQ(files.used_bytes(), 5u);
+    if (synced) {
+      ASSERT_TRUE(files.sync_directory("/").ok());
+    }
+    env.power_cut(Survival::kNothing);
+    env.restart();
+    EXPECT_EQ(*files.exists("/b"), synced);
+    EXPECT_EQ(files.used_bytes(), 5u);
+    ASSERT_TRUE(files.remove("/a").ok());
+    EXPECT_EQ(files.used_bytes(), synced ? 5u : 0u);
+  }
+}
+
 TEST(Death, WhatWasOpenIsVoidAndNothingWorksUntilRestart) {
   SimulatedEnv env(1);
   SimulatedFiles& files = env.files();

@@ -167,6 +167,18 @@ TEST_P(FilesTest, RenameReplacesAndMoves) {
   EXPECT_EQ(names("moved"), (std::set<std::string>{"c"}));
 }
 
+TEST_P(FilesTest, ALinkIsTheSameFileUntilBothNamesAreGone) {
+  auto file = std::move(files().create(at("a"))).value();
+  ASSERT_TRUE(files().link(at("a"), at("b")).ok());
+  ASSERT_TRUE(file->append(std::string_view("one")).ok());
+  EXPECT_EQ(*files().read_all(at("b")), "one");
+  EXPECT_FALSE(files().link(at("a"), at("b")).ok()) << "the name is taken";
+  EXPECT_EQ(files().link(at("none"), at("c")).error().code, sqlstate::kUndefinedFile);
+  ASSERT_TRUE(files().remove(at("a")).ok());
+  EXPECT_EQ(*files().read_all(at("b")), "one");
+  EXPECT_EQ(names(), (std::set<std::string>{"b"}));
+}
+
 TEST_P(FilesTest, OpenFilesOutliveTheirNames) {
   auto file = std::move(files().create(at("a"))).value();
   auto reader = std::move(files().open_read(at("a"))).value();
@@ -221,10 +233,10 @@ std::string random_call(Place& place, uint64_t choice, uint64_t bits) {
   const std::string path = name(bits);
   const std::string bytes((bits >> 8) % 300, static_cast<char>('a' + (bits >> 20) % 26));
   const auto said = [](const auto& result) { return result.ok() ? std::string("ok") : result.error().code; };
-  switch (choice % 9) {
+  switch (choice % 10) {
     case 0:
     case 1: {
-      auto file = choice % 9 == 0 ? files.open_append(path) : files.create(path);
+      auto file = choice % 10 == 0 ? files.open_append(path) : files.create(path);
       if (!file.ok()) return said(file);
       const Status appended = (*file)->append(bytes);
       const Status cut = (bits >> 30) % 3 == 0 ? (*file)->truncate((bits >> 40) % ((*file)->size() + 1)) : Status();
@@ -239,6 +251,7 @@ std::string random_call(Place& place, uint64_t choice, uint64_t bits) {
     case 5: return (bits >> 10) % 4 == 0 ? said(files.remove_recursively(path)) : "";
     case 6: return said(files.create_directories(path));
     case 7: return said(files.write_atomically(path, bytes));
+    case 8: return said(files.link(path, name(bits >> 16)));
     default: {
       const auto listed = files.list(path);
       if (!listed.ok()) return listed.error().code;
@@ -261,7 +274,7 @@ TEST(FilesDifferential, RandomCallsAnswerAlikeOnBoth) {
     const uint64_t choice = random.next();
     const uint64_t bits = random.next();
     const std::string expected = random_call(*real, choice, bits);
-    ASSERT_EQ(random_call(*simulated, choice, bits), expected) << "call " << call << " kind " << choice % 9;
+    ASSERT_EQ(random_call(*simulated, choice, bits), expected) << "call " << call << " kind " << choice % 10;
     ++outcomes[expected.substr(0, 5)];
   }
   EXPECT_GT(outcomes["ok"], 100);
