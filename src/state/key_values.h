@@ -1,5 +1,5 @@
-// KeyValues: a sorted map of byte strings on disk with an atomic, durable write. The store keeps its blocks in one. Two
-// kinds: RocksDB, and plain files through Env for simulated runs, where RocksDB would write to the machine's real disk.
+// KeyValues: a sorted map of byte strings on disk with an atomic, durable write. The store keeps its blocks in one. It is
+// RocksDB over the files of our Env (env_file_system.h).
 //
 // One thread at a time.
 #pragma once
@@ -45,8 +45,6 @@ class KeyValues {
 
 /// Creates the directory when it is missing. `cache_bytes` bounds the cache of blocks read.
 Result<std::unique_ptr<KeyValues>> open_rocksdb(Env& env, const std::string& directory, uint64_t cache_bytes);
-/// Holds everything in memory beside the files: for simulated runs.
-Result<std::unique_ptr<KeyValues>> open_file_key_values(Env& env, const std::string& directory);
 
 /// The smallest key after all keys with this prefix, whose bytes must not all be 0xff.
 inline std::string prefix_end(std::string prefix) {

@@ -4,6 +4,7 @@
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
+#include "state/env_file_system.h"
 #include "state/key_values.h"
 
 namespace millrace::state {
@@ -15,33 +16,33 @@ namespace {
 constexpr size_t kIngestBytes = 4 << 20;
 constexpr const char* kPendingKey = "pending";
 
-Error from_rocksdb(std::string_view what, const rocksdb::Status& status) {
+Error from_rocksdb(std::string_view what, const rocksdb::Status& status, const RocksEnv& env) {
   std::string message = std::string(what) + ": " + status.ToString();
-  if (status.IsNoSpace()) {
-    return external_error(sqlstate::kDiskFull, std::move(message), Retry::kBackoff)
-        .with_hint("free some space on the disk");
+  if (status.IsIOError()) {
+    if (std::optional<Error> error = env.first_error()) return std::move(*error).within(what);
   }
   if (status.IsCorruption()) {
     return external_error(sqlstate::kDataCorrupted, std::move(message))
         .with_hint("start with a copy of the data directory from before, or with a new one (--data)");
   }
-  if (status.IsBusy() || message.find("lock ") != std::string::npos) {
-    return external_error(sqlstate::kObjectInUse, std::move(message))
-        .with_hint("another process uses this data directory: stop it, or choose another with --data");
-  }
   return external_error(sqlstate::kIoError, std::move(message));
 }
 
-rocksdb::Options make_options(uint64_t cache_bytes) {
+rocksdb::Options make_options(RocksEnv& env, bool single_threaded, uint64_t cache_bytes) {
   rocksdb::Options options;
+  options.env = &env;
+  (void)env.NewLogger("", &options.info_log).ok();  // what matters comes back as a status
+  options.max_bgerror_resume_count = 0;             // a store that failed is opened again
+  if (single_threaded) {                            // these would start threads
+    options.stats_dump_period_sec = 0;
+    options.stats_persist_period_sec = 0;
+  }
   options.create_if_missing = true;
   options.compression = rocksdb::kLZ4Compression;
   options.write_buffer_size = 32 << 20;
   options.max_write_buffer_number = 3;
   options.max_background_jobs = 2;
   options.max_open_files = 256;
-  options.info_log_level = rocksdb::WARN_LEVEL;
-  options.keep_log_file_num = 2;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(cache_bytes);
   table.cache_index_and_filter_blocks = true;
@@ -51,8 +52,16 @@ rocksdb::Options make_options(uint64_t cache_bytes) {
 
 class RocksKeyValues final : public KeyValues {
  public:
-  RocksKeyValues(std::unique_ptr<rocksdb::DB> db, const rocksdb::Options& options, std::string directory)
-      : db_(std::move(db)), options_(options), file_path_(std::move(directory) + "/checkpoint.sst.tmp") {}
+  RocksKeyValues(std::unique_ptr<RocksEnv> env, bool single_threaded, std::unique_ptr<rocksdb::DB> db,
+                 const rocksdb::Options& options, std::string directory)
+      : env_(std::move(env)),
+        single_threaded_(single_threaded),
+        db_(std::move(db)),
+        options_(options),
+        file_path_(std::move(directory) + "/checkpoint.sst.tmp") {
+    env_->run_jobs();
+  }
+  ~RocksKeyValues() override { env_->run_jobs(); }
 
   Result<std::string> get(const std::string& key) override {
     rocksdb::ReadOptions options;
@@ -60,7 +69,7 @@ class RocksKeyValues final : public KeyValues {
     std::string value;
     const rocksdb::Status status = db_->Get(options, key, &value);
     if (status.IsNotFound()) return external_error(sqlstate::kDataCorrupted, "a block of operator state is missing");
-    if (!status.ok()) return from_rocksdb("read operator state", status);
+    if (!status.ok()) return from_rocksdb("read operator state", status, *env_);
     return value;
   }
 
@@ -70,21 +79,21 @@ class RocksKeyValues final : public KeyValues {
     for (at->Seek(prefix); at->Valid() && at->key().starts_with(prefix); at->Next()) {
       MR_TRY(visit(at->key().ToStringView(), at->value().ToStringView()));
     }
-    if (!at->status().ok()) return from_rocksdb("read operator state", at->status());
+    if (!at->status().ok()) return from_rocksdb("read operator state", at->status(), *env_);
     return {};
   }
 
   Result<bool> write_was_cut() override {
     std::string value;
     const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), kPendingKey, &value);
-    if (!status.ok() && !status.IsNotFound()) return from_rocksdb("read operator state", status);
+    if (!status.ok() && !status.IsNotFound()) return from_rocksdb("read operator state", status, *env_);
     return status.ok();
   }
 
   Result<std::string> first_key(const std::string& from, std::string_view prefix) override {
     std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(rocksdb::ReadOptions()));
     at->Seek(from);
-    if (!at->status().ok()) return from_rocksdb("read operator state", at->status());
+    if (!at->status().ok()) return from_rocksdb("read operator state", at->status(), *env_);
     const bool found = at->Valid() && at->key().starts_with(rocksdb::Slice(prefix.data(), prefix.size()));
     return found ? at->key().ToString() : std::string();
   }
@@ -111,7 +120,8 @@ class RocksKeyValues final : public KeyValues {
     rocksdb::WriteOptions options;
     options.sync = true;
     const rocksdb::Status status = db_->Write(options, &batch);
-    if (!status.ok()) return from_rocksdb("write operator state", status);
+    env_->run_jobs();
+    if (!status.ok()) return from_rocksdb("write operator state", status, *env_);
     return {};
   }
 
@@ -128,26 +138,60 @@ class RocksKeyValues final : public KeyValues {
     if (status.ok()) status = writer.Finish();
     rocksdb::IngestExternalFileOptions options;
     options.move_files = true;
+    if (status.ok()) status = flush_queued();
     if (status.ok()) status = db_->IngestExternalFile({file_path_}, options);
-    if (!status.ok()) return from_rocksdb("write operator state", status);
+    env_->run_jobs();
+    if (!status.ok()) return from_rocksdb("write operator state", status, *env_);
     return {};
   }
 
+  /// Without threads, an ingestion must not find blocks in memory that it would wait for to be flushed.
+  rocksdb::Status flush_queued() {
+    if (!single_threaded_) return rocksdb::Status::OK();
+    rocksdb::FlushOptions options;
+    options.wait = false;
+    const rocksdb::Status status = db_->Flush(options);
+    env_->run_jobs();
+    return status;
+  }
+
+  const std::unique_ptr<RocksEnv> env_;  // outlives db_
+  const bool single_threaded_;
   std::unique_ptr<rocksdb::DB> db_;
   const rocksdb::Options options_;
   const std::string file_path_;
 };
 
+/// RocksDB would take a directory without CURRENT for a new one and remove what is there.
+Status check_current(FileSystem& files, const std::string& directory) {
+  MR_ASSIGN(const bool there, files.exists(directory + "/CURRENT"));
+  if (there) return {};
+  MR_ASSIGN(const std::vector<FileInfo> found, files.list(directory));
+  for (const FileInfo& file : found) {
+    if (!file.name.ends_with(".sst") && !file.name.ends_with(".log")) continue;
+    return external_error(sqlstate::kDataCorrupted, "operator state lacks its file " + directory + "/CURRENT")
+        .with_hint("start with a copy of the data directory from before, or with a new one (--data)");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<KeyValues>> open_rocksdb(Env& env, const std::string& directory, uint64_t cache_bytes) {
   MR_TRY(env.files().create_directories(directory));
-  const rocksdb::Options options = make_options(cache_bytes);
-  rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(options, directory, &db);
-  if (!status.ok()) return from_rocksdb("open operator state in " + directory, status);
+  MR_TRY(check_current(env.files(), directory));
+  const bool single_threaded = env.single_threaded();
+  std::unique_ptr<RocksEnv> rocks_env = make_rocks_env(env);
+  const rocksdb::Options options = make_options(*rocks_env, single_threaded, cache_bytes);
+  rocksdb::DB* opened = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(options, directory, &opened);
+  std::unique_ptr<rocksdb::DB> db(opened);
+  if (!status.ok()) {
+    rocks_env->run_jobs();
+    return from_rocksdb("open operator state in " + directory, status, *rocks_env);
+  }
   return std::unique_ptr<KeyValues>(
-      std::make_unique<RocksKeyValues>(std::unique_ptr<rocksdb::DB>(db), options, directory));
+      std::make_unique<RocksKeyValues>(std::move(rocks_env), single_threaded, std::move(db), options, directory));
 }
 
 }  // namespace millrace::state

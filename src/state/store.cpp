@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "state/block.h"
 #include "state/key_values.h"
+#include "state/live_runs.h"
 #include "state/run_index.h"
 #include "state/run_merge.h"
 #include "state/table_draft.h"
@@ -26,11 +27,21 @@ constexpr uint64_t kMergeBytes = 16 << 20;
 class BlockStore final : public Store {
  public:
   BlockStore(Env& env, std::string directory, const StoreOptions& options)
-      : env_(env), directory_(std::move(directory)), options_(options) {}
+      : env_(env),
+        directory_(std::move(directory)),
+        options_(options),
+        live_(options.block_cache_bytes - options.block_cache_bytes / 4) {}
 
   Status open();
   Result<std::string> last_note() override { return note_; }
   Result<CheckpointStats> checkpoint(std::string_view note, std::vector<TableRef> tables, ThreadPool& pool) override;
+  std::unique_ptr<StoredEntries> entries_of(TableId id, NodeRange range) override {
+    return make_stored_entries(live_, id, range);
+  }
+  Status status() override { return live_.status(); }
+  void set_readers_mutex(std::shared_mutex* readers) override { readers_mutex_ = readers; }
+  uint64_t memory_bytes() override;
+  uint64_t blocks_read() override { return live_.blocks_read; }
   Status restore(TableId id, const std::function<Status(const Entry&)>& put) override;
   Status drop_tables(const std::vector<TableId>& tables) override;
   Status drop(const std::vector<OperatorId>& operators) override;
@@ -48,6 +59,8 @@ class BlockStore final : public Store {
 
   Status check_version(const std::string& found) const;
   Status load(const std::string& key, std::string_view value);
+  Status load_filters();
+  Status build_missing_filters();
   Status sweep();
   Status write(const WriteSet& changes);
   Status draft_table(TableId id, std::vector<TableDraft>& parts, Draft& draft);
@@ -62,7 +75,9 @@ class BlockStore final : public Store {
   const std::string directory_;
   const StoreOptions options_;
   std::unique_ptr<KeyValues> key_values_;
-  std::map<TableId, RunIndex> indexes_;
+  LiveRuns live_;
+  std::map<TableId, RunIndex>& indexes_ = live_.indexes;  // changed with live_.mutex held
+  std::shared_mutex* readers_mutex_ = nullptr;
   std::string note_;
   uint64_t next_run_ = 1;
   bool failed_ = false;  // a write failed: what is on disk is known only after opening again
@@ -90,11 +105,8 @@ uint64_t bytes_of(const std::vector<std::string>& blocks) {
 }
 
 Status BlockStore::open() {
-  if (env_.single_threaded()) {
-    MR_ASSIGN(key_values_, open_file_key_values(env_, directory_));
-  } else {
-    MR_ASSIGN(key_values_, open_rocksdb(env_, directory_, options_.block_cache_bytes));
-  }
+  MR_ASSIGN(key_values_, open_rocksdb(env_, directory_, options_.block_cache_bytes / 4));
+  live_.key_values = key_values_.get();
   bool has_version = false;
   MR_TRY(key_values_->scan(kVersionKey, [&](std::string_view, std::string_view value) -> Status {
     has_version = true;
@@ -109,6 +121,7 @@ Status BlockStore::open() {
     MR_TRY(key_values_->scan(
         prefix, [&](std::string_view key, std::string_view value) { return load(std::string(key), value); }));
   }
+  MR_TRY(load_filters());
   MR_ASSIGN(const bool was_cut, key_values_->write_was_cut());
   return was_cut ? sweep() : Status();
 }
@@ -128,6 +141,41 @@ Status BlockStore::load(const std::string& key, std::string_view value) {
   } else {
     MR_ASSIGN(const TableId id, table_of_index_key(key));
     MR_ASSIGN(indexes_[id], RunIndex::decode(value));
+  }
+  return {};
+}
+
+Status BlockStore::load_filters() {
+  MR_TRY(key_values_->scan(std::string(1, kFilterPrefix), [&](std::string_view key, std::string_view value) -> Status {
+    MR_ASSIGN(const BlockPlace place, place_of_filter_key(key));
+    for (Run& run : indexes_[place.id].groups[place.group]) {
+      if (run.number != place.run) continue;
+      MR_ASSIGN(RunFilter filter, RunFilter::decode(value));
+      if (filter.blocks() != run.blocks) {
+        return external_error(sqlstate::kDataCorrupted, "a filter of operator state is of another run");
+      }
+      run.filter = std::make_shared<const RunFilter>(std::move(filter));
+    }
+    return {};
+  }));
+  return build_missing_filters();
+}
+
+/// Runs of a release without filters: read once, at this start and any that comes before their merge.
+Status BlockStore::build_missing_filters() {
+  for (auto& [id, index] : indexes_) {
+    for (uint32_t group = 0; group < kGroups; ++group) {
+      for (Run& run : index.groups[group]) {
+        if (run.filter) continue;
+        std::vector<std::string> blocks;
+        for (uint32_t block = 0; block < run.blocks; ++block) {
+          MR_ASSIGN(blocks.emplace_back(), key_values_->get(block_key(id, group, run.number, block)));
+          BlockReader reader;
+          MR_TRY(reader.open(blocks.back()));
+        }
+        run.filter = std::make_shared<const RunFilter>(RunFilter::of_blocks(blocks));
+      }
+    }
   }
   return {};
 }
@@ -194,6 +242,9 @@ Result<CheckpointStats> BlockStore::checkpoint(std::string_view note, std::vecto
   draft.changes.put.emplace_back(kNextRunKey, std::move(next_run));
   draft.changes.put.emplace_back(kNoteKey, note);
   for (const auto& [id, index] : draft.indexes) draft.changes.put.emplace_back(index_key(id), index.encode());
+  std::unique_lock<std::shared_mutex> readers;
+  if (readers_mutex_) readers = std::unique_lock(*readers_mutex_);
+  std::unique_lock lookups(live_.mutex);
   MR_TRY(write(draft.changes));
   for (auto& [id, index] : draft.indexes) indexes_[id] = std::move(index);
   next_run_ = draft.run + 1;
@@ -235,13 +286,16 @@ Status BlockStore::draft_group(TableId id, uint32_t group, std::vector<Run>& run
       for (uint32_t block = 0; block < runs[i].blocks; ++block) {
         draft.changes.erased.push_back(block_key(id, group, runs[i].number, block));
       }
+      draft.changes.erased.push_back(filter_key(id, group, runs[i].number));
     }
     runs.resize(kept);
     draft.merged_bytes += bytes_of(blocks);
   }
   if (blocks.empty()) return {};  // all that was left of the group has been deleted
   const uint64_t bytes = bytes_of(blocks);
-  runs.push_back({draft.run, blocks.size(), entries, bytes});
+  auto filter = std::make_shared<const RunFilter>(RunFilter::of_blocks(blocks));
+  draft.changes.put.emplace_back(filter_key(id, group, draft.run), filter->encode());
+  runs.push_back({draft.run, blocks.size(), entries, bytes, std::move(filter)});
   draft.stats.blocks += blocks.size();
   draft.stats.bytes += bytes;
   for (uint32_t block = 0; block < runs.back().blocks; ++block) {
@@ -308,9 +362,11 @@ Status BlockStore::drop_tables(const std::vector<TableId>& tables) {
   for (const TableId id : tables) {
     if (!indexes_.contains(id)) continue;
     changes.erased_prefixes.push_back(table_prefix(id));
+    changes.erased_prefixes.push_back(filter_prefix(id));
     changes.erased.push_back(index_key(id));
   }
   if (changes.erased.empty()) return {};
+  std::unique_lock lookups(live_.mutex);
   MR_TRY(write(changes));
   for (const TableId id : tables) indexes_.erase(id);
   return {};
@@ -322,6 +378,17 @@ Status BlockStore::drop(const std::vector<OperatorId>& operators) {
     if (std::find(operators.begin(), operators.end(), id.op) != operators.end()) tables.push_back(id);
   }
   return drop_tables(tables);
+}
+
+uint64_t BlockStore::memory_bytes() {
+  std::shared_lock lookups(live_.mutex);
+  uint64_t bytes = live_.cache.memory_bytes();
+  for (const auto& [id, index] : indexes_) {
+    for (const std::vector<Run>& runs : index.groups) {
+      for (const Run& run : runs) bytes += run.filter->memory_bytes();
+    }
+  }
+  return bytes;
 }
 
 uint64_t BlockStore::disk_bytes() {

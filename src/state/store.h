@@ -1,14 +1,15 @@
 // Store: the durable side of operator state. A checkpoint writes the changed entries of every table as sorted blocks of
 // up to 2,048 entries, one run for each table and group of 16 virtual nodes, atomically and synced, together with a
-// small note of the caller's (the epoch and cuts it stands at). RocksDB holds them; under a single-threaded (simulated)
-// Env, files. docs/formats/state.md.
+// small note of the caller's (the epoch and cuts it stands at). RocksDB holds them, in files
+// of the Env. docs/formats/state.md.
 //
-// Owned by the engine; one thread at a time. After a failed write it must be opened again.
+// Owned by the engine; one thread at a time, but any number of tables may look up their entries. After a failed write it must be opened again.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,8 +29,14 @@ struct TableId {
   auto operator<=>(const TableId&) const = default;
 };
 
+/// Virtual nodes [first, end).
+struct NodeRange {
+  uint32_t first = 0;
+  uint32_t end = kVirtualNodes;
+};
+
 struct StoreOptions {
-  uint64_t block_cache_bytes = 64ULL << 20;
+  uint64_t block_cache_bytes = 64ULL << 20;  ///< a quarter of it for RocksDB, the rest for decoded blocks
   /// Runs of one (table, virtual node) are merged into one when there are more than this many.
   uint32_t runs_max = 8;
 };
@@ -38,6 +45,7 @@ struct StoreOptions {
 struct TableRef {
   TableId id;
   Table* table;
+  uint32_t worker = 0;
 };
 
 struct CheckpointStats {
@@ -57,6 +65,16 @@ class Store {
   /// Writes what is dirty in all tables and the note, atomically and durably; then the tables are clean. The pool's
   /// workers sort and encode, each one table at a time.
   virtual Result<CheckpointStats> checkpoint(std::string_view note, std::vector<TableRef> tables, ThreadPool& pool) = 0;
+  /// The table's entries, for Table::attach. The store outlives them.
+  virtual std::unique_ptr<StoredEntries> entries_of(TableId id, NodeRange range) = 0;
+  /// The first error of a lookup: from then on what tables found is not to be trusted.
+  virtual Status status() = 0;
+  /// Readers of tables hold it shared; a checkpoint takes it alone while it changes what they see. Set before use.
+  virtual void set_readers_mutex(std::shared_mutex* readers) = 0;
+  /// Of filters and decoded blocks.
+  virtual uint64_t memory_bytes() = 0;
+  /// Blocks that lookups and scans have read.
+  virtual uint64_t blocks_read() = 0;
   /// Gives every live entry of a table as of the last checkpoint, e.g. to the worker that owns its virtual node.
   virtual Status restore(TableId id, const std::function<Status(const Entry&)>& put) = 0;
   /// Forgets these tables.

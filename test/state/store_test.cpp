@@ -44,7 +44,7 @@ Contents restored(Store& store, TableId id = kTable) {
   return contents;
 }
 
-/// Each test runs on RocksDB and on the files of simulated runs.
+/// Each test runs on the real disk and on the simulated one.
 class StoreTest : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
@@ -84,7 +84,7 @@ class StoreTest : public ::testing::TestWithParam<bool> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Kinds, StoreTest, ::testing::Values(true, false),
-                         [](const auto& kind) { return kind.param ? "RocksDb" : "Files"; });
+                         [](const auto& kind) { return kind.param ? "Real" : "Simulated"; });
 
 TEST_P(StoreTest, IsEmptyAtFirst) {
   EXPECT_EQ(note(), "");
@@ -376,18 +376,86 @@ TEST(StoreCrash, AFullDiskFailsTheCheckpointAndKeepsTheLastOne) {
 TEST(StoreVersion, AnotherOneIsRefusedWithTheWayOut) {
   SimulatedEnv env(1);
   { ASSERT_TRUE(Store::open(env, "state", {}).ok()); }
-  auto bytes = env.files().read_all("state/state-1");
-  ASSERT_TRUE(bytes.ok());
-  const size_t at = bytes->find("version") + 8;  // the key, the value's length
-  (*bytes)[at] = '9';
-  const uint32_t checksum = crc32c(std::string_view(*bytes).substr(0, bytes->size() - 4));
-  std::memcpy(bytes->data() + bytes->size() - 4, &checksum, 4);
-  ASSERT_TRUE(env.files().write_atomically("state/state-1", *bytes).ok());
+  {
+    auto key_values = open_rocksdb(env, "state", 1 << 20);
+    ASSERT_TRUE(key_values.ok());
+    WriteSet changes;
+    changes.put.emplace_back("version", "9");
+    ASSERT_TRUE((*key_values)->write(changes).ok());
+  }
   auto store = Store::open(env, "state", {});
   ASSERT_FALSE(store.ok());
   EXPECT_EQ(store.error().code, sqlstate::kNotSupported);
   EXPECT_NE(store.error().message.find("format version 9"), std::string::npos);
   EXPECT_NE(store.error().hint.find("version 1"), std::string::npos);
+}
+
+TEST(StoreFiles, TwoSimulatedRunsTouchTheDiskAlike) {
+  const auto run = [] {
+    SimulatedEnv env(5);
+    ThreadPool pool(2, true);
+    ValueTable table;
+    std::mt19937_64 random(4);
+    auto store = Store::open(env, "state", {.runs_max = 2});
+    for (int round = 0; store.ok() && round < 30; ++round) {
+      const int entries = round % 10 == 0 ? 30'000 : 50;  // some are ingested
+      for (int i = 0; i < entries; ++i) put(table, key_of(random() % 40'000), std::string(200, 'x'));
+      EXPECT_TRUE((*store)->checkpoint("n", {{kTable, &table}}, pool).ok());
+    }
+    return std::make_pair(env.files().changes(), env.files().used_bytes());
+  };
+  const auto first = run();
+  EXPECT_GT(first.first, 100U);
+  EXPECT_EQ(run(), first);
+}
+
+TEST(StoreFiles, AFailedSyncFailsTheCheckpointAndTheNextOnes) {
+  for (const char* rule : {"files.sync=error(EIO),times=1", "files.append=error(EIO),times=1"}) {
+    ThreadPool pool(1, true);
+    SimulatedEnv env(1);
+    ValueTable table;
+    put(table, "a", "1");
+    {
+      auto store = Store::open(env, "state", {});
+      ASSERT_TRUE(store.ok());
+      ASSERT_TRUE((*store)->checkpoint("first", {{kTable, &table}}, pool).ok());
+      put(table, "a", "2");
+      ASSERT_TRUE(env.failpoints().configure(rule).ok());
+      auto failed = (*store)->checkpoint("second", {{kTable, &table}}, pool);
+      ASSERT_FALSE(failed.ok()) << rule;
+      EXPECT_EQ(failed.error().code, sqlstate::kIoError);
+      EXPECT_NE(failed.error().message.find("files."), std::string::npos) << failed.error().message;
+      EXPECT_FALSE((*store)->checkpoint("third", {{kTable, &table}}, pool).ok()) << "the sync after it is not believed";
+      EXPECT_GT(table.dirty_bytes(), 0U);
+    }
+    env.failpoints().clear();
+    auto store = Store::open(env, "state", {});
+    ASSERT_TRUE(store.ok()) << store.error().message;
+    ASSERT_TRUE((*store)->checkpoint("fourth", {{kTable, &table}}, pool).ok());
+    env.power_cut(Survival::kNothing);
+    env.restart();
+    store->reset();
+    store = Store::open(env, "state", {});
+    ASSERT_TRUE(store.ok()) << store.error().message;
+    EXPECT_EQ(*(*store)->last_note(), "fourth");
+    EXPECT_EQ(restored(**store), (Contents{{"a", "2"}}));
+  }
+}
+
+TEST(StoreFiles, AMissingRootOfTheFilesIsDamageAndNotAnEmptyStore) {
+  ThreadPool pool(1, true);
+  SimulatedEnv env(1);
+  ValueTable table;
+  put(table, "a", "1");
+  {
+    auto store = Store::open(env, "state", {});
+    ASSERT_TRUE(store.ok());
+    ASSERT_TRUE((*store)->checkpoint("first", {{kTable, &table}}, pool).ok());
+  }
+  ASSERT_TRUE(env.files().remove("state/CURRENT").ok());
+  auto store = Store::open(env, "state", {});
+  ASSERT_FALSE(store.ok());
+  EXPECT_EQ(store.error().code, sqlstate::kDataCorrupted);
 }
 
 TEST(Block, DamageIsSeen) {
