@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <string>
 
 #include "base/text.h"
@@ -36,7 +37,9 @@ Split RecordSplitter::finish(std::string_view bytes, size_t end, size_t next_sta
   field_start_ = true;
   depth_ = 0;
   position_ += next_start;
-  return {too_long ? SplitState::kTooLong : SplitState::kRecord, too_long ? std::string_view() : record, next_start};
+  ++line_;
+  return {too_long ? SplitState::kTooLong : SplitState::kRecord, too_long ? std::string_view() : record, next_start,
+          line_};
 }
 
 /// All bytes belong to a record that goes on. One that is already too long is not kept.
@@ -51,16 +54,25 @@ Split RecordSplitter::need_more(std::string_view bytes) {
   return {SplitState::kNeedMore, {}, used};
 }
 
+/// What begins with `bytes`, the input behind its byte order mark and white space.
+RecordSplitter::Place RecordSplitter::place_of_start(std::string_view bytes) {
+  if (bytes.starts_with('[')) return Place::kArrayFirst;
+  if (shape_ != RecordShape::kJson || !bytes.starts_with('{')) return Place::kLines;
+  size_t end = scan_element(bytes);
+  bool whole = end != std::string_view::npos && skip_space(bytes, end) == bytes.size();
+  quoted_ = escaped_ = plain_value_ = false;
+  depth_ = 0;
+  return whole ? Place::kObject : Place::kLines;
+}
+
 Result<Split> RecordSplitter::find_start(std::string_view bytes, bool last) {
-  if (!last && bytes.size() < kByteOrderMark.size()) return Split{};
+  if (!last && (bytes.size() < kByteOrderMark.size() || shape_ == RecordShape::kJson)) return Split{};
   size_t at = bytes.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
-  size_t first = shape_ == RecordShape::kLinesOrArray ? skip_space(bytes, at) : at;
+  bool json = shape_ == RecordShape::kLinesOrArray || shape_ == RecordShape::kJson;
+  size_t first = json ? skip_space(bytes, at) : at;
   if (first == bytes.size() && !last && first < kStartBytesMax) return Split{};
-  place_ = Place::kLines;
-  if (shape_ == RecordShape::kLinesOrArray && first < std::min(bytes.size(), kStartBytesMax) && bytes[first] == '[') {
-    at = first + 1;
-    place_ = Place::kArrayFirst;
-  }
+  place_ = json && first < kStartBytesMax ? place_of_start(bytes.substr(first)) : Place::kLines;
+  if (place_ != Place::kLines) at = place_ == Place::kArrayFirst ? first + 1 : first;
   position_ += at;
   MR_ASSIGN(Split split, next(bytes.substr(at), last));
   split.used += at;
@@ -106,7 +118,7 @@ Split RecordSplitter::next_line(std::string_view bytes, bool last) {
     if (blank && !ended) return {SplitState::kEnd, {}, bytes.size()};
     Split split = finish(rest, end, ended ? end + 1 : end);
     used += split.used;
-    if (blank) continue;
+    if (blank) continue;  // but its line counts
     split.used = used;
     return split;
   }
@@ -182,6 +194,11 @@ Result<Split> RecordSplitter::next(std::string_view bytes, bool last) {
   switch (place_) {
     case Place::kStart: return find_start(bytes, last);
     case Place::kLines: return next_line(bytes, last);
+    case Place::kObject: {
+      size_t end = scan_element(bytes);
+      place_ = Place::kAfterArray;
+      return finish(bytes, end, end);
+    }
     case Place::kElement:
       // Behind a comma, white space may still come.
       if (scanned_ > 0 || passed_over_ > 0 || bytes.empty() || !is_space(bytes[0])) return next_element(bytes, last);
@@ -191,6 +208,26 @@ Result<Split> RecordSplitter::next(std::string_view bytes, bool last) {
     case Place::kAfterArray: break;
   }
   return between_elements(bytes, last);
+}
+
+Result<Records> split_records(std::string_view input, RecordShape shape, char delimiter, uint64_t records_max) {
+  RecordSplitter splitter(shape, delimiter, std::numeric_limits<size_t>::max());
+  Records out;
+  while (true) {
+    MR_ASSIGN(Split split, splitter.next(input, true));
+    if (split.state == SplitState::kEnd) return out;
+    if (out.records.size() >= records_max) {
+      return user_error(sqlstate::kTooLarge,
+                        "there are more records than one request may hold: " + std::to_string(records_max))
+          .with_hint("send them in several requests");
+    }
+    if (out.lines.empty() && split.line != out.records.size() + 1) {
+      for (size_t i = 0; i < out.records.size(); ++i) out.lines.push_back(i + 1);
+    }
+    if (!out.lines.empty() || split.line != out.records.size() + 1) out.lines.push_back(split.line);
+    out.records.push_back(split.record);
+    input.remove_prefix(split.used);
+  }
 }
 
 }  // namespace millrace::formats

@@ -1,9 +1,11 @@
 // Where the records of a long input begin and end, as it comes in piece by piece. Nothing is copied or decoded: a
 // record that is not valid is found all the same, and the decoder says what is wrong with it. One thread at a time.
+// What is in memory as a whole, such as a request's body, is split by split_records.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -13,6 +15,7 @@ enum class RecordShape : uint8_t {
   kLines,         ///< a record a line; \n or \r\n; empty lines are left out
   kCsv,           ///< lines, but a line end inside a quoted field belongs to the record
   kLinesOrArray,  ///< JSON: an array when the first character is [, else lines
+  kJson,          ///< as kLinesOrArray, or one object over several lines: waits for the whole input
 };
 
 enum class SplitState : uint8_t {
@@ -25,7 +28,8 @@ enum class SplitState : uint8_t {
 struct Split {
   SplitState state = SplitState::kNeedMore;
   std::string_view record;
-  size_t used = 0;  ///< bytes at the front that are done with, in every state
+  size_t used = 0;    ///< bytes at the front that are done with, in every state
+  uint64_t line = 0;  ///< of the record, from 1, empty lines counted; in an array: its place
 };
 
 class RecordSplitter {
@@ -39,11 +43,12 @@ class RecordSplitter {
   Result<Split> next(std::string_view bytes, bool last);
 
  private:
-  enum class Place : uint8_t { kStart, kLines, kArrayFirst, kElement, kAfterElement, kAfterArray };
+  enum class Place : uint8_t { kStart, kLines, kObject, kArrayFirst, kElement, kAfterElement, kAfterArray };
 
   Split finish(std::string_view bytes, size_t end, size_t next_start);
   Split need_more(std::string_view bytes);
   Result<Split> find_start(std::string_view bytes, bool last);
+  Place place_of_start(std::string_view bytes);
   Split next_line(std::string_view bytes, bool last);
   size_t scan_line(std::string_view bytes);
   Result<Split> next_element(std::string_view bytes, bool last);
@@ -55,6 +60,7 @@ class RecordSplitter {
   const char delimiter_;
   const size_t record_bytes_max_;
   Place place_ = Place::kStart;
+  uint64_t line_ = 0;         // of the record that was found last
   uint64_t position_ = 0;     // of bytes[0] in the input, for messages
   size_t scanned_ = 0;        // bytes of the present record that were looked at
   uint64_t passed_over_ = 0;  // bytes of the present record that were given up because it is too long
@@ -64,5 +70,16 @@ class RecordSplitter {
   bool plain_value_ = false;  // JSON: a value without brackets has begun
   uint64_t depth_ = 0;        // JSON: open brackets
 };
+
+struct Records {
+  std::vector<std::string_view> records;  ///< views into the input
+  std::vector<uint64_t> lines;            ///< of each record, as Split::line; empty when it is index + 1
+
+  uint64_t line_of(size_t index) const { return lines.empty() ? index + 1 : lines[index]; }
+};
+
+/// All records of an input that is in memory as a whole. Fails as RecordSplitter::next does, and with kTooLarge at more
+/// than `records_max`.
+Result<Records> split_records(std::string_view input, RecordShape shape, char delimiter, uint64_t records_max);
 
 }  // namespace millrace::formats

@@ -1,23 +1,25 @@
 // POST /v1/streams/{stream}: records into a stream or table. The answer goes out after fsync.
 #include "base/config.h"
 #include "base/text.h"
+#include "formats/record_splitter.h"
 #include "server/content_coding.h"
 #include "server/error_answer.h"
-#include "server/record_splitter.h"
 #include "server/routes.h"
 
 namespace millrace::server {
 namespace {
 
+using formats::RecordShape;
+
 constexpr size_t kIdempotencyKeyBytesMax = 255;
 
-Result<BodyShape> shape_of(std::string_view content_type) {
+Result<RecordShape> shape_of(std::string_view content_type) {
   std::string type = media_type(content_type);
   if (type == "application/x-ndjson" || type == "application/ndjson" || type == "application/jsonl")
-    return BodyShape::kLines;
-  if (type == "application/json") return BodyShape::kJson;
-  if (type.empty() || type == "text/plain") return BodyShape::kLinesOrArray;
-  if (type == "text/csv") return BodyShape::kCsv;
+    return RecordShape::kLines;
+  if (type == "application/json") return RecordShape::kJson;
+  if (type.empty() || type == "text/plain") return RecordShape::kLinesOrArray;
+  if (type == "text/csv") return RecordShape::kCsv;
   Error error = user_error(sqlstate::kNotSupported,
                            "Content-Type is not one of application/x-ndjson, application/json, text/plain "
                            "and text/csv: " +
@@ -42,7 +44,7 @@ Result<engine::AppendRequest> read_options(const Request& request) {
   return options;
 }
 
-std::string receipt_json(const engine::AppendReceipt& receipt, const Records& records) {
+std::string receipt_json(const engine::AppendReceipt& receipt, const formats::Records& records) {
   std::string out = "{\"accepted\":" + std::to_string(receipt.accepted) + ",\"rejected\":[";
   for (size_t i = 0; i < receipt.rejected.size(); ++i) {
     const engine::RejectedLine& rejected = receipt.rejected[i];
@@ -61,12 +63,12 @@ std::string receipt_json(const engine::AppendReceipt& receipt, const Records& re
   return out;
 }
 
-Result<std::string> append(Context& context, Request& request, BodyShape shape, ContentCoding coding) {
+Result<std::string> append(Context& context, Request& request, RecordShape shape, ContentCoding coding) {
   MR_ASSIGN(engine::AppendRequest options, read_options(request));
   if (coding != ContentCoding::kIdentity) {
     MR_ASSIGN(request.body, unpack(coding, request.body, context.options.body_bytes_max, request.claim));
   }
-  MR_ASSIGN(Records records, split_records(request.body, shape, context.options.records_max));
+  MR_ASSIGN(formats::Records records, formats::split_records(request.body, shape, ',', context.options.records_max));
   if (records.records.empty()) {
     return user_error(sqlstate::kInvalidParameter, "the body holds no records")
         .with_hint("send one JSON object a line");

@@ -4,12 +4,13 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "formats/record_splitter.h"
 #include "server/content_coding.h"
 #include "server/message.h"
-#include "server/record_splitter.h"
 
 using namespace millrace;          // NOLINT
 using namespace millrace::server;  // NOLINT
+using formats::RecordShape;
 
 namespace {
 
@@ -17,8 +18,8 @@ constexpr uint64_t kRecordsMax = 1000;
 constexpr uint64_t kUnpackedMax = 1 << 20;
 
 void check_records(std::string_view body) {
-  for (BodyShape shape : {BodyShape::kLines, BodyShape::kJson, BodyShape::kLinesOrArray, BodyShape::kCsv}) {
-    auto records = split_records(body, shape, kRecordsMax);
+  for (RecordShape shape : {RecordShape::kLines, RecordShape::kJson, RecordShape::kLinesOrArray, RecordShape::kCsv}) {
+    auto records = formats::split_records(body, shape, ',', kRecordsMax);
     if (!records.ok()) continue;
     MR_CHECK(records->records.size() <= kRecordsMax, "more records than allowed");
     MR_CHECK(records->lines.empty() || records->lines.size() == records->records.size(), "a record without a line");
