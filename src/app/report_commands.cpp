@@ -1,20 +1,23 @@
 #include "app/report_commands.h"
 
+#include <functional>
 #include <memory>
 
 #include "app/command_line.h"
 #include "app/console.h"
 #include "app/executor.h"
 #include "app/json_text.h"
-#include "app/report_json.h"
 #include "base/metrics.h"
 #include "base/text.h"
+#include "ledger/render.h"
+#include "server/status_json.h"
 #include "sql/lexer.h"
 
 namespace millrace::app {
 namespace {
 
-Result<std::string> fetch(Env& env, const ReportFlags& flags, const char* target, std::string (*local)(engine::Node&)) {
+Result<std::string> fetch(Env& env, const ReportFlags& flags, const char* target,
+                          const std::function<std::string(engine::Node&)>& local) {
   if (flags.data.empty()) {
     MR_ASSIGN(std::unique_ptr<Remote> remote, Remote::open(env, flags.remote));
     return remote->get(target);
@@ -100,7 +103,9 @@ Result<std::string> report_text(std::string_view json_object, size_t width) {
 int run_status(Env& env, const ReportFlags& flags) {
   auto format = parse_format(flags.format);
   if (!format.ok()) return report_usage(format.error().message);
-  auto json = fetch(env, flags, "/v1/status", [](engine::Node& node) { return status_json(node.status()); });
+  auto json = fetch(env, flags, "/v1/status", [&env](engine::Node& node) {
+    return server::status_json(node.status(), false, env.clock().now());
+  });
   if (!json.ok()) return report_failure(json.error());
   return finish(print_report(*json, *format));
 }
@@ -108,7 +113,7 @@ int run_status(Env& env, const ReportFlags& flags) {
 int run_ledger(Env& env, const ReportFlags& flags) {
   auto format = parse_format(flags.format);
   if (!format.ok()) return report_usage(format.error().message);
-  auto json = fetch(env, flags, "/v1/ledger", [](engine::Node& node) { return ledger_json(node.ledger_report()); });
+  auto json = fetch(env, flags, "/v1/ledger", [](engine::Node& node) { return ledger::to_json(node.ledger_report()); });
   if (!json.ok()) return report_failure(json.error());
   Status printed = print_report(*json, *format);
   if (!printed.ok()) return report_failure(printed.error());

@@ -1,0 +1,73 @@
+#include "server/status_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+
+namespace millrace::server {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json streams_json(const engine::NodeStatus& status) {
+  Json out = Json::array();
+  for (const engine::StreamStatus& stream : status.streams) {
+    out.push_back({{"name", stream.name},
+                   {"kind", stream.kind},
+                   {"records", stream.records},
+                   {"bytes", stream.bytes},
+                   {"lag_records", stream.lag_records},
+                   {"dead", stream.dead}});
+  }
+  return out;
+}
+
+Json views_json(const engine::NodeStatus& status) {
+  Json out = Json::array();
+  for (const engine::ViewStatus& view : status.views) {
+    out.push_back({{"name", view.name},
+                   {"kind", view.kind},
+                   {"reads", view.reads},
+                   {"rows", view.rows},
+                   {"kept", view.kept},
+                   {"changes", view.changes},
+                   {"errors", view.errors},
+                   {"late", view.late}});
+  }
+  return out;
+}
+
+Json sinks_json(const engine::NodeStatus& status) {
+  Json out = Json::array();
+  for (const engine::SinkStatus& sink : status.sinks) {
+    out.push_back(
+        {{"name", sink.name}, {"source", sink.source}, {"state", sink.state}, {"rows", sink.rows}, {"lag", sink.lag}});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string status_json(const engine::NodeStatus& status, bool insecure, Timestamp now) {
+  Json out = {{"version", status.version},
+              {"data_directory", status.data_directory},
+              {"ready", status.ready},
+              {"bounded_done", status.bounded_done},
+              {"insecure", insecure},
+              {"failure", status.failure.empty() ? Json(nullptr) : Json(status.failure)},
+              {"time", format_iso8601(now)},
+              {"epoch", status.epoch.value},
+              {"rows_in", status.rows_in},
+              {"rows_per_second", status.rows_per_second},
+              {"lag_records", status.lag_records},
+              {"memory_bytes", status.memory_bytes},
+              {"state_bytes", status.state_bytes},
+              {"commits", status.commits},
+              {"checkpoints", status.checkpoints}};
+  out["streams"] = streams_json(status);
+  out["views"] = views_json(status);
+  out["sinks"] = sinks_json(status);
+  return out.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace millrace::server
