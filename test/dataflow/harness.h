@@ -87,8 +87,10 @@ struct Property {
 /// Runs `steps` random steps a seed and checks the output's sum after each. Returns how many retractions came in.
 uint64_t run(const Case& test, const Property& property);
 
-/// Feeds `rows` rows in batches, then one more row in a step of its own; returns the state rows that this step read.
-uint64_t rows_read_by_one_more(const Case& test, const std::function<Row(uint64_t serial, size_t port)>& row,
-                               uint64_t rows, const Row& last, size_t last_port);
+/// "Work follows the change": feeds a million rows in 100,000 groups, shared evenly by the inputs, then one row for
+/// each port in a step of its own. Each of these steps must have read at least 1 and at most 100 state rows.
+inline constexpr uint64_t kManyRows = 1000000, kManyGroups = 100000;
+void expect_one_more_reads_little(const Case& test, const std::function<Row(uint64_t serial, size_t port)>& row,
+                                  const std::vector<Row>& last_of_port);
 
 }  // namespace millrace::dataflow::testing

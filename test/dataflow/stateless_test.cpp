@@ -181,5 +181,16 @@ TEST(TopN, GivesTheRowsBetweenOffsetAndLimit) {
   run(test, property);
 }
 
+// Its one group is all rows; a step reads the first offset + limit of them and no more.
+TEST(TopN, AStepReadsOnlyTheFirstRows) {
+  Case test;
+  test.input({"BIGINT", "BLOB", "HUGEINT"}, false, 2).node(plan::TopN{1, 40, 10}, {"BIGINT", "BLOB", "HUGEINT"}, 2);
+  const auto row = [](uint64_t serial, size_t) {
+    const std::string number = std::to_string(kManyRows + serial);
+    return Row{std::to_string(serial % kManyGroups), number, number};
+  };
+  expect_one_more_reads_little(test, row, {{"77", "0", "5"}});
+}
+
 }  // namespace
 }  // namespace millrace::dataflow::testing

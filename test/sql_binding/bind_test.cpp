@@ -94,6 +94,17 @@ TEST_F(BindTest, GeneralAggregate) {
   EXPECT_NE(text.find("[general"), std::string::npos) << text;
 }
 
+TEST_F(BindTest, ExplainNamesTheOneGlobalGroup) {
+  // Of these a step may read more than the rows' own groups; every other form reads by key.
+  for (const std::string query : {"SELECT id, amount FROM events ORDER BY amount DESC LIMIT 10",
+                                  "SELECT count(*) FROM events", "SELECT median(price) FROM events"}) {
+    const std::string text = explained(query);
+    EXPECT_NE(text.find("(one global group)"), std::string::npos) << query << "\n" << text;
+  }
+  const std::string keyed = explained("SELECT session, median(price) FROM events GROUP BY session");
+  EXPECT_EQ(keyed.find("global group"), std::string::npos) << keyed;
+}
+
 TEST_F(BindTest, DistinctOnKeepsTheFirstArrival) {
   auto plan = bind("SELECT DISTINCT ON (session, seq) session, seq, amount FROM events");
   ASSERT_TRUE(plan.ok()) << plan.error().message;
