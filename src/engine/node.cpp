@@ -61,6 +61,10 @@ class RunningNode final : public Node {
                                const AppendRequest& request) override {
     return append_records(state_, stream, records, request);
   }
+  Status declare(std::string_view stream, std::string_view producer, Timestamp minute,
+                 const ledger::IdSum& sent) override {
+    return declare_sent(state_, stream, producer, minute, sent);
+  }
   Status sync() override { return wait_for_catch_up(state_); }
   Status finish_bounded() override;
   NodeStatus status() override;

@@ -56,9 +56,17 @@ struct AppendReceipt {
   std::vector<AppendedRange> positions;
 };
 
+/// Who sends a request and, when it says so, what it sent in it: opens the ledger's first hop (docs/ledger.md).
+struct ProducerAccount {
+  std::string producer;
+  std::optional<Timestamp> minute;  ///< by the producer's clock; absent: when the request came
+  std::optional<ledger::IdSum> sent;
+};
+
 struct AppendRequest {
   std::string idempotency_key;  ///< empty: none
   bool validate = false;        ///< reject lines that do not decode, instead of storing them
+  std::optional<ProducerAccount> account;
 };
 
 /// Answer to one SQL text: that of its last statement.
@@ -149,6 +157,11 @@ class Node {
   /// Stores records of a stream or table; returns when they are durable. The views live for the call.
   virtual Result<AppendReceipt> append(std::string_view stream, const std::vector<std::string_view>& records,
                                        const AppendRequest& request) = 0;
+
+  /// What a producer sent to a stream in one minute, in all; takes the place of what it declared before. Returns when
+  /// that is durable.
+  virtual Status declare(std::string_view stream, std::string_view producer, Timestamp minute,
+                         const ledger::IdSum& sent) = 0;
 
   /// Returns when all that was acked so far is in every view.
   virtual Status sync() = 0;

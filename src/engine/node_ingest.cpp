@@ -13,6 +13,7 @@ struct Destination {
   StreamId id;
   std::string name;
   std::vector<std::string> key;
+  std::vector<std::string> message_id;  ///< the column, or none
   StreamSource source;
 };
 
@@ -33,6 +34,7 @@ Result<Destination> find_destination(NodeState& node, std::string_view name) {
   to.name = relation->name;
   to.key = relation->object->options.columns("key");
   if (to.key.empty()) to.key = relation->object->primary_key;
+  to.message_id = relation->object->options.columns("message_id");
   RunningSource* running = node.pipeline->find_source(relation->stream);
   if (running) to.source = running->source;
   return to;
@@ -81,7 +83,110 @@ std::map<size_t, std::string> find_invalid(const Destination& to, const std::vec
   return invalid;
 }
 
+/// Refuses a producer or minute that the books have no place for.
+Status check_account(NodeState& node, std::string_view producer, Timestamp minute) {
+  // Minutes older than a day are joined into hours, and one far ahead would make all others old.
+  Timestamp now = node.env.clock().now();
+  if (minute - now > Duration::from_seconds(3600) || now - minute > Duration::from_seconds(22 * 3600)) {
+    return user_error(sqlstate::kInvalidParameter,
+                      "the minute of a producer's account is not within the last 22 hours: " + format_iso8601(minute))
+        .with_hint("it is the time of sending, not that of the event");
+  }
+  if (node.ledger.open_account(producer, kProducersMax)) return {};
+  return user_error(sqlstate::kTooLarge, "there are accounts of " + std::to_string(kProducersMax) + " producers")
+      .with_hint("give the instances of one service one name");
+}
+
+constexpr int32_t kRejected = -1;
+
+/// Sums the message ids of a request, partition by partition.
+class AccountWriter {
+ public:
+  AccountWriter(NodeState& node, const Destination& to, const std::optional<ProducerAccount>& account)
+      : to_(to), json_(to.source.format == "json" || to.source.format == "ndjson") {
+    if (!account) return;
+    first_.emplace();
+    first_->producer = account->producer;
+    first_->minute = account->minute.value_or(node.env.clock().now());
+    first_->sent = account->sent;
+    shares_.resize(static_cast<size_t>(to.stream->partition_count()));
+  }
+
+  Status check(NodeState& node) const {
+    return first_ ? check_account(node, first_->producer, first_->minute) : Status();
+  }
+  /// A record that goes to this partition, or nowhere.
+  void count(int32_t place, std::string_view record) {
+    if (!first_) return;
+    (place == kRejected ? first_->rejected : shares_[static_cast<size_t>(place)]).add(id_of(record));
+  }
+  /// The share of a partition's batch. The first one asked for carries what is of the whole request.
+  std::optional<ProducerShare> share(size_t partition) {
+    if (!first_) return std::nullopt;
+    ProducerShare share = *first_;
+    share.received = shares_[partition];
+    first_->rejected = {};
+    first_->sent.reset();
+    return share;
+  }
+
+ private:
+  std::string_view id_of(std::string_view record) {
+    bool found = json_ && !to_.message_id.empty() && reader_.read(record, to_.message_id, text_) && !text_.empty();
+    return found ? std::string_view(text_) : record;
+  }
+
+  const Destination& to_;
+  bool json_;
+  std::optional<ProducerShare> first_;
+  std::vector<ledger::IdSum> shares_;
+  formats::JsonFieldReader reader_;
+  std::string text_;
+};
+
+/// One batch a partition; the first record of each carries the partition's share of the producer's account.
+std::vector<log::RecordBatchBuilder> build_batches(NodeState& node, const Destination& to,
+                                                   const std::vector<std::string_view>& records,
+                                                   const std::vector<int32_t>& places, AccountWriter& account,
+                                                   std::vector<std::optional<ProducerShare>>& shares) {
+  auto partitions = static_cast<size_t>(to.stream->partition_count());
+  std::vector<log::RecordBatchBuilder> builders(partitions);
+  shares.resize(partitions);
+  int64_t now_ms = node.env.clock().now().millis();
+  for (size_t i = 0; i < records.size(); ++i) {
+    if (places[i] == kRejected) continue;
+    auto place = static_cast<size_t>(places[i]);
+    if (builders[place].empty()) shares[place] = account.share(place);
+    if (!builders[place].empty() || !shares[place]) {
+      builders[place].add(std::nullopt, records[i], now_ms);
+      continue;
+    }
+    std::string bytes = shares[place]->encode();
+    log::RecordHeader header{kProducerShareHeader, bytes};
+    builders[place].add(std::nullopt, records[i], {&header, 1}, now_ms);
+  }
+  return builders;
+}
+
 }  // namespace
+
+Status declare_sent(NodeState& node, std::string_view stream, std::string_view producer, Timestamp minute,
+                    const ledger::IdSum& sent) {
+  MR_ASSIGN(Destination to, find_destination(node, stream));
+  MR_TRY(check_account(node, producer, minute));
+  if (auto failure = failure_of(node)) return *failure;
+  std::lock_guard steps(node.step_mutex);
+  node.received.move_to(node.ledger, node.written);  // or what requests declared before would be added to it
+  node.ledger.declare(to.id, to.name, producer, minute, sent);
+  Status committed = commit(node);
+  if (committed.ok()) return {};
+  {
+    std::lock_guard guard(node.signal_mutex);
+    node.failure = committed.error();
+  }
+  node.signal.notify_all();
+  return committed;
+}
 
 Result<AppendReceipt> append_records(NodeState& node, std::string_view stream,
                                      const std::vector<std::string_view>& records, const AppendRequest& request) {
@@ -96,9 +201,10 @@ Result<AppendReceipt> append_records(NodeState& node, std::string_view stream,
   uint64_t hash = request.idempotency_key.empty() ? 0 : hash_bytes(request.idempotency_key);
   if (!request.idempotency_key.empty() && hash == 0) hash = 1;
 
+  AccountWriter account(node, to, request.account);
+  MR_TRY(account.check(node));
+  std::vector<int32_t> places(records.size(), kRejected);  // the partition of each record
   Partitioner partitioner(node, to);
-  std::vector<log::RecordBatchBuilder> builders(static_cast<size_t>(to.stream->partition_count()));
-  int64_t now_ms = node.env.clock().now().millis();
   for (size_t i = 0; i < records.size(); ++i) {
     auto bad = invalid.find(i);
     if (bad != invalid.end()) {
@@ -107,9 +213,12 @@ Result<AppendReceipt> append_records(NodeState& node, std::string_view stream,
       receipt.rejected.push_back({i + 1, "the record has " + std::to_string(records[i].size()) +
                                              " bytes; the limit is " + std::to_string(node.options.record_bytes_max)});
     } else {
-      builders[partitioner.partition_of(records[i])].add(std::nullopt, records[i], now_ms);
+      places[i] = partitioner.partition_of(records[i]);
     }
+    account.count(places[i], records[i]);
   }
+  std::vector<std::optional<ProducerShare>> shares;
+  std::vector<log::RecordBatchBuilder> builders = build_batches(node, to, records, places, account, shares);
 
   std::vector<log::PendingAppend> pending;
   for (size_t p = 0; p < builders.size(); ++p) {
@@ -119,6 +228,7 @@ Result<AppendReceipt> append_records(NodeState& node, std::string_view stream,
     MR_ASSIGN(log::Ticket ticket, partition.append(std::move(batch), {hash}));
     pending.push_back({&partition, std::move(ticket)});
   }
+  if (pending.empty()) return receipt;
   std::optional<Error> failed;
   std::vector<ReceivedRange> received;
   for (size_t i = 0; auto& result : node.log->wait_all(pending)) {
@@ -130,7 +240,10 @@ Result<AppendReceipt> append_records(NodeState& node, std::string_view stream,
     auto count = static_cast<uint32_t>(result->last.value - result->first.value + 1);
     receipt.accepted += count;
     receipt.positions.push_back({partition, result->first, result->last});
-    if (!result->duplicate) received.push_back({partition, result->first, count, result->append_time});
+    if (!result->duplicate) {
+      auto& share = shares[static_cast<size_t>(partition.value)];
+      received.push_back({partition, result->first, count, result->append_time, std::move(share)});
+    }
   }
   (void)node.env.failpoints().point("engine.received").check();  // only a delay has an effect: the rows are durable
   node.received.add(to.id, received);

@@ -145,5 +145,7 @@ Result<StatementResult> execute_statement(NodeState& node, const sql::Statement&
 // node_ingest.cpp
 Result<AppendReceipt> append_records(NodeState& node, std::string_view stream,
                                      const std::vector<std::string_view>& records, const AppendRequest& request);
+Status declare_sent(NodeState& node, std::string_view stream, std::string_view producer, Timestamp minute,
+                    const ledger::IdSum& sent);
 
 }  // namespace millrace::engine

@@ -22,7 +22,7 @@ void ReceivedBook::add(StreamId stream, std::span<const ReceivedRange> ranges) {
   {
     std::lock_guard guard(mutex_);
     for (const ReceivedRange& range : ranges) {
-      partitions_[{stream, range.partition}].ranges[range.first.value] = {range.count, range.append_time};
+      partitions_[{stream, range.partition}].ranges[range.first.value] = {range.count, range.append_time, range.share};
     }
   }
   added_.notify_all();
@@ -36,6 +36,7 @@ void ReceivedBook::move(ledger::Ledger& ledger, Ends& ends) {
     if (range == waiting.ranges.end() || range->first != waiting.next) continue;
     while (range != waiting.ranges.end() && range->first == waiting.next) {
       recorder.add(received, at.first, at.second, range->second.append_time, Offset(waiting.next), range->second.count);
+      if (range->second.share) range->second.share->enter(at.first, ledger, recorder);
       waiting.next += range->second.count;
       range = waiting.ranges.erase(range);
     }

@@ -12,6 +12,7 @@
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "engine/producer_account.h"
 #include "ledger/ledger.h"
 
 namespace millrace::engine {
@@ -22,6 +23,7 @@ struct ReceivedRange {
   Offset first;
   uint32_t count = 0;
   Timestamp append_time;
+  std::optional<ProducerShare> share = {};
 };
 
 /// Thread-safe.
@@ -46,6 +48,7 @@ class ReceivedBook {
   struct Range {
     uint32_t count = 0;
     Timestamp append_time;
+    std::optional<ProducerShare> share;
   };
   struct Waiting {
     int64_t next = 0;

@@ -160,6 +160,29 @@ void Books::merge(const Recording& recorded) {
     to.extend(rows.place.partition.value, rows.least, rows.greatest);
     to.own_sketch().add(*rows.sketch);
   }
+  for (const RecordedIds& counted : recorded.ids) {
+    Cell& to = cell(counted.stream, counted.minute, counted.hop);
+    to.count += counted.ids.count;
+    to.fingerprint += counted.ids.fingerprint;
+  }
+}
+
+bool Books::open_account(std::string_view producer, size_t producers_max) {
+  std::string name = kSentHop + std::string(producer);
+  if (ids_.contains(name)) return true;
+  const auto accounts =
+      std::count_if(names_.begin(), names_.end(), [](const HopName& hop) { return hop.starts_with(kSentHop); });
+  if (static_cast<size_t>(accounts) >= producers_max) return false;
+  hop(name);
+  return true;
+}
+
+void Books::declare(StreamId stream, std::string stream_name, std::string_view producer, Timestamp minute,
+                    const IdSum& sent) {
+  stream_names_[stream] = std::move(stream_name);
+  Cell& to = cell(stream, minute_of(minute), hop(kSentHop + std::string(producer)));
+  to.count = sent.count;
+  to.fingerprint = sent.fingerprint;
 }
 
 bool Books::agrees(StreamId stream, const Link& link, Timestamp minute) const {

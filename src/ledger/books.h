@@ -24,6 +24,9 @@ struct OffsetBounds {
   int64_t last = 0;
 };
 
+/// What a producer's hop names begin with.
+inline const std::string kSentHop = "sent:";
+
 struct CellKey {
   StreamId stream;
   Timestamp minute;
@@ -53,6 +56,9 @@ class Books {
   void drop(StreamId stream);
   void drop_hop(std::string_view name);
   void merge(const Recording& recorded);
+  bool open_account(std::string_view producer, size_t producers_max);
+  void declare(StreamId stream, std::string stream_name, std::string_view producer, Timestamp minute,
+               const IdSum& sent);
 
   std::string take_changes();
   std::string snapshot() const;
@@ -62,6 +68,8 @@ class Books {
   const std::map<CellKey, Cell>& cells() const { return cells_; }
   const Cell* find(StreamId stream, Timestamp minute, std::string_view hop) const;
   const std::map<StreamId, std::vector<Link>>& links() const { return links_; }
+  /// Compares what a producer declared with what came: closed when `sent` is no hop of that kind.
+  Verdict compare_sent(const CellKey& sent, const Cell& cell) const;
   std::string stream_name(StreamId stream) const;
 
   /// Compares one link in one minute. Rows that wait behind `committed_end` are in flight, not lost.

@@ -168,4 +168,30 @@ Verdict Books::compare(StreamId stream, const Link& link, Timestamp minute, cons
   return verdict;
 }
 
+Verdict Books::compare_sent(const CellKey& sent, const Cell& cell) const {
+  Verdict verdict{names_[sent.hop], {}, sent.stream, sent.minute, VerdictKind::kClosed, 0, 0, 0, {}};
+  if (!verdict.from.starts_with(kSentHop)) return verdict;
+  const std::string producer = verdict.from.substr(kSentHop.size());
+  verdict.to = "received:" + producer;
+  uint64_t count = cell.count;
+  uint64_t fingerprint = cell.fingerprint;
+  for (const HopName& hop : {verdict.to, "rejected:" + producer}) {
+    const Cell* came = find(sent.stream, sent.minute, hop);
+    if (!came) continue;
+    count -= came->count;
+    fingerprint -= came->fingerprint;
+  }
+  if (count == 0 && fingerprint == 0) return verdict;
+  const auto net = static_cast<int64_t>(count);
+  verdict.lost = net > 0 ? count : 0;
+  verdict.repeated = net < 0 ? -count : 0;
+  verdict.detail = "by message id, at least";
+  if (net == 0) {
+    verdict.lost = verdict.repeated = 1;
+    verdict.detail = "by message id: as many came, but other ones; at least";
+  }
+  verdict.kind = kind_of(verdict);
+  return verdict;
+}
+
 }  // namespace millrace::ledger

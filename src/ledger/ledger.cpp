@@ -49,6 +49,17 @@ void Ledger::merge(Recorder& recorder) {
   recorder.clear();
 }
 
+bool Ledger::open_account(std::string_view producer, size_t producers_max) {
+  std::lock_guard guard(rep_->mutex);
+  return rep_->books.open_account(producer, producers_max);
+}
+
+void Ledger::declare(StreamId stream, std::string stream_name, std::string_view producer, Timestamp minute,
+                     const IdSum& sent) {
+  std::lock_guard guard(rep_->mutex);
+  rep_->books.declare(stream, std::move(stream_name), producer, minute, sent);
+}
+
 std::string Ledger::take_changes() {
   std::lock_guard guard(rep_->mutex);
   return rep_->books.take_changes();
@@ -89,13 +100,16 @@ Report Ledger::report(const std::map<std::pair<StreamId, PartitionId>, Offset>& 
     report.totals.push_back(std::move(total));
   }
   report.closed = true;
+  const auto note = [&](Verdict verdict) {
+    if (verdict.kind == VerdictKind::kClosed) return;
+    if (verdict.kind != VerdictKind::kInFlight) report.closed = false;
+    report.open.push_back(std::move(verdict));
+  };
+  for (const auto& [key, cell] : books.cells()) note(books.compare_sent(key, cell));
   for (const auto& [stream, links] : books.links()) {
     for (const Timestamp minute : minutes[stream]) {
       for (const Link& link : links) {
-        Verdict verdict = books.compare(stream, link, minute, committed_end);
-        if (verdict.kind == VerdictKind::kClosed) continue;
-        if (verdict.kind != VerdictKind::kInFlight) report.closed = false;
-        report.open.push_back(std::move(verdict));
+        note(books.compare(stream, link, minute, committed_end));
       }
     }
   }

@@ -44,6 +44,14 @@ struct Verdict {
   std::string detail;  ///< e.g. the first few positions
 };
 
+/// Messages as their producer knows them, by id: how many, and the sum modulo 2^64 of the XXH3-64 of each id.
+struct IdSum {
+  uint64_t count = 0;
+  uint64_t fingerprint = 0;
+  void add(std::string_view message_id);
+  bool operator==(const IdSum&) const = default;
+};
+
 struct HopTotal {
   HopName hop;
   StreamId stream;
@@ -71,6 +79,8 @@ class Recorder {
   /// These offsets did, in any order, repeats counted.
   void add_rows(HopId hop, StreamId stream, PartitionId partition, Timestamp append_time,
                 std::span<const int64_t> offsets);
+  /// Messages named by id, in the minute that their producer gives them. Such a hop has count and fingerprint alone.
+  void add_ids(HopId hop, StreamId stream, Timestamp minute, const IdSum& ids);
   void clear();
   bool empty() const;
 
@@ -102,6 +112,14 @@ class Ledger {
 
   /// Adds what a recorder counted and clears it.
   void merge(Recorder& recorder);
+
+  /// Opens the account of a producer: hops `sent:<producer>` (as it declares), `received:<producer>` and
+  /// `rejected:<producer>` (as the node counts its messages by id). Minutes with a `sent` are compared, sent = received
+  /// + rejected. False when there are `producers_max` other accounts.
+  bool open_account(std::string_view producer, size_t producers_max);
+  /// What the producer sent in that minute, in all; it takes the place of what it declared before.
+  void declare(StreamId stream, std::string stream_name, std::string_view producer, Timestamp minute,
+               const IdSum& sent);
 
   /// The cells that changed since the last call, for the commit record; apply_changes puts them back after a crash.
   std::string take_changes();

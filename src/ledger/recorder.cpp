@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/hash.h"
 #include "ledger/identity.h"
 
 namespace millrace::ledger {
@@ -80,11 +81,21 @@ void Recorder::add_rows(HopId hop, StreamId stream, PartitionId partition, Times
   }
 }
 
+void IdSum::add(std::string_view message_id) {
+  ++count;
+  fingerprint += hash_bytes(message_id);
+}
+
+void Recorder::add_ids(HopId hop, StreamId stream, Timestamp minute, const IdSum& ids) {
+  if (ids != IdSum{}) rep_->ids.push_back({hop, stream, minute_of(minute), ids});
+}
+
 void Recorder::clear() {
+  rep_->ids.clear();
   rep_->runs.clear();
   rep_->scatters.clear();
 }
 
-bool Recorder::empty() const { return rep_->runs.empty() && rep_->scatters.empty(); }
+bool Recorder::empty() const { return rep_->runs.empty() && rep_->scatters.empty() && rep_->ids.empty(); }
 
 }  // namespace millrace::ledger

@@ -42,9 +42,17 @@ struct RecordedScatter {
   std::unique_ptr<Sketch> sketch;
 };
 
+struct RecordedIds {
+  HopId hop = 0;
+  StreamId stream;
+  Timestamp minute;
+  IdSum ids;
+};
+
 struct Recording {
   std::vector<RecordedRun> runs;
   std::vector<RecordedScatter> scatters;
+  std::vector<RecordedIds> ids;
 };
 
 struct Recorder::Rep : Recording {

@@ -41,6 +41,7 @@ Result<engine::AppendRequest> read_options(const Request& request) {
     return user_error(sqlstate::kInvalidParameter, "the Idempotency-Key is longer than 255 bytes");
   }
   options.idempotency_key = request.idempotency_key;
+  MR_TRY(read_account(request, options));
   return options;
 }
 

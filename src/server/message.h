@@ -15,6 +15,14 @@
 
 namespace millrace::server {
 
+/// The headers Millrace-Producer, -Minute, -Batch-Count and -Batch-Fingerprint, as sent; empty when absent.
+struct AccountHeaders {
+  std::string producer;
+  std::string minute;
+  std::string count;
+  std::string fingerprint;
+};
+
 struct Request {
   std::string method;
   std::string path;                                        ///< percent-decoded, without the query
@@ -23,6 +31,7 @@ struct Request {
   std::string content_type;                                ///< as sent; empty when there was none
   std::string content_encoding;
   std::string idempotency_key;
+  AccountHeaders account;
   std::string authorization;
   std::string origin;
   std::string host;

@@ -6,11 +6,13 @@
 namespace millrace::server {
 namespace {
 
+constexpr uint64_t kAccountBytesMax = 64ULL << 10;
 constexpr uint64_t kSqlBytesMax = 1ULL << 20;
 
 constexpr Route kRoutes[] = {
     {"POST", "/v1/streams/{stream}", append_records, WorkerKind::kAppend, true, kBodyBytesOption},
     {"POST", "/v1/sql", run_sql, WorkerKind::kQuery, true, kSqlBytesMax},
+    {"POST", "/v1/ledger/{stream}", declare_sent, WorkerKind::kAppend, true, kAccountBytesMax},
     {"GET", "/v1/status", show_status},
     {"GET", "/v1/ledger", show_ledger},
     {"GET", "/metrics", show_metrics},

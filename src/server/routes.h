@@ -52,8 +52,12 @@ RouteMatch find_route(Request& request);
 /// 404 or 405 for a match without a route.
 Response no_route_answer(const Request& request, const RouteMatch& match);
 
+/// The producer's account that the request's headers carry, checked. account_handler.cpp
+Status read_account(const Request& request, engine::AppendRequest& options);
+
 // Handlers. Each is in the file of its area.
 Response append_records(Context& context, Request& request);  // append_handler.cpp
+Response declare_sent(Context& context, Request& request);    // account_handler.cpp
 Response run_sql(Context& context, Request& request);         // sql_handler.cpp
 Response show_status(Context& context, Request& request);     // status_handlers.cpp
 Response show_ledger(Context& context, Request& request);

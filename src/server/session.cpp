@@ -147,6 +147,8 @@ void Session::admit(const Parser& parser, Request& request, RouteMatch& match) {
   request.content_type = text_of(head[http::field::content_type]);
   request.content_encoding = text_of(head[http::field::content_encoding]);
   request.idempotency_key = text_of(head["Idempotency-Key"]);
+  request.account = {text_of(head["Millrace-Producer"]), text_of(head["Millrace-Minute"]),
+                     text_of(head["Millrace-Batch-Count"]), text_of(head["Millrace-Batch-Fingerprint"])};
   request.authorization = text_of(head[http::field::authorization]);
   request.origin = text_of(head[http::field::origin]);
   request.host = text_of(head[http::field::host]);

@@ -59,6 +59,10 @@ class FakeNode : public engine::Node {
     return receipt;
   }
 
+  Status declare(std::string_view, std::string_view producer, Timestamp minute, const ledger::IdSum& sent) override {
+    declared = {std::string(producer), minute, sent};
+    return {};
+  }
   Status sync() override { return {}; }
   Status finish_bounded() override { return {}; }
   engine::NodeStatus status() override {
@@ -94,6 +98,7 @@ class FakeNode : public engine::Node {
   std::function<Result<engine::StatementResult>(std::string)> on_execute;
   std::optional<Error> append_error;
   engine::AppendRequest last_request;
+  engine::ProducerAccount declared;
   engine::NodeStatus status_now;
   ledger::Report report_now;
 
