@@ -67,6 +67,9 @@ class RunningNode final : public Node {
   }
   Status sync() override { return wait_for_catch_up(state_); }
   Status finish_bounded() override;
+  Result<SavepointReceipt> create_savepoint(std::string_view name) override {
+    return engine::create_savepoint(state_, name);
+  }
   NodeStatus status() override;
   ledger::Report ledger_report() override;
 

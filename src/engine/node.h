@@ -20,6 +20,7 @@
 #include "base/metrics.h"
 #include "base/result.h"
 #include "batch/batch.h"
+#include "engine/savepoint.h"
 #include "ledger/ledger.h"
 
 namespace millrace::engine {
@@ -167,6 +168,10 @@ class Node {
   virtual Status sync() = 0;
   /// --once: reads all sources to their end, moves watermarks to the end of time, commits, delivers to every sink.
   virtual Status finish_bounded() = 0;
+
+
+  /// Copies the data directory as of the last commit. savepoint.h
+  virtual Result<SavepointReceipt> create_savepoint(std::string_view name) = 0;
 
   virtual NodeStatus status() = 0;
   virtual ledger::Report ledger_report() = 0;

@@ -56,10 +56,11 @@ Response no_route_answer(const Request& request, const RouteMatch& match);
 Status read_account(const Request& request, engine::AppendRequest& options);
 
 // Handlers. Each is in the file of its area.
-Response append_records(Context& context, Request& request);  // append_handler.cpp
-Response declare_sent(Context& context, Request& request);    // account_handler.cpp
-Response run_sql(Context& context, Request& request);         // sql_handler.cpp
-Response show_status(Context& context, Request& request);     // status_handlers.cpp
+Response append_records(Context& context, Request& request);    // append_handler.cpp
+Response declare_sent(Context& context, Request& request);      // account_handler.cpp
+Response create_savepoint(Context& context, Request& request);  // savepoint_handler.cpp
+Response run_sql(Context& context, Request& request);           // sql_handler.cpp
+Response show_status(Context& context, Request& request);       // status_handlers.cpp
 Response show_ledger(Context& context, Request& request);
 Response show_metrics(Context& context, Request& request);
 Response show_health(Context& context, Request& request);

@@ -41,6 +41,8 @@ class KeyValues {
   /// All or nothing (but for blocks), and durable when it returns. After an error it is unknown which; open again to
   /// see.
   virtual Status write(const WriteSet& changes) = 0;
+  /// Makes `directory`, which must not exist, a durable copy as of now; files that never change are hard links.
+  virtual Status copy_to(const std::string& directory) = 0;
 };
 
 /// Creates the directory when it is missing. `cache_bytes` bounds the cache of blocks read.

@@ -1,6 +1,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/sst_file_writer.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
@@ -113,6 +114,18 @@ class RocksKeyValues final : public KeyValues {
     batch.Delete(kPendingKey);
     for (const auto& [key, value] : changes.put) batch.Put(key, value);
     return write_synced(batch);
+  }
+
+  Status copy_to(const std::string& directory) override {
+    rocksdb::Checkpoint* made = nullptr;
+    rocksdb::Status status = rocksdb::Checkpoint::Create(db_.get(), &made);
+    const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+    // Its write-ahead log is copied rather than flushed, which would wait for a job.
+    constexpr uint64_t kNeverFlush = UINT64_MAX;
+    if (status.ok()) status = checkpoint->CreateCheckpoint(directory, kNeverFlush);
+    env_->run_jobs();
+    if (!status.ok()) return from_rocksdb("copy operator state", status, *env_);
+    return {};
   }
 
  private:

@@ -46,6 +46,7 @@ class BlockStore final : public Store {
   Status drop_tables(const std::vector<TableId>& tables) override;
   Status drop(const std::vector<OperatorId>& operators) override;
   uint64_t disk_bytes() override;
+  Status copy_to(const std::string& directory) override { return key_values_->copy_to(directory); }
 
  private:
   /// What one checkpoint is about to write.

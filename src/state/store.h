@@ -82,6 +82,8 @@ class Store {
   /// Forgets tables of dropped operators.
   virtual Status drop(const std::vector<OperatorId>& operators) = 0;
   virtual uint64_t disk_bytes() = 0;
+  /// Makes `directory`, which must not exist, a durable copy as of the last checkpoint, with hard links where it can.
+  virtual Status copy_to(const std::string& directory) = 0;
 };
 
 }  // namespace millrace::state

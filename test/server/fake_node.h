@@ -63,6 +63,9 @@ class FakeNode : public engine::Node {
     declared = {std::string(producer), minute, sent};
     return {};
   }
+  Result<engine::SavepointReceipt> create_savepoint(std::string_view name) override {
+    return engine::SavepointReceipt{"/data/savepoints/" + std::string(name), Epoch(7), 2, 1};
+  }
   Status sync() override { return {}; }
   Status finish_bounded() override { return {}; }
   engine::NodeStatus status() override {
