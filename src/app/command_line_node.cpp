@@ -4,6 +4,7 @@
 
 #include "app/command_line_parts.h"
 #include "app/node_command.h"
+#include "app/savepoint_command.h"
 #include "app/test_command.h"
 #include "base/real_env.h"
 
@@ -54,6 +55,27 @@ void add_start(CLI::App& program, Action& action) {
   command->callback([flags, &action] { action = [flags](Env& env) { return start_node(env, *flags); }; });
 }
 
+void add_savepoint(CLI::App& program, Action& action) {
+  CLI::App* savepoint = program.add_subcommand("savepoint", "a copy of a data directory, and a directory from a copy");
+  savepoint->require_subcommand(1);
+  auto create = std::make_shared<SavepointCreateFlags>();
+  CLI::App* command = savepoint->add_subcommand("create", "copy a running node's data directory as of a commit");
+  command->add_option("--name", create->name, "of the copy, in DATA/savepoints; default: commit-NUMBER");
+  add_remote_flags(*command, create->remote);
+  command->add_option("--data", create->data, "copy this data directory; no node may be running on it");
+  command->callback([create, &action] { action = [create](Env& env) { return run_savepoint_create(env, *create); }; });
+  auto restore = std::make_shared<SavepointRestoreFlags>();
+  command = savepoint->add_subcommand("restore", "make a new data directory from a savepoint");
+  command->add_option("SAVEPOINT", restore->savepoint, "directory that create printed")->required();
+  command->add_option("--data", restore->data, "the new data directory; missing or empty")->required();
+  command->callback(
+      [restore, &action] { action = [restore](Env& env) { return run_savepoint_restore(env, *restore); }; });
+  savepoint->footer(
+      "Examples:\n"
+      "  millrace savepoint create --name before-upgrade\n"
+      "  millrace savepoint restore DATA/savepoints/before-upgrade --data DATA2\n");
+}
+
 void add_test(CLI::App& program, Action& action) {
   auto flags = std::make_shared<TestFlags>();
   CLI::App* command = program.add_subcommand("test", "run *.test files: inputs, SQL and the rows it must give");
@@ -70,6 +92,7 @@ void add_node_commands(CLI::App& program, Action& action) {
   add_run(program, action);
   add_start(program, action);
   add_test(program, action);
+  add_savepoint(program, action);
 }
 
 }  // namespace millrace::app
