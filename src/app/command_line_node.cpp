@@ -29,6 +29,8 @@ void add_node_flags(CLI::App& command, NodeFlags& flags) {
       ->capture_default_str()
       ->check(CLI::Range(1, 256));
   command.add_option("--memory", flags.memory, "memory limit, such as 512MiB or 4GiB")->capture_default_str();
+  command.add_option("--low-space", flags.low_space, "with less free on the data's disk, ingest answers 507; 0: never")
+      ->capture_default_str();
 }
 
 void add_run(CLI::App& program, Action& action) {

@@ -142,6 +142,7 @@ Result<engine::NodeOptions> node_options(const NodeFlags& flags) {
   options.data_directory = flags.data;
   options.workers = flags.workers;
   MR_ASSIGN(options.memory_bytes, parse_size("--memory", flags.memory));
+  MR_ASSIGN(options.low_space_bytes, parse_size("--low-space", flags.low_space));
   return options;
 }
 

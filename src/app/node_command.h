@@ -22,6 +22,7 @@ struct NodeFlags {
   bool insecure = false;
   uint32_t workers = 1;
   std::string memory = "4GiB";
+  std::string low_space = "256MiB";
 };
 
 struct RunFlags {

@@ -195,6 +195,7 @@ Result<AppendReceipt> append_records(NodeState& node, std::string_view stream,
     return user_error(sqlstate::kReadOnly, "the data directory was run with --once to its end and takes no new events")
         .with_hint("start a node on another directory with --data");
   }
+  MR_TRY(node.space.check());
   AppendReceipt receipt;
   std::map<size_t, std::string> invalid;
   if (request.validate) invalid = find_invalid(to, records);

@@ -24,8 +24,8 @@ def free_port():
 class NodeProcess:
     """`run` first, `start` after a stop or a kill. One connection, kept open while the node lives."""
 
-    def __init__(self, data, log, workers=1):
-        self.data, self.log, self.workers = data, log, workers
+    def __init__(self, data, log, workers=1, more=()):
+        self.data, self.log, self.workers, self.more = data, log, workers, more
         self.port = free_port()
         self.process = None
         self.connection = None
@@ -38,7 +38,8 @@ class NodeProcess:
         self._launch(["start"])
 
     def _launch(self, arguments):
-        command = [job.BINARY, *arguments, "--data", self.data, "--listen", f"127.0.0.1:{self.port}", "--workers", self.workers]
+        command = [job.BINARY, *arguments, "--data", self.data, "--listen", f"127.0.0.1:{self.port}", "--workers", self.workers,
+                   *self.more]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log)
         self._wait_until_ready()

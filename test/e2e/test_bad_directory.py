@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import tempfile
+import time
 import unittest
 
 import engagement_job as job
@@ -18,11 +19,12 @@ class BadDirectoryTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.path = pathlib.Path(folder.name)
         self.data = self.path / "data"
+        self.sent = 1
         self.pipeline = self.path / "p.sql"
         self.pipeline.write_text(PIPELINE)
 
-    def node(self):
-        node = NodeProcess(self.data, self.path / "node.log")
+    def node(self, *more):
+        node = NodeProcess(self.data, self.path / "node.log", more=more)
         self.addCleanup(node.close)
         return node
 
@@ -89,7 +91,7 @@ class BadDirectoryTest(unittest.TestCase):
 
     def test_a_full_disk_is_507_and_ingest_resumes_with_space(self):
         small = self.mount("24m")
-        node = self.node()
+        node = self.node("--low-space", "0")
         node.run(self.pipeline, {})
         self.assertEqual(self.post(node, 1)[0], 200)
         filler = small / "filler"
@@ -118,6 +120,32 @@ class BadDirectoryTest(unittest.TestCase):
         node.start()
         self.assertEqual(self.count(node), [[sent + 1]])
         node.stop()
+
+    def test_below_the_low_space_mark_ingest_stops_and_the_engine_does_not(self):
+        small = self.mount("24m")
+        node = self.node("--low-space", "8MiB")
+        node.run(self.pipeline, {})
+        self.assertEqual(self.post(node, 1)[0], 200)
+        filler = small / "filler"
+        room = os.statvfs(small)
+        filler.write_bytes(bytes(room.f_bavail * room.f_frsize - (6 << 20)))
+        status, body = self.until(node, 507)
+        self.assertIn("nearly full", body.decode())
+        self.assertEqual(self.count(node), [[self.sent]], "the engine goes on")
+        filler.unlink()
+        self.until(node, 200)
+        self.assertEqual(self.count(node), [[self.sent]])
+        node.stop()
+
+    def until(self, node, wanted):
+        """Posts until the answer has this status, which takes as long as the mark is not looked at again."""
+        limit = time.monotonic() + 30
+        while time.monotonic() < limit:
+            status, body = self.post(node, 2)
+            self.sent += status == 200
+            if status == wanted:
+                return status, body
+        self.fail(f"no {wanted} within 30 s")
 
 
 if __name__ == "__main__":
