@@ -72,6 +72,8 @@ class ExpressionRunner {
   /// The rows on which all expressions (of type BOOLEAN) are true, evaluated in order: one that an earlier expression
   /// leaves out cannot throw in a later one. The output aliases `input`.
   Batch filter(const Batch& input, std::vector<RowError>& errors);
+  /// The indices of those rows, ascending.
+  std::vector<uint32_t> passing(const Batch& input, std::vector<RowError>& errors);
 
  private:
   struct State;

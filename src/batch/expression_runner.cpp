@@ -159,7 +159,7 @@ Batch ExpressionRunner::project(const Batch& input, std::vector<RowError>& error
   return output;
 }
 
-Batch ExpressionRunner::filter(const Batch& input, std::vector<RowError>& errors) {
+std::vector<uint32_t> ExpressionRunner::passing(const Batch& input, std::vector<RowError>& errors) {
   std::vector<uint32_t> passing;
   try {
     passing = state_->passing(input);
@@ -169,7 +169,12 @@ Batch ExpressionRunner::filter(const Batch& input, std::vector<RowError>& errors
     };
     State::bisect(all_rows(input.rows()), attempt, errors);
   }
-  return passing.size() == input.rows() ? input.share() : input.select(passing);
+  return passing;
+}
+
+Batch ExpressionRunner::filter(const Batch& input, std::vector<RowError>& errors) {
+  std::vector<uint32_t> rows = passing(input, errors);
+  return rows.size() == input.rows() ? input.share() : input.select(rows);
 }
 
 }  // namespace millrace::batch

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "batch/batch.h"
+#include "batch/expression.h"
 #include "batch/instance.h"
 #include "plan/plan.h"
 #include "state/store.h"
@@ -38,6 +39,12 @@ class SideOutput {
   virtual void row_failed(OperatorId op, std::string_view operator_text, const batch::Batch& batch, size_t row,
                           batch::int128 order, std::string_view message) = 0;
   virtual void row_late(OperatorId op, const batch::Batch& batch, size_t row, batch::int128 order) = 0;
+  /// A filter that stands directly on a Source keeps the rows `passing` of the batch that the Source was fed; those in
+  /// `failed` threw. For the ledger, whose failpoints may change `passing`: then true.
+  virtual bool rows_filtered(std::vector<uint32_t>& passing, const std::vector<batch::RowError>& failed) {
+    (void)passing, (void)failed;
+    return false;
+  }
 };
 
 /// Counted by each operator for EXPLAIN ANALYZE and metrics.

@@ -107,8 +107,9 @@ Status drop_log_streams(NodeState& node, const sql::CatalogObject& object) {
   };
   MR_TRY(drop(object.stream));
   for (const sql::Companion& companion : object.companions) MR_TRY(drop(companion.stream));
-  node.ledger.drop_hop("view:" + object.name);
-  node.ledger.drop_hop("table:" + object.name);
+  for (const char* hop : {"view:", "table:", "kept:", "filtered:", "failed:", "late:"}) {
+    node.ledger.drop_hop(hop + object.name);
+  }
   return {};
 }
 

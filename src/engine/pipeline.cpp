@@ -108,7 +108,7 @@ Status Pipeline::add_views(const PipelineSetup& setup) {
       if (companion.kind == sql::CompanionKind::kError) view->error = setup.log->find(companion.stream);
     }
     for (uint32_t worker = 0; worker < setup.workers; ++worker)
-      view->sides.push_back(std::make_unique<SideRows>(view->name));
+      view->sides.push_back(std::make_unique<SideRows>(view->name, setup.env->failpoints()));
     views_.push_back(std::move(view));
   }
   return {};
@@ -250,12 +250,53 @@ void Pipeline::link_ledger(const PipelineSetup& setup) {
   for (const auto& view : views_) {
     for (const std::string& relation : view->plan.relations()) {
       for (const RunningSource& running : sources_) {
-        if (running.source.name != relation) continue;
-        std::string hop = (view->is_table ? "table:" : "view:") + view->name;
-        setup.ledger->link(running.source.id, running.source.name, {"decoded", hop, {}});
-        taps_.push_back({view->name, running.source.id, setup.ledger->hop(hop)});
+        if (running.source.name == relation) link_view(*setup.ledger, *view, running);
       }
     }
+    // A late row has a position, but not the name of its stream: there must be one stream alone.
+    std::set<std::string> closure = closure_of(view->name);
+    auto comes_from = [&](const RunningSource& running) { return closure.count(running.source.name) > 0; };
+    if (std::count_if(sources_.begin(), sources_.end(), comes_from) != 1) continue;
+    StreamId stream = std::find_if(sources_.begin(), sources_.end(), comes_from)->source.id;
+    for (auto& side : view->sides) side->count_late(stream, setup.ledger->hop("late:" + view->name));
+  }
+}
+
+void Pipeline::link_view(ledger::Ledger& ledger, PipelineView& view, const RunningSource& running) {
+  std::string hop = (view.is_table ? "table:" : "view:") + view.name;
+  ledger.link(running.source.id, running.source.name, {"decoded", hop, {}});
+  ViewTap tap{view.name, running.source.id, ledger.hop(hop), {}, {}, {}};
+  const std::vector<plan::Node>& nodes = view.plan.nodes;
+  size_t sources = 0;
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    const auto* source = std::get_if<plan::Source>(&nodes[i].operation);
+    if (!source || source->relation != running.source.name) continue;
+    if (++sources > 1) break;
+    tap.source = nodes[i].id;
+    const plan::Node* reader = nullptr;
+    size_t readers = 0;
+    for (const plan::Node& node : nodes) {
+      if (std::count(node.inputs.begin(), node.inputs.end(), i) == 0) continue;
+      reader = &node;
+      ++readers;
+    }
+    if (readers == 1 && std::holds_alternative<plan::Filter>(reader->operation)) tap.filter.emplace();
+  }
+  if (sources > 1) tap.filter.reset();
+  if (tap.filter) {
+    *tap.filter = {ledger.hop("kept:" + view.name), ledger.hop("filtered:" + view.name),
+                   ledger.hop("failed:" + view.name)};
+    ledger.link(running.source.id, running.source.name,
+                {hop, "kept:" + view.name, {"filtered:" + view.name, "failed:" + view.name}});
+    for (auto& side : view.sides) tap.sides.push_back(side.get());
+  }
+  taps_.push_back(std::move(tap));
+}
+
+void Pipeline::merge_counted(StepInput& input) {
+  for (ledger::Recorder& recorder : input.recorders()) ledger_->merge(recorder);
+  for (auto& view : views_) {
+    for (auto& side : view->sides) ledger_->merge(side->recorder());
   }
 }
 
@@ -316,7 +357,7 @@ Result<bool> Pipeline::step(size_t bytes_max, bool end_of_time, bool force, Thre
   record.ends = input.ends();
   record.watermarks = watermarks_;
   for (auto& dead : input.take_dead()) dead_.push_back(std::move(dead));
-  for (ledger::Recorder& recorder : input.recorders()) ledger_->merge(recorder);
+  merge_counted(input);
   input.finish();
   rows_taken_ += input.rows();
   return true;
@@ -360,7 +401,7 @@ Status Pipeline::backfill(const std::string& name, size_t bytes_max, ThreadPool&
     HistoryFeed feed(input, *this, first);
     MR_TRY(graph_->backfill_step(name, feed, watermarks_, *this, pool));
     input.take_dead();
-    for (ledger::Recorder& recorder : input.recorders()) ledger_->merge(recorder);
+    merge_counted(input);
     input.finish();
     MR_TRY(apply_staged(pool));
     first = false;

@@ -108,6 +108,8 @@ class Pipeline final : public dataflow::ViewSink {
   Status add_source(const PipelineSetup& setup, const sql::CatalogObject& object, std::string name);
   Status add_companion(const PipelineSetup& setup, const sql::CatalogObject& object, const sql::Companion& companion);
   void link_ledger(const PipelineSetup& setup);
+  void link_view(ledger::Ledger& ledger, PipelineView& view, const RunningSource& running);
+  void merge_counted(StepInput& input);
   bool move_watermarks(const StepInput& input, bool end_of_time);
   Status run(StepInput& input, ThreadPool& pool);
 

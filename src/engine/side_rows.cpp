@@ -42,9 +42,59 @@ void SideRows::row_failed(OperatorId, std::string_view operator_text, const batc
 }
 
 void SideRows::row_late(OperatorId, const batch::Batch& batch, size_t row, batch::int128 order) {
+  if (late_stream_ && order != 0) {
+    OrderParts at = order_parts(order);
+    recorder_.add(late_hop_, *late_stream_, at.partition, at.append_time, at.offset, 1);
+  }
   std::string out = start_object(view_, order);
   out += ",\"row_json\":" + json_string(batch.row_text(row)) + "}";
   late_.push_back(std::move(out));
+}
+
+std::vector<uint32_t> harm_rows(const RowFaults& faults, std::span<const uint32_t> rows) {
+  std::vector<uint32_t> out;
+  size_t next = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    bool harmed = next < faults.rows.size() && faults.rows[next] == i;
+    next += harmed;
+    if (harmed && faults.action == FailAction::kDrop) continue;
+    out.push_back(harmed && faults.action == FailAction::kSwap ? rows[(i + 1) % rows.size()] : rows[i]);
+    if (harmed && faults.action == FailAction::kRepeat && out.size() < batch::kBatchRows) out.push_back(rows[i]);
+  }
+  return out;
+}
+
+/// `rows` in any order; those that were appended together are counted together.
+void SideRows::count(ledger::HopId hop, std::span<const uint32_t> rows) {
+  const std::vector<AppendRun>& runs = fed_->runs;
+  for (size_t at = 0, run = 0; at < rows.size(); run = run + 1 == runs.size() ? 0 : run + 1) {
+    offsets_.clear();
+    for (; at < rows.size() && rows[at] - runs[run].first_row < runs[run].count; ++at) {
+      offsets_.push_back(fed_->offsets[rows[at]]);
+    }
+    recorder_.add_rows(hop, fed_stream_, fed_->partition, runs[run].append_time, offsets_);
+  }
+}
+
+bool SideRows::rows_filtered(std::vector<uint32_t>& passing, const std::vector<batch::RowError>& failed) {
+  if (!fed_) return false;
+  std::vector<uint32_t> gone;
+  gone.reserve(fed_->offsets.size() - passing.size());
+  size_t next = 0;
+  size_t next_failed = 0;
+  for (uint32_t row = 0; row < fed_->offsets.size(); ++row) {
+    bool passes = next < passing.size() && passing[next] == row;
+    next += passes;
+    bool throws = next_failed < failed.size() && failed[next_failed].row == row;
+    next_failed += throws;
+    if (throws) count(hops_.failed, {&row, 1});
+    if (!passes && !throws) gone.push_back(row);
+  }
+  count(hops_.filtered, gone);
+  RowFaults harm = faults_.rows(passing.size());
+  if (!harm.none()) passing = harm_rows(harm, passing);
+  count(hops_.kept, passing);
+  return !harm.none();
 }
 
 std::string dead_record_json(int32_t partition, int64_t offset, Timestamp append_time, std::string_view reason,

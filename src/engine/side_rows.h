@@ -8,13 +8,32 @@
 #include <vector>
 
 #include "dataflow/operator.h"
+#include "engine/stream_source.h"
+#include "ledger/ledger.h"
 
 namespace millrace::engine {
 
-/// One view on one worker.
+/// What becomes of a stream's rows at the filter that stands directly on a view's Source.
+struct FilterHops {
+  ledger::HopId kept = 0;
+  ledger::HopId filtered = 0;
+  ledger::HopId failed = 0;
+};
+
+/// One view on one worker. It also counts, for the ledger, rows that leave the path where their identity is known.
 class SideRows final : public dataflow::SideOutput {
  public:
-  explicit SideRows(std::string view) : view_(std::move(view)) {}
+  SideRows(std::string view, Failpoints& failpoints)
+      : view_(std::move(view)), faults_(failpoints.point("ledger.kept")) {}
+
+  /// Late rows carry the positions of this stream, the only one that the view comes from.
+  void count_late(StreamId stream, ledger::HopId hop) { late_stream_ = stream, late_hop_ = hop; }
+  /// From now on this batch is fed, until null; it must live so long.
+  void watch(const DecodedBatch* batch, StreamId stream, const FilterHops& hops) {
+    fed_ = batch, fed_stream_ = stream, hops_ = hops;
+  }
+  ledger::Recorder& recorder() { return recorder_; }
+  bool rows_filtered(std::vector<uint32_t>& passing, const std::vector<batch::RowError>& failed) override;
 
   void row_failed(OperatorId op, std::string_view operator_text, const batch::Batch& batch, size_t row,
                   batch::int128 order, std::string_view message) override;
@@ -23,13 +42,26 @@ class SideRows final : public dataflow::SideOutput {
   /// JSON objects with the companion's columns, one a row.
   std::vector<std::string> take_errors() { return std::exchange(errors_, {}); }
   std::vector<std::string> take_late() { return std::exchange(late_, {}); }
-  void clear() { errors_.clear(), late_.clear(); }
+  void clear() { errors_.clear(), late_.clear(), recorder_.clear(); }
 
  private:
+  void count(ledger::HopId hop, std::span<const uint32_t> rows);
+
   std::string view_;
+  FailPoint& faults_;
+  ledger::Recorder recorder_;
+  std::optional<StreamId> late_stream_;
+  ledger::HopId late_hop_ = 0;
+  const DecodedBatch* fed_ = nullptr;
+  StreamId fed_stream_;
+  FilterHops hops_;
+  std::vector<int64_t> offsets_;
   std::vector<std::string> errors_;
   std::vector<std::string> late_;
 };
+
+/// `rows` of a batch with these faults applied.
+std::vector<uint32_t> harm_rows(const RowFaults& faults, std::span<const uint32_t> rows);
 
 /// The companion record of a stream's record that did not decode: a JSON object with the columns of `<stream>_dead`.
 std::string dead_record_json(int32_t partition, int64_t offset, Timestamp append_time, std::string_view reason,

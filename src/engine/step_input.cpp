@@ -148,22 +148,26 @@ Status StepInput::decode_source(uint32_t worker, size_t index) {
   return {};
 }
 
-void StepInput::count(uint32_t worker, const std::string& view, const RunningSource& source,
-                      const DecodedBatch& batch) {
+const ViewTap* StepInput::tap_of(const std::string& view, const RunningSource& source, const plan::Node& node) const {
   auto tap = std::find_if(taps_.begin(), taps_.end(), [&](const ViewTap& candidate) {
-    return candidate.stream == source.source.id && candidate.view == view;
+    return candidate.stream == source.source.id && candidate.view == view && candidate.source == node.id;
   });
-  if (tap == taps_.end()) return;
+  return tap == taps_.end() ? nullptr : &*tap;
+}
+
+void StepInput::count(uint32_t worker, const ViewTap& tap, const DecodedBatch& batch) {
   for (const AppendRun& run : batch.runs) {
-    recorders_[worker].add_rows(tap->hop, source.source.id, batch.partition, run.append_time,
+    recorders_[worker].add_rows(tap.hop, tap.stream, batch.partition, run.append_time,
                                 std::span<const int64_t>(batch.offsets).subspan(run.first_row, run.count));
   }
+  if (tap.filter) tap.sides[worker]->watch(&batch, tap.stream, *tap.filter);
 }
 
 Status StepInput::feed(uint32_t worker, const std::string& view, const plan::Node& node, dataflow::Output& out) {
   const auto& plan_source = std::get<plan::Source>(node.operation);
   size_t index = source_of(plan_source.relation);
   RunningSource& source = sources_[index];
+  const ViewTap* tap = tap_of(view, source, node);
   std::vector<uint32_t> columns;
   for (const plan::SourceColumn& column : plan_source.columns)
     columns.push_back(stream_column(source.source.schema, column));
@@ -172,8 +176,10 @@ Status StepInput::feed(uint32_t worker, const std::string& view, const plan::Nod
     if (RowFaults faults = view_faults_.rows(decoded.rows.rows()); !faults.none())
       harmed = with_faults(faults, decoded);
     const DecodedBatch& batch = harmed ? *harmed : decoded;
-    if (count_views_) count(worker, view, source, batch);
-    MR_TRY(out.push(batch.rows.project(columns)));
+    if (count_views_ && tap) count(worker, *tap, batch);
+    Status pushed = out.push(batch.rows.project(columns));
+    if (tap && tap->filter) tap->sides[worker]->watch(nullptr, {}, {});
+    MR_TRY(std::move(pushed));
   }
   return {};
 }

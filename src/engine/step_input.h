@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "dataflow/graph.h"
 #include "engine/commit_record.h"
+#include "engine/side_rows.h"
 #include "engine/stream_source.h"
 
 namespace millrace::engine {
@@ -30,6 +31,9 @@ struct ViewTap {
   std::string view;
   StreamId stream;
   ledger::HopId hop = 0;
+  OperatorId source;                  ///< the first Source of the view that reads it: a self-join reads it twice
+  std::optional<FilterHops> filter;   ///< when a filter alone stands on that Source
+  std::vector<SideRows*> sides = {};  ///< of the view, by worker
 };
 
 class StepInput final : public dataflow::SourceFeed {
@@ -91,7 +95,8 @@ class StepInput final : public dataflow::SourceFeed {
 
   Result<Slice> read_slice(size_t source, PartitionId partition, Offset from, Offset to, size_t bytes_max);
   Status decode_source(uint32_t worker, size_t source);
-  void count(uint32_t worker, const std::string& view, const RunningSource& source, const DecodedBatch& batch);
+  const ViewTap* tap_of(const std::string& view, const RunningSource& source, const plan::Node& node) const;
+  void count(uint32_t worker, const ViewTap& tap, const DecodedBatch& batch);
   size_t source_of(const std::string& relation) const;
 
   std::vector<RunningSource>& sources_;

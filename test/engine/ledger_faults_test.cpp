@@ -1,7 +1,10 @@
 // Rows that are dropped, repeated or swapped between two hops of a running node are named: hop, kind and exact number.
+#include <fmt/format.h>
+
 #include <random>
 
 #include "base/failpoints.h"
+#include "ledger/render.h"
 #include "node_fixture.h"
 
 namespace millrace::engine {
@@ -12,7 +15,8 @@ class LedgerFaults : public NodeFixture {
   void open_small_pipeline() {
     open(/*start=*/false);
     pipeline(R"(CREATE STREAM s (k INTEGER) WITH (partitions = 2, key = 'k');
-      CREATE MATERIALIZED VIEW n AS SELECT k % 10 AS d, count(*) AS n FROM s GROUP BY ALL;)");
+      CREATE MATERIALIZED VIEW n AS SELECT k % 10 AS d, count(*) AS n FROM s GROUP BY ALL;
+      CREATE MATERIALIZED VIEW f AS SELECT k % 10 AS d, count(*) AS n FROM s WHERE k % 3 <> 0 GROUP BY ALL;)");
   }
   void send_rows(int count) {
     std::vector<std::string> lines;
@@ -27,10 +31,12 @@ TEST_F(LedgerFaults, EveryKindBetweenEveryTwoHops) {
     const char* from;
     const char* to;
   };
-  const Hop hops[] = {{"ledger.decoded", "stored", "decoded"}, {"ledger.view", "decoded", "view:n"}};
+  const Hop hops[] = {{"ledger.decoded", "stored", "decoded"},
+                      {"ledger.view", "decoded", "view:"},
+                      {"ledger.kept", "view:f", "kept:f"}};
   std::mt19937_64 random(11);
   for (int seed = 0; seed < 24; ++seed) {
-    const Hop& hop = hops[random() % 2];
+    const Hop& hop = hops[random() % 3];
     const char* kind = std::array{"drop", "repeat", "swap"}[random() % 3];
     uint64_t rows = 1 + random() % 12;
     SCOPED_TRACE(std::string(hop.point) + " " + kind + " " + std::to_string(rows) + " seed " + std::to_string(seed));
@@ -51,7 +57,7 @@ TEST_F(LedgerFaults, EveryKindBetweenEveryTwoHops) {
     uint64_t repeated = 0;
     for (const ledger::Verdict& verdict : report.open) {
       EXPECT_EQ(verdict.from, hop.from);
-      EXPECT_EQ(verdict.to, hop.to);
+      EXPECT_TRUE(verdict.to.starts_with(hop.to)) << verdict.to;
       lost += verdict.lost;
       repeated += verdict.repeated;
     }
@@ -75,7 +81,7 @@ TEST_F(LedgerFaults, NoFalseAlarmWhileRowsWait) {
     EXPECT_TRUE(waiting.closed);
     uint64_t in_flight = 0;
     for (const ledger::Verdict& verdict : waiting.open) in_flight += verdict.in_flight;
-    EXPECT_EQ(in_flight, 3000u);
+    EXPECT_EQ(in_flight, 3000u);  // between received and stored; behind that nothing knows of them yet
     ok(node_->sync());
     ledger::Report settled = node_->ledger_report();
     EXPECT_TRUE(settled.closed);
@@ -94,7 +100,34 @@ TEST_F(LedgerFaults, TheBooksSurviveARestart) {
   ledger::Report report = node_->ledger_report();
   EXPECT_TRUE(report.closed);
   EXPECT_TRUE(report.open.empty());
-  for (const ledger::HopTotal& total : report.totals) EXPECT_EQ(total.count, 1000u) << total.hop;
+  for (const ledger::HopTotal& total : report.totals) {
+    uint64_t filtered = 334;  // 167 multiples of 3 below 500, twice
+    EXPECT_EQ(total.count, total.hop == "filtered:f" ? filtered
+                           : total.hop == "kept:f"   ? 1000 - filtered
+                                                     : 1000u)
+        << total.hop;
+  }
+}
+
+TEST_F(LedgerFaults, WhatBecomesOfAViewsRows) {
+  open(/*start=*/false);
+  pipeline(R"(CREATE STREAM s (k INTEGER, t VARCHAR, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (partitions = 1);
+    CREATE MATERIALIZED VIEW f AS SELECT k FROM s WHERE t::INTEGER > 5;
+    CREATE MATERIALIZED VIEW w AS SELECT window_start, count(*) AS n FROM tumble(s, ts, INTERVAL 1 MINUTE) GROUP BY ALL;
+    CREATE MATERIALIZED VIEW pairs AS SELECT a.k, b.t FROM s a JOIN s b USING (k) WHERE a.t <> '9';
+    CREATE MATERIALIZED VIEW twice AS SELECT k FROM s UNION ALL SELECT k FROM s;)");
+  std::vector<std::string> lines;
+  for (int i = 0; i < 10; ++i) {
+    lines.push_back(fmt::format(R"({{"k":{},"t":"{}","ts":"2025-01-01T00:0{}:00"}})", i,
+                                i == 3 ? "three" : std::to_string(i), i == 7 ? 0 : i));
+  }
+  send("s", lines);
+  ok(node_->sync());
+  ledger::Report report = node_->ledger_report();
+  EXPECT_TRUE(report.closed) << ledger::render(report);
+  EXPECT_EQ(sql("SELECT hop, count::BIGINT FROM _ledger WHERE stream = 's' AND (hop LIKE '%:f' OR hop LIKE 'late:%') "
+                "ORDER BY ALL"),
+            "failed:f,1\nfiltered:f,5\nkept:f,4\nlate:w,1\nview:f,10\n");
 }
 
 }  // namespace
