@@ -53,19 +53,25 @@ void add_reports(CLI::App& program, Action& action) {
 }
 
 void add_dead(CLI::App& program, Action& action) {
-  CLI::App* dead = program.add_subcommand("dead", "records that did not decode");
+  CLI::App* dead =
+      program.add_subcommand("dead", "records that did not decode, rows that a sink's destination refused");
   dead->require_subcommand(1);
   auto list = std::make_shared<ReportFlags>();
-  CLI::App* command = dead->add_subcommand("list", "how many each stream and table has");
+  CLI::App* command = dead->add_subcommand("list", "how many each stream, table and sink has");
   add_report_flags(*command, *list);
   command->callback([list, &action] { action = [list](Env& env) { return run_dead_list(env, *list); }; });
 
   auto show = std::make_shared<DeadShowFlags>();
-  command = dead->add_subcommand("show", "those of one stream: reason, bytes, position");
-  command->add_option("STREAM", show->stream, "stream or table")->required();
+  command = dead->add_subcommand("show", "those of one stream, table or sink: reason, content, position");
+  command->add_option("STREAM", show->stream, "stream, table or sink")->required();
   command->add_option("--limit", show->limit, "at most so many")->capture_default_str();
   add_report_flags(*command, show->report);
   command->callback([show, &action] { action = [show](Env& env) { return run_dead_show(env, *show); }; });
+  auto replay = std::make_shared<DeadReplayFlags>();
+  command = dead->add_subcommand("replay", "sends those of one sink to its destination again, of a running node");
+  command->add_option("SINK", replay->sink, "sink")->required();
+  add_remote_flags(*command, replay->remote);
+  command->callback([replay, &action] { action = [replay](Env& env) { return run_dead_replay(env, *replay); }; });
   dead->footer("Examples:\n  millrace dead list\n  millrace dead show playback --limit 5\n");
 }
 

@@ -98,14 +98,6 @@ void add_later_commands(CLI::App& program, Action& action) {
       action = [name](Env&) { return report_usage(std::string(name) + " is not part of this version"); };
     });
   }
-  CLI::App* replay = program.get_subcommand("dead")->add_subcommand("replay", "not part of this version");
-  replay->allow_extras()->fallthrough(false);
-  replay->callback([&action] {
-    action = [](Env&) {
-      return report_usage("dead replay is not part of this version",
-                          "`millrace dead show` prints the records; send them again with `millrace produce`");
-    };
-  });
 }
 
 }  // namespace millrace::app

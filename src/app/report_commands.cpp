@@ -44,7 +44,7 @@ std::string dead_name(std::string_view stream) { return sql::quote_name(std::str
 /// The streams and tables of a node with the number of their dead letters; those without such a place are left out.
 Result<Answer> count_dead(Executor& executor) {
   Answer counts{{{"stream", "VARCHAR"}, {"dead", "BIGINT"}}, {}, {}};
-  for (const char* show : {"SHOW STREAMS", "SHOW TABLES"}) {
+  for (const char* show : {"SHOW STREAMS", "SHOW TABLES", "SHOW SINKS"}) {
     MR_ASSIGN(Answer objects, executor.execute(show, {}));
     for (const auto& object : objects.rows) {
       auto count = executor.execute("SELECT count(*) FROM " + dead_name(json_unquoted(object.front())), {});
@@ -133,9 +133,30 @@ int run_dead_show(Env& env, const DeadShowFlags& flags) {
   if (!format.ok()) return report_usage(format.error().message);
   auto executor = open_executor(env, flags.report);
   if (!executor.ok()) return report_failure(executor.error());
-  std::string query = "SELECT * REPLACE (coalesce(try(decode(raw)), raw::VARCHAR) AS raw) FROM " +
-                      dead_name(flags.stream) + " LIMIT " + std::to_string(flags.limit);
+  // A sink's have a payload, a stream's raw bytes.
+  auto columns = (*executor)->execute("DESCRIBE " + dead_name(flags.stream), {});
+  if (!columns.ok()) return report_failure(columns.error());
+  bool raw = !columns->rows.empty() && json_unquoted(columns->rows.back().front()) == "raw";
+  std::string what = raw ? "* REPLACE (coalesce(try(decode(raw)), raw::VARCHAR) AS raw)" : "*";
+  std::string query = "SELECT " + what + " FROM " + dead_name(flags.stream) + " LIMIT " + std::to_string(flags.limit);
   return finish(show_answer((*executor)->execute(query, {}), *format), query);
+}
+
+int run_dead_replay(Env& env, const DeadReplayFlags& flags) {
+  auto remote = Remote::open(env, flags.remote);
+  if (!remote.ok()) return report_failure(remote.error());
+  HttpRequest request{"POST", "/v1/dead/" + url_escape(flags.sink), {}, "", false};
+  auto response = (*remote)->client().send(request);
+  if (!response.ok()) return report_failure(response.error());
+  if (response->status != 200) return report_failure(error_of(*response));
+  std::string text;
+  for (const char* what : {"sent", "refused", "superseded"}) {
+    text += std::string(text.empty() ? "" : ", ") + what + " " +
+            std::string(json_member(response->body, what).value_or("?"));
+  }
+  Status printed = write_output(text + "\n");
+  if (!printed.ok()) return report_failure(printed.error());
+  return json_member(response->body, "refused") == "0" ? kExitDone : kExitFailed;
 }
 
 }  // namespace millrace::app

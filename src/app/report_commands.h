@@ -19,7 +19,7 @@ int run_status(Env& env, const ReportFlags& flags);
 /// Exit code 1 when the books are not closed.
 int run_ledger(Env& env, const ReportFlags& flags);
 
-/// How many dead letters each stream and table has.
+/// How many dead letters each stream, table and sink has.
 int run_dead_list(Env& env, const ReportFlags& flags);
 
 struct DeadShowFlags {
@@ -28,6 +28,13 @@ struct DeadShowFlags {
   uint32_t limit = 20;
 };
 int run_dead_show(Env& env, const DeadShowFlags& flags);
+
+struct DeadReplayFlags {
+  RemoteFlags remote;
+  std::string sink;
+};
+/// Sends the dead letters of a sink to its destination again. Exit code 1 when some were refused again.
+int run_dead_replay(Env& env, const DeadReplayFlags& flags);
 
 /// A JSON array of objects as a table: the members of the first are its columns.
 Result<Answer> answer_of_objects(std::string_view json_array);

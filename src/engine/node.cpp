@@ -11,10 +11,7 @@
 namespace millrace::engine {
 
 NodeState::NodeState(Env& env, Metrics& metrics, NodeOptions options)
-    : env(env),
-      metrics(metrics),
-      options(std::move(options)),
-      space(env, this->options.data_directory, this->options.low_space_bytes) {}
+    : env(env), metrics(metrics), options(std::move(options)) {}
 NodeState::~NodeState() = default;
 
 namespace {
@@ -70,6 +67,7 @@ class RunningNode final : public Node {
   }
   Status sync() override { return wait_for_catch_up(state_); }
   Status finish_bounded() override;
+  Result<ReplayReceipt> replay_dead(std::string_view sink) override;
   Result<SavepointReceipt> create_savepoint(std::string_view name) override {
     return engine::create_savepoint(state_, name);
   }
@@ -130,9 +128,13 @@ Status RunningNode::stop() {
     {
       std::lock_guard guard(state_.sinks_mutex);
       for (auto& sink : state_.sinks) sink->stop();
-      state_.sinks.clear();
     }
     std::lock_guard steps(state_.step_mutex);
+    {
+      std::lock_guard guard(state_.sinks_mutex);
+      for (auto& sink : state_.sinks) sink->move_to(state_.ledger, state_.written);
+      state_.sinks.clear();
+    }
     status = checkpoint(state_);
   }
   {
@@ -213,6 +215,20 @@ Status RunningNode::finish_bounded() {
   return {};
 }
 
+Result<ReplayReceipt> RunningNode::replay_dead(std::string_view name) {
+  std::shared_ptr<SinkRunner> runner;
+  {
+    std::lock_guard guard(state_.sinks_mutex);
+    for (const auto& sink : state_.sinks) {
+      if (iequals(sink->name(), name)) runner = sink;
+    }
+  }
+  if (runner) return runner->replay_dead();
+  return user_error(sqlstate::kUndefinedTable, "there is no running sink named " + std::string(name))
+      .with_hint(
+          "what did not decode is sent again by its producer, corrected: millrace dead show STREAM --format json");
+}
+
 std::vector<StreamStatus> RunningNode::stream_status() {
   std::vector<StreamStatus> all;
   for (RunningSource& running : state_.pipeline->sources()) {
@@ -290,16 +306,17 @@ NodeStatus RunningNode::status() {
 
 ledger::Report RunningNode::ledger_report() {
   std::map<std::pair<StreamId, PartitionId>, Offset> ends;
+  std::lock_guard steps(state_.step_mutex);
   {
     std::lock_guard guard(state_.sinks_mutex);
     for (auto& sink : state_.sinks) {
       auto delivered = sink->delivered();
+      sink->move_to(state_.ledger, state_.written);
       if (!delivered) continue;
       auto [at, is_new] = ends.try_emplace({delivered->first, PartitionId(0)}, delivered->second);
       if (!is_new) at->second = std::min(at->second, delivered->second);
     }
   }
-  std::lock_guard steps(state_.step_mutex);
   ReceivedBook::Ends taken;
   for (RunningSource& running : state_.pipeline->sources()) {
     for (size_t p = 0; p < running.positions.size(); ++p) {

@@ -36,7 +36,6 @@ struct NodeOptions {
       Duration::from_seconds(4);            ///< and when the steps since the last one took longer than this
   uint64_t record_bytes_max = 16ULL << 20;  ///< a longer line is rejected at ingest
   uint64_t query_rows_max = 1000000;
-  uint64_t low_space_bytes = 256ULL << 20;  ///< with less free in the directory's file system, ingest is refused
   bool bounded = false;  ///< --once: sources end, no idle timeouts
 };
 
@@ -109,12 +108,20 @@ struct ViewStatus {
   uint64_t late = 0;
 };
 
+/// What sending dead letters again came to.
+struct ReplayReceipt {
+  uint64_t sent = 0;
+  uint64_t refused = 0;     ///< again: they are dead letters anew
+  uint64_t superseded = 0;  ///< left out: their key has changed since
+};
+
 struct SinkStatus {
   std::string name;
   std::string source;
   std::string state;  ///< "running", "waiting", "failing: <reason>"
   uint64_t rows = 0;
   uint64_t lag = 0;  ///< changes or commits behind
+  uint64_t dead = 0;  ///< rows that the destination refused and that were not sent again
 };
 
 struct NodeStatus {
@@ -170,6 +177,8 @@ class Node {
   /// --once: reads all sources to their end, moves watermarks to the end of time, commits, delivers to every sink.
   virtual Status finish_bounded() = 0;
 
+  /// Sends the dead letters of a sink to its destination again.
+  virtual Result<ReplayReceipt> replay_dead(std::string_view sink) = 0;
 
   /// Copies the data directory as of the last commit. savepoint.h
   virtual Result<SavepointReceipt> create_savepoint(std::string_view name) = 0;

@@ -1,4 +1,6 @@
 // Opening a data directory: lock, version, log, catalog, state; then recovery up to the last commit.
+#include <fmt/format.h>
+
 #include "base/text.h"
 #include "connectors/connector.h"
 #include "engine/node_state.h"
@@ -24,6 +26,20 @@ Status check_version(NodeState& node) {
                     "the data directory " + node.options.data_directory + " has format version " + std::string(version))
       .with_hint("this program reads version " + std::string(kFormatVersion) +
                  "; start it with the release that wrote the directory, or choose another --data");
+}
+
+/// What no other data directory has, and a copy of this one has too: sinks write it beside their position.
+Status load_identity(NodeState& node) {
+  FileSystem& files = node.env.files();
+  std::string path = node.options.data_directory + "/IDENTITY";
+  MR_ASSIGN(bool exists, files.exists(path));
+  if (!exists) {
+    MR_TRY(files.write_atomically(path,
+                                  fmt::format("{:016x}{:016x}\n", node.env.random().next(), node.env.random().next())));
+  }
+  MR_ASSIGN(std::string text, files.read_all(path));
+  node.identity = trim(text);
+  return {};
 }
 
 Status open_sessions(NodeState& node) {
@@ -101,7 +117,10 @@ Status truncate_own_streams(NodeState& node) {
   for (const sql::CatalogObject* object : node.catalog.objects()) {
     std::vector<StreamId> own;
     if (object->kind == sql::ObjectKind::kMaterializedView) own.push_back(object->stream);
-    for (const sql::Companion& companion : object->companions) own.push_back(companion.stream);
+    for (const sql::Companion& companion : object->companions) {
+      // A sink writes what was refused when it is refused, not with a commit.
+      if (companion.kind != sql::CompanionKind::kRefused) own.push_back(companion.stream);
+    }
     for (StreamId id : own) {
       std::shared_ptr<log::Stream> stream = node.log->find(id);
       if (!stream) continue;
@@ -180,6 +199,7 @@ Status open_directory(NodeState& node) {
   }
   node.lock = std::move(lock).value();
   MR_TRY(check_version(node));
+  MR_TRY(load_identity(node));
   connectors::register_options(node.registry);
   MR_TRY(open_sessions(node));
   node.pool = std::make_unique<ThreadPool>(node.options.workers, node.env.single_threaded());

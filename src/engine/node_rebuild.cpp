@@ -90,6 +90,7 @@ Status create_log_streams(NodeState& node, const sql::CatalogObject& object) {
     case sql::ObjectKind::kMaterializedView:
       MR_TRY(create_if_missing(node, object.stream, changelog_stream_name(object.name), source_options(object)));
       break;
+    case sql::ObjectKind::kSink: break;
     default: return {};
   }
   for (const sql::Companion& companion : object.companions) {
@@ -110,6 +111,8 @@ Status drop_log_streams(NodeState& node, const sql::CatalogObject& object) {
   for (const char* hop : {"view:", "table:", "kept:", "filtered:", "failed:", "late:"}) {
     node.ledger.drop_hop(hop + object.name);
   }
+  node.ledger.drop_hop("sink:" + object.name);
+  node.ledger.drop_hop("dead:" + object.name);
   return {};
 }
 

@@ -30,7 +30,6 @@
 #include "engine/node.h"
 #include "engine/pipeline.h"
 #include "engine/received_book.h"
-#include "engine/space_guard.h"
 #include "ledger/ledger.h"
 #include "log/log.h"
 #include "sql/bind.h"
@@ -61,7 +60,7 @@ struct NodeState {
   Metrics& metrics;
   NodeOptions options;
   std::unique_ptr<FileLock> lock;
-  SpaceGuard space;
+  std::string identity;  ///< of the data directory
   std::unique_ptr<batch::SqlInstance> instance;
   std::vector<batch::Session> sessions;  ///< one a worker
   std::unique_ptr<batch::Session> ddl_session;

@@ -172,6 +172,10 @@ Status commit(NodeState& node) {
   record.steps = std::move(node.uncommitted);
   node.uncommitted.clear();
   node.received.move_to(node.ledger, node.written);
+  {
+    std::lock_guard guard(node.sinks_mutex);
+    for (const auto& sink : node.sinks) sink->move_to(node.ledger, node.written);
+  }
   for (const auto& [at, end] : node.written) record.written.push_back({at.first, at.second, end});
   record.ledger = node.ledger.take_changes();
   record.bounded_end = node.bounded_end;

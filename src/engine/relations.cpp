@@ -23,8 +23,9 @@ class StoreReader final : public sql::RelationReader {
 /// The durable rows of a stream, decoded as they are read. What does not decode is left out: it is in the dead letters.
 class StreamReader final : public sql::RelationReader {
  public:
-  StreamReader(NodeState& node, StreamSource source, std::vector<Offset> ends)
-      : source_(std::move(source)),
+  StreamReader(NodeState& node, StreamSource source, std::vector<Offset> ends, bool with_positions)
+      : with_positions_(with_positions),
+        source_(std::move(source)),
         ends_(std::move(ends)),
         session_(*node.instance),
         decoder_(source_, session_, node.env.failpoints()) {}
@@ -33,7 +34,7 @@ class StreamReader final : public sql::RelationReader {
     while (at_ == ready_.size() && partition_ < ends_.size()) MR_TRY(read_more());
     if (at_ == ready_.size()) return {};
     const DecodedBatch& decoded = ready_[at_++];
-    std::vector<uint32_t> columns(source_.schema.size() + sql::kMetaColumns);
+    std::vector<uint32_t> columns(source_.schema.size() + (with_positions_ ? sql::kMetaColumns : 0));
     for (uint32_t i = 0; i < columns.size(); ++i) columns[i] = i;
     out = decoded.rows.project(columns);
     return {};
@@ -59,6 +60,7 @@ class StreamReader final : public sql::RelationReader {
     return {};
   }
 
+  const bool with_positions_;
   StreamSource source_;
   std::vector<Offset> ends_;
   batch::Session session_;
@@ -202,20 +204,21 @@ Result<Relations::Rows> Relations::rows(std::string_view name) const {
   if (!stream) return internal_error("a stream has no log: " + relation->name);
   sql::CatalogObject described;
   bool companion = relation->kind == sql::Relation::Kind::kCompanion;
+  bool refused = relation->companion == sql::CompanionKind::kRefused;
   if (!companion) described = *relation->object;
   described.columns = relation->columns;
   MR_ASSIGN(StreamSource source, make_stream_source(described, relation->name, stream, *node_.ddl_session));
   std::vector<Offset> ends;
   for (int32_t p = 0; p < stream->partition_count(); ++p) {
     Offset end = stream->partition(PartitionId(p)).end_offset();
-    if (companion && relation->companion != sql::CompanionKind::kRefused) {
+    if (companion && !refused) {
       auto committed = node_.written.find({relation->stream, PartitionId(p)});
       end = committed == node_.written.end() ? Offset(0) : committed->second;
     }
     ends.push_back(end);
   }
-  return Rows([&node = node_, source = std::move(source), ends = std::move(ends)] {
-    return std::make_unique<StreamReader>(node, source, ends);
+  return Rows([&node = node_, source = std::move(source), ends = std::move(ends), with_positions = !refused] {
+    return std::make_unique<StreamReader>(node, source, ends, with_positions);
   });
 }
 

@@ -8,6 +8,11 @@
 namespace millrace::engine {
 namespace {
 
+/// When so many rows at a time went well again, a refusal is forgotten.
+constexpr int64_t kRowsMaxForgotten = 1 << 20;
+/// How long a destination may hold up the end of a node; the whole node has 10 s.
+constexpr Duration kStopMax = Duration::from_seconds(5);
+
 Result<connectors::SinkMode> mode_of(const sql::CatalogObject& object, bool append_only, bool has_key) {
   const std::string& text = object.options.text("mode");
   if (text == "snapshot" || (text.empty() && !append_only)) return connectors::SinkMode::kSnapshot;
@@ -23,7 +28,14 @@ Result<connectors::SinkMode> mode_of(const sql::CatalogObject& object, bool appe
       .with_hint("use mode = 'snapshot' or 'changes', or EMIT ON WINDOW CLOSE in the view");
 }
 
-/// `_op` and `_commit` in front, as sinks of changes have them.
+/// The id of the view that a sink reads; it is never used again.
+StreamId object_stream(NodeState& node, const std::string& name) {
+  const sql::CatalogObject* object = node.catalog.find(name);
+  return object ? object->stream : StreamId();
+}
+
+}  // namespace
+
 std::vector<uint32_t> sink_columns(connectors::SinkMode mode, size_t view_columns) {
   std::vector<uint32_t> columns;
   if (mode == connectors::SinkMode::kChanges || mode == connectors::SinkMode::kUpsert) {
@@ -32,8 +44,6 @@ std::vector<uint32_t> sink_columns(connectors::SinkMode mode, size_t view_column
   for (uint32_t i = 0; i < view_columns; ++i) columns.push_back(i);
   return columns;
 }
-
-}  // namespace
 
 Result<std::shared_ptr<SinkRunner>> SinkRunner::make(NodeState& node, const sql::CatalogObject& object) {
   std::shared_ptr<SinkRunner> runner(new SinkRunner(node, object));
@@ -58,12 +68,20 @@ Result<std::shared_ptr<SinkRunner>> SinkRunner::make(NodeState& node, const sql:
     setup.schema.fields.push_back(changes[column]);
   bool shifted = runner->mode_ == connectors::SinkMode::kChanges || runner->mode_ == connectors::SinkMode::kUpsert;
   for (uint32_t column : view->key) setup.key.push_back(column + (shifted ? 2 : 0));
+  setup.identity = node.identity + "/" + std::to_string(object_stream(node, object.source).value);
   setup.options = object.options;
   setup.base_directory = node.base_directory;
   MR_ASSIGN(runner->sink_, connectors::make_sink(object.options.text("connector"), setup));
   if (runner->changelog_) {
     runner->delivered_hop_ = node.ledger.hop("sink:" + object.name);
-    node.ledger.link(runner->changelog_->id(), view->name, {"changelog", "sink:" + object.name, {}});
+    runner->dead_hop_ = node.ledger.hop("dead:" + object.name);
+    node.ledger.link(runner->changelog_->id(), view->name,
+                     {"changelog", "sink:" + object.name, {"dead:" + object.name}});
+  }
+  runner->key_ = view->key;
+  for (const sql::Companion& companion : object.companions) {
+    auto stream = node.log->find(companion.stream);
+    if (stream) runner->dead_.emplace(std::move(stream), runner->view_schema_);
   }
   return runner;
 }
@@ -80,7 +98,14 @@ void SinkRunner::stop() {
     stopping_ = true;
   }
   node_.signal.notify_all();
-  if (thread_.joinable()) thread_.join();
+  if (!thread_.joinable()) return;
+  {
+    std::unique_lock guard(node_.signal_mutex);
+    bool ended =
+        node_.signal.wait_for(guard, std::chrono::microseconds(kStopMax.micros), [&] { return ended_.load(); });
+    if (!ended) sink_->interrupt();
+  }
+  thread_.join();
 }
 
 Offset SinkRunner::committed_end() const {
@@ -98,7 +123,6 @@ Status SinkRunner::deliver_snapshot(bool final) {
     std::shared_lock readers(node_.readers_mutex);
     epoch = node_.epoch.value;
     bool due = final || !every_ || now - last_delivery_ >= *every_;
-    lag_ = epoch - std::min(epoch, snapshot_epoch_);
     if (epoch == snapshot_epoch_ || !due) return {};
     PipelineView* view = node_.pipeline->find_view(source_);
     if (!view) return {};
@@ -116,68 +140,173 @@ Status SinkRunner::deliver_snapshot(bool final) {
   rows_ = rows;
   snapshot_epoch_ = epoch;
   last_delivery_ = now;
-  lag_ = 0;
   return {};
 }
 
 Status SinkRunner::deliver_changes(bool final) {
   Offset end = committed_end();
-  lag_ = static_cast<uint64_t>(end.value - std::min(end.value, position_.value));
   if (!changelog_) return {};
-  batch::Schema changes = changes_schema(view_schema_);
-  std::vector<uint32_t> columns = sink_columns(mode_, view_schema_.size());
   ChangelogReader reader(changelog_->partition(PartitionId(0)), view_schema_, position_);
-  ledger::Recorder recorder = std::exchange(undelivered_, ledger::Recorder());
-  batch::Batch rows(changes);
+  batch::Batch rows(changes_schema(view_schema_));
   while (position_ < end) {
+    Offset stop = rows_max_ == 0 ? end : std::min(end, Offset(delivered_ + rows_max_));
     rows.reset();
-    Offset first = reader.position();
-    MR_TRY(reader.next(end, rows));
+    MR_TRY(reader.next(stop, rows));
     if (rows.empty()) break;
-    MR_TRY(sink_->write(rows.project(columns), reader.position().value));
-    position_ = reader.position();
-    recorder.add(delivered_hop_, changelog_->id(), PartitionId(0), reader.append_time(), first,
-                 static_cast<uint32_t>(rows.rows()));
-    rows_ += rows.rows();
-    lag_ = static_cast<uint64_t>(end.value - position_.value);
-    if (sink_->wants_commit(node_.env.clock().now())) {
-      MR_TRY(commit_delivery(recorder));
-    }
+    attempted_ = reader.position();
+    MR_TRY(write_changes(rows, position_, reader.append_time()));
+    position_ = attempted_;
+    bool full = rows_max_ > 0 && position_ == stop;
+    if (full || sink_->wants_commit(node_.env.clock().now())) MR_TRY(commit_delivery());
   }
-  if (final || sink_->wants_commit(node_.env.clock().now())) return commit_delivery(recorder);
-  undelivered_ = std::move(recorder);
+  if (final || sink_->wants_commit(node_.env.clock().now())) return commit_delivery();
   return {};
 }
 
+Status SinkRunner::write_changes(const batch::Batch& rows, Offset first, Timestamp append_time) {
+  std::vector<uint32_t> columns = sink_columns(mode_, view_schema_.size());
+  Offset next(first.value + static_cast<int64_t>(rows.rows()));
+  StreamId stream = changelog_->id();
+  if (dead_offsets_.empty()) {
+    MR_TRY(sink_->write(rows.project(columns), next.value));
+    undelivered_.add(delivered_hop_, stream, PartitionId(0), append_time, first, static_cast<uint32_t>(rows.rows()));
+    undelivered_rows_ += rows.rows();
+    return {};
+  }
+  std::vector<uint32_t> sent;
+  std::vector<int64_t> sent_offsets;
+  std::vector<int64_t> dead_offsets;
+  for (uint32_t row = 0; row < rows.rows(); ++row) {
+    int64_t offset = first.value + row;
+    bool dead = dead_offsets_.count(offset) > 0;
+    (dead ? dead_offsets : sent_offsets).push_back(offset);
+    if (!dead) sent.push_back(row);
+  }
+  MR_TRY(sink_->write(rows.select(sent).project(columns), next.value));
+  add_offsets(delivered_hop_, append_time, sent_offsets);
+  add_offsets(dead_hop_, append_time, dead_offsets);
+  undelivered_rows_ += sent.size();
+  return {};
+}
+
+void SinkRunner::add_offsets(ledger::HopId hop, Timestamp append_time, const std::vector<int64_t>& offsets) {
+  if (!offsets.empty()) undelivered_.add_rows(hop, changelog_->id(), PartitionId(0), append_time, offsets);
+}
+
 /// Only what the destination holds counts as delivered.
-Status SinkRunner::commit_delivery(ledger::Recorder& recorder) {
+Status SinkRunner::commit_delivery() {
+  attempted_ = position_;
   MR_TRY(sink_->commit());
-  node_.ledger.merge(recorder);
+  rows_ += std::exchange(undelivered_rows_, 0);
+  rows_max_ = rows_max_ > kRowsMaxForgotten ? 0 : rows_max_ * 2;
+  dead_offsets_.erase(dead_offsets_.begin(), dead_offsets_.lower_bound(position_.value));
+  std::lock_guard guard(book_mutex_);
+  unbooked_.push_back(std::exchange(undelivered_, ledger::Recorder()));
+  unbooked_end_ = position_;
   delivered_ = position_.value;
   return {};
 }
 
+void SinkRunner::move_to(ledger::Ledger& ledger, std::map<std::pair<StreamId, PartitionId>, Offset>& written) {
+  std::lock_guard guard(book_mutex_);
+  if (!changelog_ || unbooked_.empty()) return;
+  for (ledger::Recorder& recorder : unbooked_) ledger.merge(recorder);
+  unbooked_.clear();
+  written[{book_, PartitionId(0)}] = unbooked_end_;
+}
+
+Status SinkRunner::after_refusal(const Error& error) {
+  ++refusals_;
+  int64_t rows = attempted_.value - delivered_;
+  if (rows > 1) {
+    rows_max_ = rows / 2;
+    return {};
+  }
+  ChangelogReader reader(changelog_->partition(PartitionId(0)), view_schema_, Offset(delivered_));
+  batch::Batch row(changes_schema(view_schema_));
+  MR_TRY(reader.next(attempted_, row));
+  if (row.empty()) return internal_error("a row that sink " + name_ + " was given is gone");
+  DeadLetter letter = dead_->letter_of(row, 0, Offset(delivered_), reader.append_time());
+  MR_TRY(dead_->keep(letter, error.message, refusals_, node_.env.clock().now()));
+  MR_TRY(node_.env.failpoints().point("engine.sink.dead").check());
+  dead_offsets_.insert(delivered_);
+  ++dead_waiting_;
+  refusals_ = 0;
+  return {};
+}
+
+Status SinkRunner::book_delivered(Offset from, Offset to) {
+  if (!changelog_) return {};
+  log::Partition& partition = changelog_->partition(PartitionId(0));
+  ChangelogReader reader(partition, view_schema_, std::max(from, partition.begin_offset()));
+  std::set<int64_t> dead;
+  if (dead_ && from < to) {
+    MR_ASSIGN(dead, dead_->dead_from(from));
+  }
+  batch::Batch rows(changes_schema(view_schema_));
+  while (reader.position() < to) {
+    Offset first = reader.position();
+    rows.reset();
+    MR_TRY(reader.next(to, rows));
+    if (rows.empty()) break;
+    std::vector<int64_t> offsets[2];
+    for (int64_t at = first.value; at < reader.position().value; ++at) offsets[dead.count(at)].push_back(at);
+    add_offsets(delivered_hop_, reader.append_time(), offsets[0]);
+    add_offsets(dead_hop_, reader.append_time(), offsets[1]);
+  }
+  std::lock_guard guard(book_mutex_);
+  unbooked_.push_back(std::exchange(undelivered_, ledger::Recorder()));
+  unbooked_end_ = std::max(unbooked_end_, to);
+  return {};
+}
+
+Status SinkRunner::open_sink() {
+  MR_ASSIGN(int64_t position, sink_->open());
+  if (changelog_ && position > committed_end().value) {
+    return user_error(sqlstate::kObjectInUse, "sink " + name_ + ": the destination holds rows up to offset " +
+                                                  std::to_string(position - 1) +
+                                                  ", and the view has fewer: they are of another data directory")
+        .with_hint("name another destination, or empty this one");
+  }
+  undelivered_.clear();
+  undelivered_rows_ = 0;
+  Offset booked;
+  {
+    std::shared_lock readers(node_.readers_mutex);
+    auto entry = node_.written.find({book_, PartitionId(0)});
+    if (entry != node_.written.end()) booked = entry->second;
+    std::lock_guard guard(book_mutex_);
+    booked = std::max(booked, unbooked_end_);
+  }
+  MR_TRY(book_delivered(booked, Offset(position)));
+  position_ = attempted_ = Offset(position);
+  delivered_ = position;
+  if (dead_ && changelog_) {
+    MR_ASSIGN(dead_offsets_, dead_->dead_from(position_));
+    dead_waiting_ = static_cast<uint64_t>(std::max<int64_t>(0, dead_->end().value - sink_->replayed()));
+  }
+  if (mode_ == connectors::SinkMode::kSnapshot) {
+    MR_ASSIGN(snapshot_epoch_, sink_->snapshot_epoch());
+  }
+  open_ = true;
+  return {};
+}
+
+Status SinkRunner::deliver_once(bool final) {
+  if (!open_) MR_TRY(open_sink());
+  return mode_ == connectors::SinkMode::kSnapshot ? deliver_snapshot(final) : deliver_changes(final);
+}
+
 Status SinkRunner::deliver(bool final) {
   std::lock_guard guard(deliver_mutex_);
-  if (!open_) {
-    MR_ASSIGN(int64_t position, sink_->open());
-    if (changelog_ && position > committed_end().value) {
-      return user_error(sqlstate::kObjectInUse, "sink " + name_ + ": the destination holds rows up to offset " +
-                                                    std::to_string(position - 1) +
-                                                    ", and the view has fewer: they are of another data directory")
-          .with_hint("name another destination, or empty this one");
-    }
-    position_ = Offset(position);
-    delivered_ = position;
-    undelivered_.clear();
-    if (mode_ == connectors::SinkMode::kSnapshot) {
-      MR_ASSIGN(snapshot_epoch_, sink_->snapshot_epoch());
-    }
-    open_ = true;
+  while (true) {
+    Status status = deliver_once(final);
+    if (status.ok()) return status;
+    open_ = false;  // ask the destination where it is before going on
+    bool row_by_row = changelog_ && dead_ && mode_ != connectors::SinkMode::kSnapshot;
+    if (!row_by_row || !sink_->refused_rows()) return status;
+    MR_TRY(after_refusal(status.error()));
   }
-  Status status = mode_ == connectors::SinkMode::kSnapshot ? deliver_snapshot(final) : deliver_changes(final);
-  if (!status.ok()) open_ = false;  // ask the destination where it is before going on
-  return status;
 }
 
 Status SinkRunner::deliver_all() { return deliver(true); }
@@ -192,14 +321,21 @@ void SinkRunner::run() {
       std::lock_guard guard(state_mutex_);
       state_ = status.ok() ? "running" : "failing: " + status.error().message;
     }
-    if (last) return;
+    if (last) break;
     pause_ms = status.ok() ? 0 : std::min(kPauseMaxMs, std::max<int64_t>(100, pause_ms * 2));
+    // Sinks of one destination that went away do not come back all at once.
+    int64_t wait_ms = pause_ms / 2 + static_cast<int64_t>(node_.env.random().next() % (pause_ms / 2 + 1));
     std::unique_lock guard(node_.signal_mutex);
     Epoch seen = node_.committed_epoch;
-    node_.signal.wait_for(guard, std::chrono::milliseconds(pause_ms > 0 ? pause_ms : 200), [&] {
+    node_.signal.wait_for(guard, std::chrono::milliseconds(pause_ms > 0 ? wait_ms : 200), [&] {
       return stopping_ || node_.stopping || (pause_ms == 0 && node_.committed_epoch != seen);
     });
   }
+  {
+    std::lock_guard guard(node_.signal_mutex);
+    ended_ = true;
+  }
+  node_.signal.notify_all();
 }
 
 std::optional<std::pair<StreamId, Offset>> SinkRunner::delivered() const {
@@ -207,9 +343,18 @@ std::optional<std::pair<StreamId, Offset>> SinkRunner::delivered() const {
   return std::pair(changelog_->id(), Offset(delivered_));
 }
 
+uint64_t SinkRunner::lag() const {
+  if (mode_ != connectors::SinkMode::kSnapshot) {
+    return static_cast<uint64_t>(std::max<int64_t>(0, committed_end().value - delivered_));
+  }
+  std::shared_lock readers(node_.readers_mutex);
+  return node_.epoch.value - std::min(node_.epoch.value, snapshot_epoch_.load());
+}
+
 SinkStatus SinkRunner::status() const {
+  uint64_t behind = lag();
   std::lock_guard guard(state_mutex_);
-  return {name_, source_, state_, rows_, lag_};
+  return {name_, source_, state_, rows_, behind, dead_waiting_};
 }
 
 bool is_off(const sql::CatalogObject& sink) {
@@ -220,8 +365,7 @@ bool is_off(const sql::CatalogObject& sink) {
 Status check_sink(NodeState& node, const sql::CatalogObject& sink) {
   if (is_off(sink)) return {};
   MR_ASSIGN(auto runner, SinkRunner::make(node, sink));
-  (void)runner;
-  return {};
+  return runner->check();
 }
 
 Status follow_sinks(NodeState& node) {

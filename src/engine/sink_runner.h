@@ -1,5 +1,6 @@
 // SinkRunner: one sink on its own thread. It reads committed changes (or snapshots) and delivers them; what fails is
-// tried again with a growing pause, and never holds back another sink.
+// tried again with a growing pause, and never holds back another sink. Rows that the destination refuses are found by
+// delivering fewer and fewer at a time; each becomes a dead letter, and the others are delivered.
 #pragma once
 
 #include <atomic>
@@ -10,8 +11,12 @@
 
 #include "connectors/connector.h"
 #include "engine/node_state.h"
+#include "engine/sink_dead.h"
 
 namespace millrace::engine {
+
+/// The columns of changes_schema that a sink gets: of changes and upserts `_op` and `_commit` in front.
+std::vector<uint32_t> sink_columns(connectors::SinkMode mode, size_t view_columns);
 
 class SinkRunner {
  public:
@@ -21,25 +26,43 @@ class SinkRunner {
 
   const std::string& name() const { return name_; }
   void start();
-  /// Delivers what is committed, then ends the thread.
+  /// Delivers what is committed, then ends the thread. A destination that does not answer holds it up for some seconds.
   void stop();
   /// Delivers all that is committed now, on the calling thread.
   Status deliver_all();
+  /// Connects and looks whether the destination fits.
+  Status check() { return sink_->check(); }
+  /// Sends again what the destination refused and was not sent again since.
+  Result<ReplayReceipt> replay_dead();
   SinkStatus status() const;
   /// The changelog that it reads and up to where it has delivered; nothing for snapshots.
   std::optional<std::pair<StreamId, Offset>> delivered() const;
+  /// Enters what was delivered into the books, and in `written` up to where that is. With step_mutex held.
+  void move_to(ledger::Ledger& ledger, std::map<std::pair<StreamId, PartitionId>, Offset>& written);
 
  private:
   SinkRunner(NodeState& node, const sql::CatalogObject& object)
-      : node_(node), name_(object.name), source_(object.source) {}
+      : node_(node), name_(object.name), source_(object.source), book_(object.stream) {}
 
   void run();
   /// Delivers what is committed; `final`: whatever the sink's own bounds on size, age and `every` say.
   Status deliver(bool final);
   Status deliver_snapshot(bool final);
   Status deliver_changes(bool final);
-  Status commit_delivery(ledger::Recorder& recorder);
+  Status deliver_once(bool final);
+  Status open_sink();
+  /// Rows that the destination holds and the books do not: a crash came before the commit that books them.
+  Status book_delivered(Offset from, Offset to);
+  Status write_changes(const batch::Batch& rows, Offset first, Timestamp append_time);
+  void add_offsets(ledger::HopId hop, Timestamp append_time, const std::vector<int64_t>& offsets);
+  Status commit_delivery();
+  /// Halves what is delivered at a time, or makes the one row a dead letter.
+  Status after_refusal(const Error& error);
+  Result<std::set<int64_t>> superseded(const std::vector<DeadLetter>& letters) const;
+  /// One letter: true when the destination took it.
+  Result<bool> send_again(const DeadLetter& letter);
   Offset committed_end() const;
+  uint64_t lag() const;
 
   NodeState& node_;
   std::string name_;
@@ -50,20 +73,33 @@ class SinkRunner {
   batch::Schema view_schema_;
   std::shared_ptr<log::Stream> changelog_;
   ledger::HopId delivered_hop_ = 0;
+  ledger::HopId dead_hop_ = 0;
+  const StreamId book_;           ///< the sink's own id: in NodeState::written, up to where the books are
+  std::vector<uint32_t> key_;     ///< of the view
+  std::optional<SinkDead> dead_;  ///< nothing: a sink of an older directory
 
   std::mutex deliver_mutex_;  // the thread, or deliver_all
   // Guarded by deliver_mutex_.
   bool open_ = false;
-  Offset position_;
+  Offset position_;               ///< written to the sink up to here
+  Offset attempted_;              ///< and maybe up to here
   ledger::Recorder undelivered_;  ///< written to the sink, not committed by it
-  uint64_t snapshot_epoch_ = 0;
+  uint64_t undelivered_rows_ = 0;
+  int64_t rows_max_ = 0;            ///< after a refusal: at most so many rows at a time; 0: no limit
+  uint32_t refusals_ = 0;           ///< since the last dead letter
+  std::set<int64_t> dead_offsets_;  ///< of rows at or behind the position
   Timestamp last_delivery_;
 
   std::thread thread_;
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> ended_{false};
   std::atomic<uint64_t> rows_{0};
-  std::atomic<uint64_t> lag_{0};
+  std::atomic<uint64_t> snapshot_epoch_{0};
   std::atomic<int64_t> delivered_{0};
+  std::atomic<uint64_t> dead_waiting_{0};
+  std::mutex book_mutex_;
+  std::vector<ledger::Recorder> unbooked_;  // guarded by book_mutex_: delivered, not in the ledger yet
+  Offset unbooked_end_;                     // guarded by book_mutex_
   mutable std::mutex state_mutex_;
   std::string state_ = "waiting";  // guarded by state_mutex_
 };

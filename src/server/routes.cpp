@@ -13,6 +13,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/streams/{stream}", append_records, WorkerKind::kAppend, true, kBodyBytesOption},
     {"POST", "/v1/sql", run_sql, WorkerKind::kQuery, true, kSqlBytesMax},
     {"POST", "/v1/ledger/{stream}", declare_sent, WorkerKind::kAppend, true, kAccountBytesMax},
+    {"POST", "/v1/dead/{sink}", replay_dead, WorkerKind::kQuery},
     {"POST", "/v1/savepoint", create_savepoint, WorkerKind::kQuery},
     {"GET", "/v1/status", show_status},
     {"GET", "/v1/ledger", show_ledger},

@@ -58,6 +58,7 @@ Status read_account(const Request& request, engine::AppendRequest& options);
 // Handlers. Each is in the file of its area.
 Response append_records(Context& context, Request& request);    // append_handler.cpp
 Response declare_sent(Context& context, Request& request);      // account_handler.cpp
+Response replay_dead(Context& context, Request& request);       // dead_handler.cpp
 Response create_savepoint(Context& context, Request& request);  // savepoint_handler.cpp
 Response run_sql(Context& context, Request& request);           // sql_handler.cpp
 Response show_status(Context& context, Request& request);       // status_handlers.cpp

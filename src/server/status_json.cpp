@@ -40,8 +40,12 @@ Json views_json(const engine::NodeStatus& status) {
 Json sinks_json(const engine::NodeStatus& status) {
   Json out = Json::array();
   for (const engine::SinkStatus& sink : status.sinks) {
-    out.push_back(
-        {{"name", sink.name}, {"source", sink.source}, {"state", sink.state}, {"rows", sink.rows}, {"lag", sink.lag}});
+    out.push_back({{"name", sink.name},
+                   {"source", sink.source},
+                   {"state", sink.state},
+                   {"rows", sink.rows},
+                   {"lag", sink.lag},
+                   {"dead", sink.dead}});
   }
   return out;
 }

@@ -9,8 +9,10 @@
 namespace millrace::sql {
 namespace {
 
-constexpr std::pair<CompanionKind, std::string_view> kCompanionSuffixes[] = {
-    {CompanionKind::kDead, "_dead"}, {CompanionKind::kLate, "_late"}, {CompanionKind::kError, "_error"}};
+constexpr std::pair<CompanionKind, std::string_view> kCompanionSuffixes[] = {{CompanionKind::kDead, "_dead"},
+                                                                             {CompanionKind::kLate, "_late"},
+                                                                             {CompanionKind::kError, "_error"},
+                                                                             {CompanionKind::kRefused, "_dead"}};
 
 Relation::Kind relation_kind(ObjectKind kind) {
   if (kind == ObjectKind::kStream) return Relation::Kind::kStream;
@@ -44,7 +46,12 @@ const std::vector<CatalogColumn>& companion_columns(CompanionKind kind) {
       {"source", "VARCHAR", true},        {"source_partition", "INTEGER", true}, {"source_offset", "BIGINT", true},
       {"source_time", "TIMESTAMP", true}, {"operator", "VARCHAR", true},         {"message", "VARCHAR", true},
       {"row_json", "VARCHAR", true}};
+  static const std::vector<CatalogColumn> kRefused = {
+      {"source_offset", "BIGINT", true}, {"source_time", "TIMESTAMP", true}, {"op", "VARCHAR", true},
+      {"commit", "UBIGINT", true},       {"reason", "VARCHAR", true},        {"attempts", "INTEGER", true},
+      {"payload", "VARCHAR", true}};
   if (kind == CompanionKind::kDead) return kDead;
+  if (kind == CompanionKind::kRefused) return kRefused;
   return kind == CompanionKind::kLate ? kLate : kError;
 }
 

@@ -41,8 +41,9 @@ struct CatalogWatermark {
   bool operator==(const CatalogWatermark&) const = default;
 };
 
-/// A relation that comes with an object: what did not decode, came late, or threw.
-enum class CompanionKind : uint8_t { kDead, kLate, kError };
+/// A relation that comes with an object: what did not decode, came late, or threw; of a sink, what its destination
+/// refused.
+enum class CompanionKind : uint8_t { kDead, kLate, kError, kRefused };
 
 struct Companion {
   CompanionKind kind = CompanionKind::kDead;

@@ -181,6 +181,7 @@ struct Definer {
   Status operator()(const CreateSink& create) const {
     object.kind = ObjectKind::kSink;
     MR_ASSIGN(object.options, registry.check(object.kind, create.name, create.options));
+    object.companions = {{CompanionKind::kRefused, StreamId()}};
     if (const Name* source = std::get_if<Name>(&create.source)) {
       object.source = source->text;
     } else {
