@@ -95,8 +95,8 @@ Status AggregateGeneral::prepare() {
   }
   if (!window_) return {};
   Status status;
-  groups_.for_each_group([&](Group group) {
-    status = window_->add_restored(groups_.hash_of(group), groups_.key_of(group));
+  groups_.for_each_group_key([&](uint64_t hash, std::string_view key) {
+    status = window_->add_restored(hash, key);
     return status.ok();
   });
   return status;

@@ -100,7 +100,7 @@ Status JoinOperator::finish(Output&) {
 
 /// Sets groups_ to the other side's groups.
 void JoinOperator::find_partners(size_t port, const batch::Batch& batch) {
-  const state::BagTable& table = sides_[1 - port]->table;
+  state::BagTable& table = sides_[1 - port]->table;
   const size_t rows = batch.rows();
   groups_.resize(rows);
   for (size_t row = 0; row < rows; ++row) {

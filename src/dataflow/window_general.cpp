@@ -153,7 +153,7 @@ Status WindowGeneral::finish(Output& out) {
 Status WindowGeneral::replace(size_t partition, std::span<const Result> results) {
   const Group group = touched_[partition];
   const bool is_well = !results.empty() || partitions_.rows(group) == 0;
-  if (is_well && failed_.entries() > 0 && failed_.erase(partitions_.hash_of(group), partitions_.key_of(group))) {
+  if (is_well && !failed_.empty() && failed_.erase(partitions_.hash_of(group), partitions_.key_of(group))) {
     MR_TRY(report(partitions_.key_of(group), -1, "the partition is well again"));
   }
   const Group standing = standing_.find_or_insert(partitions_.hash_of(group), partitions_.key_of(group));

@@ -1,4 +1,5 @@
 #include <cstring>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/hash.h"
@@ -45,6 +46,7 @@ struct GroupEntry {
   RowRef first{};
   bool in_use = false;
   bool maybe_empty = false;  // it is in the list that release_empty looks at
+  bool recent = true;        // used since the eviction hand came by
 };
 
 size_t row_bytes(uint32_t length) { return sizeof(Row) + length; }
@@ -61,6 +63,7 @@ struct BagTable::Rep {
   size_t dirty_bytes = 0;
   size_t rows_live = 0;
   size_t groups_live = 0;
+  size_t hand = 0;  // of the eviction, in groups_by_hash
 
   Row& row(Arena::Block block) { return *reinterpret_cast<Row*>(arena.at(block)); }
   std::string_view bytes(Arena::Block block) { return {arena.at(block) + sizeof(Row), row(block).length}; }
@@ -274,6 +277,33 @@ struct BagTable::Rep {
     }
   }
 
+  /// A row as the last checkpoint has it. It must not be there yet.
+  void put_stored(Group number, std::string_view bytes, int64_t count) {
+    const Arena::Block block = create_row(number, static_cast<uint32_t>(hash_bytes(bytes)), bytes);
+    set_count(block, count);
+    row(block).stored = 1;
+  }
+
+  bool is_clean(GroupEntry& group) {
+    const RowRef* rows = list(group);
+    for (uint32_t place = 0; place < group.places; ++place) {
+      if (row(rows[place].block).dirty != 0) return false;
+    }
+    return group.places > 0 && !group.maybe_empty;
+  }
+
+  /// Takes a clean group out of memory.
+  void evict_group(Group number) {
+    GroupEntry& group = groups[number];
+    const RowRef* rows = list(group);
+    rows_live -= group.live;
+    if (group.live > 0) --groups_live;
+    for (uint32_t place = 0; place < group.places; ++place) {
+      arena.free(rows[place].block, row_bytes(row(rows[place].block).length));
+    }
+    destroy_group(number);
+  }
+
   /// Builds the entry's key in `buffer` and its payload in `payload`.
   Entry entry(Arena::Block block, std::string& buffer, std::string& payload) {
     const Row& at = row(block);
@@ -290,11 +320,35 @@ struct BagTable::Rep {
 BagTable::BagTable() : rep_(std::make_unique<Rep>()) {}
 BagTable::~BagTable() = default;
 
-BagTable::Group BagTable::find(uint64_t hash, std::string_view key) const { return rep_->find(hash, key); }
+BagTable::Group BagTable::find(uint64_t hash, std::string_view key) {
+  const Group found = rep_->find(hash, key);
+  if (!partial_) [[likely]]
+    return found;
+  if (found == kNone) return fetch(hash, key);
+  rep_->groups[found].recent = true;
+  return found;
+}
 
 BagTable::Group BagTable::find_or_insert(uint64_t hash, std::string_view key) {
-  const Group found = rep_->find(hash, key);
+  const Group found = find(hash, key);
   return found != kNone ? found : rep_->create(hash, key);
+}
+
+/// Brings all rows of the group back from the store.
+BagTable::Group BagTable::fetch(uint64_t hash, std::string_view key) {
+  std::string prefix;
+  append_varint(prefix, key.size());
+  prefix.append(key);
+  Group group = kNone;
+  stored_->find_prefix(hash, prefix, [&](const Entry& entry) {
+    ByteReader payload(entry.payload);
+    const auto count = payload.zigzag();
+    MR_CHECK(count.ok() && *count != 0, "a stored row of a bag has no count");
+    if (group == kNone) group = rep_->create(hash, key);
+    rep_->put_stored(group, entry.key.substr(prefix.size()), *count);
+    ++rows_fetched;
+  });
+  return group;
 }
 
 std::string_view BagTable::key_of(Group group) const { return rep_->key(rep_->groups[group]); }
@@ -382,6 +436,7 @@ void BagTable::clear_dirty() {
     Row& at = rep_->row(block);
     at.dirty = 0;
     at.stored = 1;
+    rep_->groups[at.group].recent = true;
     if (at.count == 0) rep_->destroy_row(block);
   }
   rep_->dirty.clear();
@@ -413,7 +468,7 @@ Status BagTable::restore(const Entry& entry) {
   return {};
 }
 
-void BagTable::for_each(const std::function<void(const Entry&)>& visit) const {
+void BagTable::for_each_resident(const std::function<void(const Entry&)>& visit) const {
   std::string buffer, payload;
   for (GroupEntry& group : rep_->groups) {
     for (uint32_t place = 0; place < group.places; ++place) {
@@ -421,6 +476,63 @@ void BagTable::for_each(const std::function<void(const Entry&)>& visit) const {
       if (rep_->row(block).count != 0) visit(rep_->entry(block, buffer, payload));
     }
   }
+}
+
+/// The rows of the groups that are only in the store, until `visit` returns false.
+void BagTable::for_each_evicted(const std::function<bool(const Entry&)>& visit) const {
+  if (!partial_) return;
+  stored_->for_each([&](const Entry& entry) {
+    const auto key = ByteReader(entry.key).string();
+    MR_CHECK(key.ok(), "a stored row of a bag has no key");
+    return rep_->find(entry.hash, *key) != kNone || visit(entry);
+  });
+}
+
+void BagTable::for_each(const std::function<void(const Entry&)>& visit) const {
+  for_each_resident(visit);
+  for_each_evicted([&](const Entry& entry) {
+    visit(entry);
+    return true;
+  });
+}
+
+void BagTable::for_each_group_key(const std::function<bool(uint64_t, std::string_view)>& visit) const {
+  bool goes_on = true;
+  for_each_group([&](Group group) { return goes_on = visit(hash_of(group), key_of(group)); });
+  if (!goes_on) return;
+  uint64_t last_hash = 0;
+  std::string last_key;
+  bool any = false;
+  for_each_evicted([&](const Entry& entry) {
+    const std::string_view key = ByteReader(entry.key).string().value();
+    if (any && entry.hash == last_hash && key == last_key) return true;  // the rows of a group come together
+    any = true;
+    last_hash = entry.hash;
+    last_key.assign(key);
+    return visit(entry.hash, key);
+  });
+}
+
+size_t BagTable::evict(size_t bytes) {
+  if (!stored_) return 0;
+  Rep& rep = *rep_;
+  const size_t before = rep.arena.used_bytes();
+  for (int round = 0; round < 2 && before - rep.arena.used_bytes() < bytes; ++round) {
+    std::vector<Group> victims;
+    size_t taken = 0;  // at least: the headers of the rows
+    rep.groups_by_hash.walk(rep.hand, [&](uint32_t number) {
+      GroupEntry& group = rep.groups[number];
+      if (std::exchange(group.recent, false) || !rep.is_clean(group)) return true;
+      victims.push_back(number);
+      for (uint32_t place = 0; place < group.places; ++place) {
+        taken += Arena::capacity(row_bytes(rep.row(rep.list(group)[place].block).length));
+      }
+      return taken < bytes;
+    });
+    for (const Group number : victims) rep.evict_group(number);
+    if (!victims.empty()) partial_ = true;
+  }
+  return before - rep.arena.used_bytes();
 }
 
 BagTable::RowCursor::RowCursor(BagTable& table, Group group) : table_(table), group_(group) {}

@@ -1,5 +1,7 @@
 #include "state/block.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "base/hash.h"
 
@@ -95,6 +97,29 @@ bool BlockReader::next(Entry& entry) {
   payload_ += payload_length;
   ++at_;
   return true;
+}
+
+std::string_view hashes_of_block(std::string_view block) {
+  ByteReader reader(block.substr(1));
+  const auto count = reader.varint();
+  MR_CHECK(count.ok(), "a block that is not sound");
+  return block.substr(block.size() - reader.remaining(), *count * sizeof(uint64_t));
+}
+
+Result<std::shared_ptr<const IndexedBlock>> IndexedBlock::open(std::string bytes) {
+  auto block = std::make_shared<IndexedBlock>();
+  block->bytes_ = bytes.size();
+  MR_TRY(block->reader_.open(std::move(bytes)));
+  block->entries_.reserve(block->reader_.size());
+  Entry entry;
+  while (block->reader_.next(entry)) block->entries_.push_back(entry);
+  return std::shared_ptr<const IndexedBlock>(std::move(block));
+}
+
+size_t IndexedBlock::lower_bound(uint64_t hash) const {
+  const auto found = std::lower_bound(entries_.begin(), entries_.end(), hash,
+                                      [](const Entry& entry, uint64_t wanted) { return entry.hash < wanted; });
+  return static_cast<size_t>(found - entries_.begin());
 }
 
 }  // namespace millrace::state

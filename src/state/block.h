@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,8 +14,8 @@
 namespace millrace::state {
 
 inline constexpr size_t kBlockEntriesMax = 2048;
-/// A block is closed early once it holds this many bytes of keys and payloads.
-inline constexpr size_t kBlockBytesMax = 1 << 20;
+/// A block is closed early once it holds this many bytes of keys and payloads: what a lookup has to decode.
+inline constexpr size_t kBlockBytesMax = 32 << 10;
 
 /// The order of entries in blocks and runs. A hash's top byte is the virtual node, so this sorts by virtual node first.
 inline bool entry_before(const Entry& a, const Entry& b) { return a.hash != b.hash ? a.hash < b.hash : a.key < b.key; }
@@ -46,6 +47,7 @@ class BlockReader {
  public:
   /// Takes the bytes; fails with kDataCorrupted when they are not a whole block.
   Status open(std::string bytes);
+  size_t size() const { return key_lengths_.size(); }
   /// False at the end. The entry's views live until open() or destruction.
   bool next(Entry& entry);
 
@@ -57,6 +59,28 @@ class BlockReader {
   const char* hash_ = nullptr;
   const char* key_ = nullptr;
   const char* payload_ = nullptr;
+};
+
+/// The hashes of a sound block, 8 bytes each.
+std::string_view hashes_of_block(std::string_view block);
+
+/// A block for lookups: its entries by position. Immutable, so any number of threads may read it.
+class IndexedBlock {
+ public:
+  /// Fails with kDataCorrupted when the bytes are not a whole block.
+  static Result<std::shared_ptr<const IndexedBlock>> open(std::string bytes);
+  size_t size() const { return entries_.size(); }
+  uint64_t hash(size_t position) const { return entries_[position].hash; }
+  /// Views live as long as the block.
+  const Entry& at(size_t position) const { return entries_[position]; }
+  /// The first position whose hash is not below `hash`.
+  size_t lower_bound(uint64_t hash) const;
+  size_t memory_bytes() const { return bytes_ + entries_.capacity() * sizeof(Entry); }
+
+ private:
+  BlockReader reader_;
+  std::vector<Entry> entries_;
+  size_t bytes_ = 0;
 };
 
 }  // namespace millrace::state

@@ -70,6 +70,16 @@ class HashIndex {
       if (slot.number != kNone && !visit(slot.number)) return;
     }
   }
+  /// Visits the numbers of the slots from `hand` on, going round once at most, until `visit` returns false; `hand` is
+  /// where it stopped.
+  template <typename Visit>
+  void walk(size_t& hand, Visit&& visit) const {
+    for (size_t left = slots_.size(); left > 0; --left) {
+      const Slot& slot = slots_[hand++ & mask()];
+      if (slot.number != kNone && !visit(slot.number)) break;
+    }
+    hand &= mask();
+  }
   size_t size() const { return size_; }
   size_t memory_bytes() const { return slots_.size() * sizeof(Slot); }
 

@@ -46,6 +46,19 @@ std::string block_key(TableId id, uint32_t group, uint64_t run, uint32_t block) 
   return key;
 }
 
+std::string filter_prefix(TableId id) {
+  std::string key(1, kFilterPrefix);
+  append_table(key, id);
+  return key;
+}
+
+std::string filter_key(TableId id, uint32_t group, uint64_t run) {
+  std::string key = filter_prefix(id);
+  append_big(key, static_cast<uint8_t>(group));
+  append_big(key, run);
+  return key;
+}
+
 Result<TableId> table_of_index_key(std::string_view key) {
   ByteReader reader(key.substr(1));
   MR_ASSIGN(const TableId id, read_table(reader));
@@ -53,15 +66,22 @@ Result<TableId> table_of_index_key(std::string_view key) {
   return id;
 }
 
-Result<BlockPlace> place_of_block_key(std::string_view key) {
+namespace {
+
+Result<BlockPlace> read_place(std::string_view key, size_t tail) {
   ByteReader reader(key.substr(1));
   BlockPlace place;
   MR_ASSIGN(place.id, read_table(reader));
   MR_ASSIGN(place.group, reader.big<uint8_t>());
   MR_ASSIGN(place.run, reader.big<uint64_t>());
-  if (place.group >= kGroups || reader.remaining() != sizeof(uint32_t)) return bad_key();
+  if (place.group >= kGroups || reader.remaining() != tail) return bad_key();
   return place;
 }
+
+}  // namespace
+
+Result<BlockPlace> place_of_block_key(std::string_view key) { return read_place(key, sizeof(uint32_t)); }
+Result<BlockPlace> place_of_filter_key(std::string_view key) { return read_place(key, 0); }
 
 std::string RunIndex::encode() const {
   std::string out;

@@ -4,12 +4,14 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "state/run_filter.h"
 #include "state/store.h"
 
 namespace millrace::state {
@@ -24,6 +26,7 @@ struct Run {
   uint64_t blocks = 0;
   uint64_t entries = 0;
   uint64_t bytes = 0;
+  std::shared_ptr<const RunFilter> filter = {};  ///< kept under a key of its own
 };
 
 /// All runs of one table: by group, oldest first.
@@ -35,20 +38,25 @@ struct RunIndex {
 
 inline constexpr char kBlockPrefix = 'b';
 inline constexpr char kIndexPrefix = 'i';
+inline constexpr char kFilterPrefix = 'f';
 
 std::string index_key(TableId id);
 /// What the keys of all blocks of a table, of a run start with, and one block's key.
 std::string table_prefix(TableId id);
 std::string run_prefix(TableId id, uint32_t group, uint64_t run);
 std::string block_key(TableId id, uint32_t group, uint64_t run, uint32_t block);
+/// What the keys of all filters of a table start with, and one run's key.
+std::string filter_prefix(TableId id);
+std::string filter_key(TableId id, uint32_t group, uint64_t run);
 
 Result<TableId> table_of_index_key(std::string_view key);
-/// Reads table, group and run out of a block's key.
+/// Reads table, group and run out of a block's or a filter's key.
 struct BlockPlace {
   TableId id;
   uint32_t group = 0;
   uint64_t run = 0;
 };
 Result<BlockPlace> place_of_block_key(std::string_view key);
+Result<BlockPlace> place_of_filter_key(std::string_view key);
 
 }  // namespace millrace::state

@@ -149,7 +149,9 @@ Status BlockStore::load(const std::string& key, std::string_view value) {
 Status BlockStore::load_filters() {
   MR_TRY(key_values_->scan(std::string(1, kFilterPrefix), [&](std::string_view key, std::string_view value) -> Status {
     MR_ASSIGN(const BlockPlace place, place_of_filter_key(key));
-    for (Run& run : indexes_[place.id].groups[place.group]) {
+    const auto index = indexes_.find(place.id);
+    if (index == indexes_.end()) return {};
+    for (Run& run : index->second.groups[place.group]) {
       if (run.number != place.run) continue;
       MR_ASSIGN(RunFilter filter, RunFilter::decode(value));
       if (filter.blocks() != run.blocks) {

@@ -3,7 +3,8 @@
 // small note of the caller's (the epoch and cuts it stands at). RocksDB holds them, in files
 // of the Env. docs/formats/state.md.
 //
-// Owned by the engine; one thread at a time, but any number of tables may look up their entries. After a failed write it must be opened again.
+// Owned by the engine; one thread at a time, but any number of tables may look up their entries. After a failed write
+// it must be opened again.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Keyed operator state in memory, with what a checkpoint needs: what changed since the last one.
+// Keyed operator state, with what a checkpoint needs: what changed since the last one. A table is in memory; what was
+// evicted, or is there since before the start, is read back from the store when it is asked for (docs/adr/0006).
 //
 // Two shapes serve every operator. ValueTable: key → one value (aggregates, first rows). BagTable: key → a bag of rows,
 // each with a count (joins, windows, the general form). Keys, values and rows are byte strings (batch/row_codec.h). A
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -30,10 +32,39 @@ struct Entry {
   bool deleted = false;
 };
 
-/// What the checkpoint needs from every table.
+/// What the last checkpoint holds of one table, in the virtual nodes of the worker that asks. A read that fails finds
+/// nothing, and the store remembers it (Store::status). Views live during the call; `visit` must not come back here.
+class StoredEntries {
+ public:
+  virtual ~StoredEntries() = default;
+  /// The live entry of the key; false when there is none.
+  virtual bool find_key(uint64_t hash, std::string_view key, std::string& payload) = 0;
+  /// All live entries of the hash whose key starts with `prefix`, in order.
+  virtual void find_prefix(uint64_t hash, std::string_view prefix, const std::function<void(const Entry&)>& visit) = 0;
+  /// All live entries, by (hash, key), until `visit` returns false. May be called by several threads.
+  virtual void for_each(const std::function<bool(const Entry&)>& visit) = 0;
+  virtual bool empty() = 0;
+};
+
+/// What the engine needs from every table.
 class Table {
  public:
   virtual ~Table() = default;
+  /// Entries beyond memory are looked up there from now on. `complete`: memory holds all of them already.
+  void attach(std::unique_ptr<StoredEntries> stored, bool complete) {
+    stored_ = std::move(stored);
+    partial_ = !complete;
+  }
+  /// Memory may not hold all entries.
+  bool partial() const { return partial_; }
+  /// No entry, surely.
+  bool empty() const { return entries() == 0 && !partial_; }
+  /// Takes about `bytes` of clean entries out of memory, those not used for long first; returns how many bytes. Between
+  /// steps. Takes none while nothing is attached.
+  virtual size_t evict(size_t bytes) = 0;
+  /// Calls `visit` with each live entry that is in memory.
+  virtual void for_each_resident(const std::function<void(const Entry&)>& visit) const = 0;
+  /// Live entries in memory.
   virtual size_t entries() const = 0;
   virtual size_t memory_bytes() const = 0;
   /// Bytes of the entries changed since the last clear_dirty().
@@ -43,10 +74,15 @@ class Table {
   virtual void clear_dirty() = 0;
   /// Puts an entry as a checkpoint wrote it. Only before first use; leaves nothing dirty.
   virtual Status restore(const Entry& entry) = 0;
-  /// Every live entry, in no order (for a change of workers and for tests).
+  /// Every live entry, in memory or stored, in no order.
   virtual void for_each(const std::function<void(const Entry&)>& visit) const = 0;
 
   uint64_t rows_read = 0;
+  uint64_t rows_fetched = 0;  ///< entries that lookups brought back into memory
+
+ protected:
+  std::unique_ptr<StoredEntries> stored_;
+  bool partial_ = false;
 };
 
 /// key → value bytes.
@@ -88,10 +124,16 @@ class ValueTable final : public Table {
   void for_each_dirty(const std::function<void(const Entry&)>& visit) const override;
   void clear_dirty() override;
   Status restore(const Entry& entry) override;
+  size_t evict(size_t bytes) override;
+  void for_each_resident(const std::function<void(const Entry&)>& visit) const override;
   void for_each(const std::function<void(const Entry&)>& visit) const override;
 
  private:
   struct Rep;
+  uint32_t locate(uint64_t hash, std::string_view key);
+  uint32_t fetch(uint64_t hash, std::string_view key);
+  uint32_t obtain(uint64_t hash, std::string_view key, uint32_t length, bool& inserted);
+  void for_each_evicted(const std::function<bool(const Entry&)>& visit) const;
   std::unique_ptr<Rep> rep_;
 };
 
@@ -106,7 +148,7 @@ class BagTable final : public Table {
   using Group = uint32_t;
   static constexpr Group kNone = UINT32_MAX;
 
-  Group find(uint64_t hash, std::string_view key) const;
+  Group find(uint64_t hash, std::string_view key);
   Group find_or_insert(uint64_t hash, std::string_view key);
   std::string_view key_of(Group group) const;
   uint64_t hash_of(Group group) const;
@@ -127,10 +169,12 @@ class BagTable final : public Table {
   void release_empty();
   /// Takes all rows of the group away; the group itself goes with the next release_empty().
   void clear_group(Group group);
-  /// Number of groups that have rows.
+  /// Number of groups in memory that have rows.
   size_t groups() const;
-  /// Visits all groups that have rows, until `visit` returns false.
+  /// Visits all groups in memory that have rows, until `visit` returns false.
   void for_each_group(const std::function<bool(Group)>& visit) const;
+  /// Visits hash and key of all groups that have rows, in memory or stored, until `visit` returns false.
+  void for_each_group_key(const std::function<bool(uint64_t, std::string_view)>& visit) const;
   /// Fetches cache lines, each a few rows after the one before: of the hash slot, of the group's entry, of its key.
   void prefetch(uint64_t hash) const;
   void prefetch_entry(uint64_t hash) const;
@@ -145,6 +189,8 @@ class BagTable final : public Table {
   void for_each_dirty(const std::function<void(const Entry&)>& visit) const override;
   void clear_dirty() override;
   Status restore(const Entry& entry) override;
+  size_t evict(size_t bytes) override;
+  void for_each_resident(const std::function<void(const Entry&)>& visit) const override;
   void for_each(const std::function<void(const Entry&)>& visit) const override;
 
   class RowCursor {
@@ -161,6 +207,8 @@ class BagTable final : public Table {
  private:
   friend class RowCursor;
   struct Rep;
+  Group fetch(uint64_t hash, std::string_view key);
+  void for_each_evicted(const std::function<bool(const Entry&)>& visit) const;
   std::unique_ptr<Rep> rep_;
 };
 

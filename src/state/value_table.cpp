@@ -1,4 +1,5 @@
 #include <cstring>
+#include <utility>
 
 #include "state/arena.h"
 #include "state/hash_index.h"
@@ -13,9 +14,10 @@ struct Header {
   uint64_t hash;
   uint32_t key_length;
   uint32_t value_length;
-  uint32_t dirty;    // 0, or 1 + its place in the dirty list
-  uint16_t stored;   // the last checkpoint holds it, so taking it away needs a tombstone
-  uint16_t deleted;  // a tombstone: absent for callers, kept until the next checkpoint
+  uint32_t dirty;   // 0, or 1 + its place in the dirty list
+  uint16_t stored;  // the last checkpoint holds it, so taking it away needs a tombstone
+  uint8_t deleted;  // a tombstone: absent for callers, kept until the next checkpoint
+  uint8_t recent;   // used since the eviction hand came by
 };
 static_assert(sizeof(Header) == 24);
 
@@ -32,6 +34,8 @@ struct ValueTable::Rep {
   std::vector<Arena::Block> dirty;
   size_t dirty_bytes = 0;
   size_t tombstones = 0;
+  size_t hand = 0;      // of the eviction, in the index
+  std::string fetched;  // a value that comes from the store
 
   Header& header(Arena::Block block) { return *reinterpret_cast<Header*>(arena.at(block)); }
   std::string_view key(Arena::Block block) { return {arena.at(block) + sizeof(Header), header(block).key_length}; }
@@ -45,7 +49,7 @@ struct ValueTable::Rep {
   Arena::Block create(uint64_t hash, std::string_view key_bytes, uint32_t length) {
     MR_CHECK(length > 0, "a table's value must not be empty");
     const Arena::Block block = arena.allocate(block_bytes(key_bytes.size(), length));
-    header(block) = Header{hash, static_cast<uint32_t>(key_bytes.size()), length, 0, 0, 0};
+    header(block) = Header{hash, static_cast<uint32_t>(key_bytes.size()), length, 0, 0, 0, 1};
     if (!key_bytes.empty()) std::memcpy(arena.at(block) + sizeof(Header), key_bytes.data(), key_bytes.size());
     index.insert(hash, block);
     return block;
@@ -96,18 +100,6 @@ struct ValueTable::Rep {
     return moved;
   }
 
-  /// The live entry of the key with a value of `length` bytes, contents undefined unless it was there with that length.
-  Arena::Block obtain(uint64_t hash, std::string_view key_bytes, uint32_t length, bool& inserted) {
-    Arena::Block block = locate(hash, key_bytes);
-    inserted = block == Arena::kNone || header(block).deleted;
-    if (block == Arena::kNone) return create(hash, key_bytes, length);
-    if (header(block).deleted) {
-      header(block).deleted = 0;
-      --tombstones;
-    }
-    return block;
-  }
-
   Slot slot(Arena::Block block, bool inserted) {
     return Slot{value(block), header(block).value_length, block, inserted};
   }
@@ -136,8 +128,41 @@ struct ValueTable::Rep {
 ValueTable::ValueTable() : rep_(std::make_unique<Rep>()) {}
 ValueTable::~ValueTable() = default;
 
-ValueTable::Slot ValueTable::find(uint64_t hash, std::string_view key) {
+/// Brings the entry back from the store.
+uint32_t ValueTable::fetch(uint64_t hash, std::string_view key) {
+  if (!stored_->find_key(hash, key, rep_->fetched)) return Arena::kNone;
+  ++rows_fetched;
+  const auto length = static_cast<uint32_t>(rep_->fetched.size());
+  const Arena::Block block = rep_->create(hash, key, length);
+  std::memcpy(rep_->value(block), rep_->fetched.data(), length);
+  rep_->header(block).stored = 1;
+  return block;
+}
+
+/// The block of the key, tombstones included, or kNone.
+uint32_t ValueTable::locate(uint64_t hash, std::string_view key) {
   const Arena::Block block = rep_->locate(hash, key);
+  if (!partial_) [[likely]]
+    return block;
+  if (block == Arena::kNone) return fetch(hash, key);
+  rep_->header(block).recent = 1;
+  return block;
+}
+
+/// The live entry of the key with a value of `length` bytes, contents undefined unless it was there with that length.
+uint32_t ValueTable::obtain(uint64_t hash, std::string_view key, uint32_t length, bool& inserted) {
+  const Arena::Block block = locate(hash, key);
+  inserted = block == Arena::kNone || rep_->header(block).deleted;
+  if (block == Arena::kNone) return rep_->create(hash, key, length);
+  if (rep_->header(block).deleted) {
+    rep_->header(block).deleted = 0;
+    --rep_->tombstones;
+  }
+  return block;
+}
+
+ValueTable::Slot ValueTable::find(uint64_t hash, std::string_view key) {
+  const Arena::Block block = locate(hash, key);
   if (block == Arena::kNone || rep_->header(block).deleted) return {};
   ++rows_read;
   return rep_->slot(block, false);
@@ -145,7 +170,7 @@ ValueTable::Slot ValueTable::find(uint64_t hash, std::string_view key) {
 
 ValueTable::Slot ValueTable::find_or_insert(uint64_t hash, std::string_view key, uint32_t length) {
   bool inserted;
-  Arena::Block block = rep_->obtain(hash, key, length, inserted);
+  Arena::Block block = obtain(hash, key, length, inserted);
   if (!inserted) {
     ++rows_read;
     return rep_->slot(block, false);
@@ -164,7 +189,7 @@ uint64_t ValueTable::hash_of(const Slot& slot) const { return rep_->header(slot.
 void ValueTable::put(uint64_t hash, std::string_view key, std::string_view value) {
   bool inserted;
   const uint32_t length = static_cast<uint32_t>(value.size());
-  Arena::Block block = rep_->obtain(hash, key, length, inserted);
+  Arena::Block block = obtain(hash, key, length, inserted);
   if (!inserted) ++rows_read;
   if (rep_->header(block).value_length != length) block = rep_->resize(block, length);
   std::memcpy(rep_->value(block), value.data(), length);
@@ -172,19 +197,30 @@ void ValueTable::put(uint64_t hash, std::string_view key, std::string_view value
 }
 
 bool ValueTable::erase(uint64_t hash, std::string_view key) {
-  const Arena::Block block = rep_->locate(hash, key);
+  const Arena::Block block = locate(hash, key);
   if (block == Arena::kNone) return false;
   ++rows_read;
   return rep_->take_away(block);
 }
 
 void ValueTable::scan(const std::function<bool(uint64_t, std::string_view, std::string_view)>& visit) {
+  bool goes_on = true;
+  const auto give = [&](const Entry& entry) {
+    ++rows_read;
+    return goes_on = visit(entry.hash, entry.key, entry.payload);
+  };
   rep_->index.for_each([&](uint32_t block) {
     const Entry entry = rep_->entry(block);
-    if (entry.deleted) return true;
-    ++rows_read;
-    return visit(entry.hash, entry.key, entry.payload);
+    return entry.deleted || give(entry);
   });
+  if (goes_on) for_each_evicted(give);
+}
+
+/// The live entries that are only in the store, until `visit` returns false.
+void ValueTable::for_each_evicted(const std::function<bool(const Entry&)>& visit) const {
+  if (!partial_) return;
+  stored_->for_each(
+      [&](const Entry& entry) { return rep_->locate(entry.hash, entry.key) != Arena::kNone || visit(entry); });
 }
 
 void ValueTable::prefetch(uint64_t hash) const { rep_->index.prefetch(hash); }
@@ -209,6 +245,7 @@ void ValueTable::clear_dirty() {
     Header& entry = rep_->header(block);
     entry.dirty = 0;
     entry.stored = 1;
+    entry.recent = 1;
     if (entry.deleted) {
       rep_->destroy(block);
       --rep_->tombstones;
@@ -235,12 +272,42 @@ Status ValueTable::restore(const Entry& entry) {
   return {};
 }
 
-void ValueTable::for_each(const std::function<void(const Entry&)>& visit) const {
+void ValueTable::for_each_resident(const std::function<void(const Entry&)>& visit) const {
   rep_->index.for_each([&](uint32_t block) {
     const Entry entry = rep_->entry(block);
     if (!entry.deleted) visit(entry);
     return true;
   });
+}
+
+void ValueTable::for_each(const std::function<void(const Entry&)>& visit) const {
+  for_each_resident(visit);
+  for_each_evicted([&](const Entry& entry) {
+    visit(entry);
+    return true;
+  });
+}
+
+size_t ValueTable::evict(size_t bytes) {
+  if (!stored_) return 0;
+  Rep& rep = *rep_;
+  std::vector<Arena::Block> victims;
+  const size_t before = rep.arena.used_bytes();
+  size_t taken = 0;
+  for (int round = 0; round < 2 && taken < bytes; ++round) {  // the first may only use up second chances
+    rep.index.walk(rep.hand, [&](uint32_t block) {
+      Header& entry = rep.header(block);
+      if (entry.dirty != 0) return true;
+      if (std::exchange(entry.recent, uint8_t{0}) != 0) return true;
+      victims.push_back(block);
+      taken += Arena::capacity(block_bytes(entry.key_length, entry.value_length));
+      return taken < bytes;
+    });
+    for (const Arena::Block block : victims) rep.destroy(block);
+    if (!victims.empty()) partial_ = true;
+    victims.clear();
+  }
+  return before - rep.arena.used_bytes();
 }
 
 }  // namespace millrace::state

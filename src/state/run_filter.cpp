@@ -1,0 +1,105 @@
+#include "state/run_filter.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "state/block.h"
+
+namespace millrace::state {
+
+namespace {
+
+constexpr uint64_t kBitsPerHash = 10;
+constexpr int kProbes = 6;
+constexpr uint64_t kLineBits = 512;
+
+Error damaged() { return external_error(sqlstate::kDataCorrupted, "the filter of a run of operator state is damaged"); }
+
+}  // namespace
+
+size_t RunFilter::line_of(uint64_t mixed) const {
+  const uint64_t lines = bits_.size() / kLineWords;
+  return static_cast<size_t>((static_cast<unsigned __int128>(mixed) * lines) >> 64) * kLineWords;
+}
+
+void RunFilter::add(uint64_t hash) {
+  uint64_t mixed = mix64(hash);
+  uint64_t* line = bits_.data() + line_of(mixed);
+  for (int probe = 0; probe < kProbes; ++probe, mixed >>= 9) line[(mixed >> 6) & 7] |= uint64_t{1} << (mixed & 63);
+}
+
+bool RunFilter::may_have(uint64_t hash) const {
+  uint64_t mixed = mix64(hash);
+  const uint64_t* line = bits_.data() + line_of(mixed);
+  uint64_t all = 1;
+  for (int probe = 0; probe < kProbes; ++probe, mixed >>= 9) all &= line[(mixed >> 6) & 7] >> (mixed & 63);
+  return all != 0;
+}
+
+std::pair<uint32_t, uint32_t> RunFilter::blocks_of(uint64_t hash) const {
+  const auto lower = std::lower_bound(first_hashes_.begin(), first_hashes_.end(), hash);
+  const auto upper = std::upper_bound(lower, first_hashes_.end(), hash);
+  // The block before the first that starts at the hash may end with it.
+  const auto first = lower == first_hashes_.begin() ? lower : lower - 1;
+  return {static_cast<uint32_t>(first - first_hashes_.begin()), static_cast<uint32_t>(upper - first_hashes_.begin())};
+}
+
+RunFilter RunFilter::of_blocks(const std::vector<std::string>& blocks) {
+  RunFilter filter;
+  std::vector<std::string_view> hashes;  // of each block
+  uint64_t distinct = 0, previous = 0;
+  for (const std::string& block : blocks) {
+    hashes.push_back(hashes_of_block(block));
+    filter.first_hashes_.push_back(load_little<uint64_t>(hashes.back().data()));
+    for (size_t at = 0; at < hashes.back().size(); at += sizeof(uint64_t)) {
+      const auto hash = load_little<uint64_t>(hashes.back().data() + at);
+      distinct += distinct == 0 || hash != previous ? 1 : 0;
+      previous = hash;
+    }
+  }
+  filter.bits_.assign((distinct * kBitsPerHash + kLineBits - 1) / kLineBits * kLineWords, 0);
+  for (std::string_view of_block : hashes) {
+    for (size_t at = 0; at < of_block.size(); at += sizeof(uint64_t)) {
+      filter.add(load_little<uint64_t>(of_block.data() + at));
+    }
+  }
+  return filter;
+}
+
+std::string RunFilter::encode() const {
+  std::string out;
+  append_varint(out, first_hashes_.size());
+  append_varint(out, bits_.size() / kLineWords);
+  for (const auto* words : {&first_hashes_, &bits_}) {
+    for (const uint64_t word : *words) append_little(out, word);
+  }
+  append_little(out, crc32c(out));
+  return out;
+}
+
+Result<RunFilter> RunFilter::decode(std::string_view bytes) {
+  if (bytes.size() < sizeof(uint32_t)) return damaged();
+  const std::string_view content = bytes.substr(0, bytes.size() - sizeof(uint32_t));
+  if (crc32c(content) != load_little<uint32_t>(bytes.data() + content.size())) return damaged();
+  ByteReader reader(content);
+  MR_ASSIGN(const uint64_t blocks, reader.varint());
+  MR_ASSIGN(const uint64_t lines, reader.varint());
+  const uint64_t words = reader.remaining() / sizeof(uint64_t);
+  const bool fits = blocks > 0 && lines > 0 && blocks <= words && lines <= words / kLineWords &&
+                    (blocks + lines * kLineWords) * sizeof(uint64_t) == reader.remaining();
+  if (!fits) return damaged();
+  RunFilter filter;
+  const char* at = content.data() + (content.size() - reader.remaining());
+  filter.first_hashes_.resize(blocks);
+  filter.bits_.resize(lines * kLineWords);
+  for (auto* into : {&filter.first_hashes_, &filter.bits_}) {
+    for (uint64_t& word : *into) {
+      word = load_little<uint64_t>(at);
+      at += sizeof word;
+    }
+  }
+  return filter;
+}
+
+}  // namespace millrace::state
