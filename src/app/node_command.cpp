@@ -98,6 +98,8 @@ int run_once(Env& env, Running& running) {
 }
 
 int serve(Running& running) {
+  std::string safe_mode = running.node->status().safe_mode;
+  if (!safe_mode.empty()) write_message("safe mode, for reading only: " + safe_mode);
   write_message("ready: " + running.server->url() + " serves " + running.node->status().data_directory);
   std::string failure;
   {

@@ -5,6 +5,7 @@
 #include "engine/changelog.h"
 #include "engine/loader.h"
 #include "engine/node_state.h"
+#include "engine/safe_node.h"
 #include "engine/sink_runner.h"
 #include "sql/variables.h"
 
@@ -45,10 +46,15 @@ class RunningNode final : public Node {
   ~RunningNode() override { (void)stop(); }
 
   Status open() {
-    MR_TRY(open_directory(state_));
-    MR_TRY(recover(state_));
-    return state_.loader->open();
+    Status opened = open_directory(state_);
+    if (opened.ok() && !state_.safe_mode.empty()) return {};
+    if (opened.ok()) opened = recover(state_);
+    if (opened.ok()) opened = state_.loader->open();
+    if (!opened.ok() && state_.starts) (void)state_.starts->fail(opened.error());
+    return opened;
   }
+  const std::string& safe_mode() const { return state_.safe_mode; }
+  std::unique_ptr<FileLock> give_lock() { return std::move(state_.lock); }
 
   Status apply_pipeline(std::string_view text, const std::string& base_directory,
                         const std::map<std::string, std::string>& variables) override;
@@ -101,6 +107,7 @@ Status RunningNode::apply_pipeline(std::string_view text, const std::string& bas
 }
 
 Status RunningNode::start() {
+  MR_TRY(state_.starts->clear());
   state_.ready = true;
   MR_TRY(follow_sinks(state_));
   state_.loader->follow();
@@ -115,6 +122,7 @@ Status RunningNode::start() {
 Status RunningNode::stop() {
   if (stopped_) return {};
   stopped_ = true;
+  if (state_.starts) (void)state_.starts->clear();  // a node that goes by itself did not fail
   state_.loader->stop();
   {
     std::lock_guard guard(state_.signal_mutex);
@@ -334,7 +342,11 @@ ledger::Report RunningNode::ledger_report() {
 Result<std::unique_ptr<Node>> Node::open(Env& env, Metrics& metrics, NodeOptions options) {
   auto node = std::make_unique<RunningNode>(env, metrics, std::move(options));
   MR_TRY(node->open());
-  return std::unique_ptr<Node>(std::move(node));
+  if (node->safe_mode().empty()) return std::unique_ptr<Node>(std::move(node));
+  std::string reason = node->safe_mode();
+  std::unique_ptr<FileLock> lock = node->give_lock();
+  node.reset();
+  return make_safe_node(env, metrics, std::move(options), std::move(lock), std::move(reason));
 }
 
 }  // namespace millrace::engine

@@ -138,6 +138,7 @@ struct NodeStatus {
   uint64_t commits = 0;
   uint64_t checkpoints = 0;
   std::string failure;  ///< why the engine stopped; empty while it runs
+  std::string safe_mode;  ///< why the node only serves reads; empty otherwise
   std::vector<StreamStatus> streams;
   std::vector<ViewStatus> views;
   std::vector<SinkStatus> sinks;

@@ -199,6 +199,11 @@ Status open_directory(NodeState& node) {
   }
   node.lock = std::move(lock).value();
   MR_TRY(check_version(node));
+  MR_ASSIGN(node.starts, StartRecord::read(node.env, node.options.data_directory));
+  node.safe_mode = node.starts->safe_mode_reason();
+  if (!node.safe_mode.empty()) return {};
+  MR_TRY(node.starts->begin());
+  MR_TRY(node.env.failpoints().point("engine.start").check());
   MR_TRY(load_identity(node));
   connectors::register_options(node.registry);
   MR_TRY(open_sessions(node));
@@ -206,6 +211,16 @@ Status open_directory(NodeState& node) {
   MR_TRY(open_log(node));
   MR_ASSIGN(node.store, state::Store::open(node.env, node.options.data_directory + "/state", {}));
   return load_catalog(node);
+}
+
+Status open_to_read(NodeState& node) {
+  connectors::register_options(node.registry);
+  MR_TRY(open_sessions(node));
+  node.pool = std::make_unique<ThreadPool>(node.options.workers, node.env.single_threaded());
+  MR_TRY(open_log(node));
+  MR_TRY(load_catalog(node));
+  MR_ASSIGN(node.pipeline, Pipeline::build(pipeline_setup(node, node.catalog)));
+  return {};
 }
 
 Status recover(NodeState& node) {

@@ -139,6 +139,7 @@ Status keep_rows_of(NodeState& node, PipelineView& view) {
 Status keep_rows(NodeState& node, const std::vector<std::string>& views) {
   std::lock_guard steps(node.step_mutex);
   for (const std::string& name : views) {
+    if (!node.safe_mode.empty()) return external_error(sqlstate::kUnavailable, "views have no rows in safe mode");
     PipelineView* view = node.pipeline->find_view(name);
     if (view && !view->kept) MR_TRY(keep_rows_of(node, *view));
   }

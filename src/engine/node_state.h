@@ -30,6 +30,8 @@
 #include "engine/node.h"
 #include "engine/pipeline.h"
 #include "engine/received_book.h"
+#include "engine/space_guard.h"
+#include "engine/start_record.h"
 #include "ledger/ledger.h"
 #include "log/log.h"
 #include "sql/bind.h"
@@ -60,6 +62,9 @@ struct NodeState {
   Metrics& metrics;
   NodeOptions options;
   std::unique_ptr<FileLock> lock;
+  SpaceGuard space;
+  std::optional<StartRecord> starts;
+  std::string safe_mode;  ///< why nothing but reading is allowed; empty: it is
   std::string identity;  ///< of the data directory
   std::unique_ptr<batch::SqlInstance> instance;
   std::vector<batch::Session> sessions;  ///< one a worker
@@ -116,7 +121,10 @@ struct NodeState {
 };
 
 // node_open.cpp
+/// Stops half-way, with safe_mode set, when the starts before this one failed.
 Status open_directory(NodeState& node);
+/// Safe mode: log and catalog, without recovery. The lock is held.
+Status open_to_read(NodeState& node);
 Status recover(NodeState& node);
 Status persist_catalog(NodeState& node, const sql::Catalog& catalog);
 

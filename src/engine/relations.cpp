@@ -188,6 +188,10 @@ Result<std::unique_ptr<sql::RelationReader>> Relations::read(std::string_view na
 Result<Relations::Rows> Relations::rows(std::string_view name) const {
   std::optional<sql::Relation> relation = catalog_.relation(name);
   if (!relation) return internal_error("a query reads an unknown relation: " + std::string(name));
+  if (!node_.safe_mode.empty() && relation->kind != sql::Relation::Kind::kStream) {
+    return external_error(sqlstate::kUnavailable,
+                          "the rows of " + relation->name + " are not there in safe mode: " + node_.safe_mode);
+  }
   if (relation->kind == sql::Relation::Kind::kSystem) {
     auto rows = std::make_shared<const std::vector<ledger::Ledger::Row>>(node_.ledger.rows());
     return Rows([rows] { return std::make_unique<LedgerReader>(rows); });

@@ -46,8 +46,10 @@ Response show_health(Context& context, Request&) {
 
 Response show_readiness(Context& context, Request&) {
   engine::NodeStatus status = context.node.status();
-  bool ready = status.ready && status.failure.empty() && !context.stopping;
-  return ready ? plain_answer(200, "ready") : plain_answer(503, "not ready");
+  if (!status.safe_mode.empty()) return plain_answer(503, "safe mode: " + status.safe_mode);
+  if (!status.failure.empty()) return plain_answer(503, "the engine stopped: " + status.failure);
+  if (!status.ready || context.stopping) return plain_answer(503, "not ready");
+  return plain_answer(200, "ready: caught up to commit " + std::to_string(status.epoch.value));
 }
 
 }  // namespace millrace::server

@@ -58,6 +58,7 @@ std::string status_json(const engine::NodeStatus& status, bool insecure, Timesta
               {"ready", status.ready},
               {"bounded_done", status.bounded_done},
               {"insecure", insecure},
+              {"safe_mode", status.safe_mode.empty() ? Json(nullptr) : Json(status.safe_mode)},
               {"failure", status.failure.empty() ? Json(nullptr) : Json(status.failure)},
               {"time", format_iso8601(now)},
               {"epoch", status.epoch.value},

@@ -1,0 +1,44 @@
+// StartRecord: how the last starts on a data directory ended, in its file STARTS. It is raised when a start begins and
+// removed once the node is ready, or stopped by itself. One thread at a time; the directory's lock is held.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/env.h"
+#include "base/result.h"
+
+namespace millrace::engine {
+
+/// After so many failed starts in a row the node starts in safe mode.
+inline constexpr uint64_t kFailedStartsMax = 3;
+/// The same for starts that ended without a word. Most of these are killed from outside, so more of them are borne.
+inline constexpr uint64_t kBrokenStartsMax = 10;
+
+class StartRecord {
+ public:
+  /// Reads the record. A file that cannot be understood counts as none.
+  static Result<StartRecord> read(Env& env, const std::string& directory);
+
+  /// Why the node must start in safe mode; empty: it need not.
+  std::string safe_mode_reason() const;
+  /// A start begins. It counts as broken until one of the others is called.
+  Status begin();
+  /// It failed, with this reason.
+  Status fail(const Error& error);
+  /// The node is ready.
+  Status clear();
+
+ private:
+  StartRecord(Env& env, std::string path) : env_(&env), path_(std::move(path)) {}
+  Status write();
+
+  Env* env_;
+  std::string path_;
+  bool begun_ = false;
+  uint64_t failed_ = 0;
+  uint64_t broken_ = 0;
+  std::string reason_;  ///< of the last failure
+};
+
+}  // namespace millrace::engine

@@ -1,0 +1,106 @@
+// Starts that fail again and again end in safe mode: reads, the reason, and a way back; never a loop, never a loss.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/failpoints.h"
+#include "engine/start_record.h"
+#include "node_fixture.h"
+
+namespace millrace::engine {
+namespace {
+
+class SafeModeTest : public NodeFixture {
+ protected:
+  void fill() {
+    open();
+    pipeline(
+        "CREATE STREAM s (k VARCHAR, v BIGINT);"
+        "CREATE MATERIALIZED VIEW sums AS SELECT k, sum(v) AS v FROM s GROUP BY k;");
+    send("s", {"{\"k\":\"a\",\"v\":1}", "{\"k\":\"b\",\"v\":2}", "{\"k\":\"a\",\"v\":3}"});
+    ok(node_->sync());
+    node_.reset();
+  }
+  std::string open_failing() {
+    node_.reset();
+    ok(env_->failpoints().configure("engine.start=error(EIO)"));
+    metrics_ = std::make_unique<Metrics>();
+    auto opened = Node::open(*env_, *metrics_, options());
+    ok(env_->failpoints().configure("engine.start=off"));
+    return opened.ok() ? "" : opened.error().message;
+  }
+  std::string record() { return directory_ + "/data/STARTS"; }
+  std::string safe_mode() { return node_->status().safe_mode; }
+};
+
+TEST_F(SafeModeTest, AfterThreeFailedStartsOnlyReadsAndTheReason) {
+  fill();
+  for (int i = 0; i < 3; ++i) ASSERT_NE(open_failing(), "");
+  open();
+  EXPECT_NE(safe_mode().find("the last 3 starts failed"), std::string::npos) << safe_mode();
+  EXPECT_NE(safe_mode().find("Input/output error"), std::string::npos) << safe_mode();
+  EXPECT_NE(safe_mode().find(record()), std::string::npos) << "the way out";
+  EXPECT_FALSE(node_->status().ready);
+
+  EXPECT_EQ(sql("SELECT count(*), sum(v) FROM s"), "3,6\n");
+  for (const char* text : {"SELECT * FROM sums", "SELECT * FROM _ledger", "SELECT * FROM s_dead",
+                           "CREATE STREAM t (v BIGINT)", "INSERT INTO s VALUES ('c', 1)", "SYNC"}) {
+    EXPECT_NE(sql(text).find("safe mode"), std::string::npos) << text << ": " << sql(text);
+  }
+  auto refused = node_->append("s", {"{}"}, {});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, sqlstate::kUnavailable);
+
+  open();
+  EXPECT_NE(safe_mode(), "") << "it stays until somebody has looked";
+  node_.reset();
+  std::filesystem::remove(record());
+  open();
+  EXPECT_EQ(safe_mode(), "");
+  EXPECT_EQ(sql("SELECT * FROM sums ORDER BY k"), "a,4\nb,2\n");
+  send("s", {"{\"k\":\"b\",\"v\":5}"});
+  ok(node_->sync());
+  EXPECT_EQ(sql("SELECT * FROM sums ORDER BY k"), "a,4\nb,7\n");
+}
+
+TEST_F(SafeModeTest, AGoodStartBetweenClearsTheRecord) {
+  fill();
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 2; ++i) ASSERT_NE(open_failing(), "");
+    open();
+    EXPECT_EQ(safe_mode(), "");
+    EXPECT_FALSE(std::filesystem::exists(record()));
+  }
+}
+
+TEST_F(SafeModeTest, ANodeThatStopsBeforeItStartsDidNotFail) {
+  fill();
+  for (int i = 0; i < 5; ++i) open(false);
+  open();
+  EXPECT_EQ(safe_mode(), "");
+}
+
+TEST_F(SafeModeTest, StartsThatWereCutOffAreBorneLonger) {
+  fill();
+  for (uint64_t i = 0; i < kBrokenStartsMax; ++i) {
+    auto starts = StartRecord::read(*env_, directory_ + "/data");
+    ASSERT_TRUE(starts.ok());
+    EXPECT_EQ(starts->safe_mode_reason(), "");
+    ok(starts->begin());  // and never heard of again
+  }
+  open();
+  EXPECT_NE(safe_mode().find("without a word"), std::string::npos) << safe_mode();
+}
+
+TEST_F(SafeModeTest, WhatDoesNotOpenIsTold) {
+  fill();
+  for (int i = 0; i < 3; ++i) ASSERT_NE(open_failing(), "");
+  std::ofstream(directory_ + "/data/catalog") << "nonsense";
+  open();
+  EXPECT_NE(safe_mode().find("nor can the streams be read"), std::string::npos) << safe_mode();
+  EXPECT_NE(sql("SELECT * FROM s").find("safe mode"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace millrace::engine
