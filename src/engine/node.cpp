@@ -12,7 +12,10 @@
 namespace millrace::engine {
 
 NodeState::NodeState(Env& env, Metrics& metrics, NodeOptions options)
-    : env(env), metrics(metrics), options(std::move(options)) {}
+    : env(env),
+      metrics(metrics),
+      options(std::move(options)),
+      space(env, this->options.data_directory, this->options.low_space_bytes) {}
 NodeState::~NodeState() = default;
 
 namespace {

@@ -36,6 +36,7 @@ struct NodeOptions {
       Duration::from_seconds(4);            ///< and when the steps since the last one took longer than this
   uint64_t record_bytes_max = 16ULL << 20;  ///< a longer line is rejected at ingest
   uint64_t query_rows_max = 1000000;
+  uint64_t low_space_bytes = 256ULL << 20;  ///< with less free in the directory's file system, ingest is refused
   bool bounded = false;  ///< --once: sources end, no idle timeouts
 };
 
