@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/failpoints.h"
+#include "base/file_faults.h"
 #include "base/file_steps.h"
 #include "base/paths.h"
 #include "base/real_env.h"
@@ -54,34 +55,37 @@ Result<Descriptor> open_file(const std::string& path, int flags, const char* ver
 
 class RealWritableFile final : public WritableFile {
  public:
-  RealWritableFile(Descriptor fd, std::string path, uint64_t size, FailPoint& append_point, FailPoint& sync_point)
-      : fd_(std::move(fd)), path_(std::move(path)), size_(size), append_point_(append_point), sync_point_(sync_point) {}
+  RealWritableFile(Descriptor fd, std::string path, uint64_t size, FileFaults& faults, FailPoint& append_point,
+                   FailPoint& sync_point)
+      : fd_(std::move(fd)),
+        path_(std::move(path)),
+        size_(size),
+        faults_(faults),
+        append_point_(append_point),
+        sync_point_(sync_point) {}
 
   Status append(std::span<const char> bytes) override {
     MR_TRY(append_point_.check());
-    while (!bytes.empty()) {
-      const ssize_t written =
-          retry_interrupted([&] { return ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(size_)); });
-      if (written < 0) return file_error("write", path_);
-      size_ += static_cast<uint64_t>(written);
-      bytes = bytes.subspan(static_cast<size_t>(written));
-    }
-    return {};
+    return faults_.around(FileOperation::kAppend, [&] { return write_all(bytes); });
   }
 
   Status sync() override {
     MR_TRY(sync_point_.check());
-    if (retry_interrupted([&] { return ::fdatasync(fd_.get()); }) < 0) return file_error("sync", path_);
-    return {};
+    return faults_.around(FileOperation::kSync, [&]() -> Status {
+      if (retry_interrupted([&] { return ::fdatasync(fd_.get()); }) < 0) return file_error("sync", path_);
+      return {};
+    });
   }
 
   Status truncate(uint64_t size) override {
     MR_CHECK(size <= size_, "truncate only cuts");
-    if (retry_interrupted([&] { return ::ftruncate(fd_.get(), static_cast<off_t>(size)); }) < 0) {
-      return file_error("truncate", path_);
-    }
-    size_ = size;
-    return {};
+    return faults_.around(FileOperation::kTruncate, [&]() -> Status {
+      if (retry_interrupted([&] { return ::ftruncate(fd_.get(), static_cast<off_t>(size)); }) < 0) {
+        return file_error("truncate", path_);
+      }
+      size_ = size;
+      return {};
+    });
   }
 
   uint64_t size() const override { return size_; }
@@ -94,9 +98,21 @@ class RealWritableFile final : public WritableFile {
   }
 
  private:
+  Status write_all(std::span<const char> bytes) {
+    while (!bytes.empty()) {
+      const ssize_t written =
+          retry_interrupted([&] { return ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(size_)); });
+      if (written < 0) return file_error("write", path_);
+      size_ += static_cast<uint64_t>(written);
+      bytes = bytes.subspan(static_cast<size_t>(written));
+    }
+    return {};
+  }
+
   Descriptor fd_;
   const std::string path_;
   uint64_t size_;
+  FileFaults& faults_;
   FailPoint& append_point_;
   FailPoint& sync_point_;
 };
@@ -148,14 +164,17 @@ Status make_directory(const std::string& path) {
 class RealFileSystem final : public FileSystem {
  public:
   explicit RealFileSystem(Failpoints& failpoints)
-      : append_point_(failpoints.point("files.append")), sync_point_(failpoints.point("files.sync")) {}
+      : faults_(failpoints),
+        append_point_(failpoints.point("files.append")),
+        sync_point_(failpoints.point("files.sync")) {}
 
   Result<std::unique_ptr<WritableFile>> open_append(const std::string& path) override {
     return open_writable(path, O_WRONLY | O_CREAT, "open");
   }
 
   Result<std::unique_ptr<WritableFile>> create(const std::string& path) override {
-    return open_writable(path, O_WRONLY | O_CREAT | O_TRUNC, "create");
+    return faults_.of(path).around(FileOperation::kCreate,
+                                   [&] { return open_writable(path, O_WRONLY | O_CREAT | O_TRUNC, "create"); });
   }
 
   Result<std::unique_ptr<RandomAccessFile>> open_read(const std::string& path) override {
@@ -169,8 +188,10 @@ class RealFileSystem final : public FileSystem {
   }
 
   Status rename(const std::string& from, const std::string& to) override {
-    if (::rename(from.c_str(), to.c_str()) < 0) return file_error("rename", from + " to " + to);
-    return {};
+    return faults_.of(to).around(FileOperation::kRename, [&]() -> Status {
+      if (::rename(from.c_str(), to.c_str()) < 0) return file_error("rename", from + " to " + to);
+      return {};
+    });
   }
 
   Status link(const std::string& from, const std::string& to) override {
@@ -179,26 +200,32 @@ class RealFileSystem final : public FileSystem {
   }
 
   Status remove(const std::string& path) override {
-    if (::remove(path.c_str()) < 0) return file_error("remove", path);
-    return {};
+    return faults_.of(path).around(FileOperation::kRemove, [&]() -> Status {
+      if (::remove(path.c_str()) < 0) return file_error("remove", path);
+      return {};
+    });
   }
 
   Status remove_recursively(const std::string& path) override {
-    std::error_code error;
-    std::filesystem::remove_all(path, error);
-    if (error && error.value() != ENOENT && error.value() != ENOTDIR) {
-      return errno_error("remove " + path, error.value());
-    }
-    return {};
+    return faults_.directory().around(FileOperation::kRemove, [&]() -> Status {
+      std::error_code error;
+      std::filesystem::remove_all(path, error);
+      if (error && error.value() != ENOENT && error.value() != ENOTDIR) {
+        return errno_error("remove " + path, error.value());
+      }
+      return {};
+    });
   }
 
   Status create_directories(const std::string& path) override;
 
   Status sync_directory(const std::string& path) override {
     MR_TRY(sync_point_.check());
-    MR_ASSIGN(Descriptor fd, open_file(path, O_RDONLY | O_DIRECTORY, "open directory"));
-    if (retry_interrupted([&] { return ::fsync(fd.get()); }) < 0) return file_error("sync directory", path);
-    return {};
+    return faults_.directory().around(FileOperation::kSync, [&]() -> Status {
+      MR_ASSIGN(Descriptor fd, open_file(path, O_RDONLY | O_DIRECTORY, "open directory"));
+      if (retry_interrupted([&] { return ::fsync(fd.get()); }) < 0) return file_error("sync directory", path);
+      return {};
+    });
   }
 
   Result<std::vector<FileInfo>> list(const std::string& path) override;
@@ -224,7 +251,7 @@ class RealFileSystem final : public FileSystem {
     struct stat status {};
     if (::fstat(fd.get(), &status) < 0) return file_error("stat", path);
     return std::unique_ptr<WritableFile>(std::make_unique<RealWritableFile>(
-        std::move(fd), path, static_cast<uint64_t>(status.st_size), append_point_, sync_point_));
+        std::move(fd), path, static_cast<uint64_t>(status.st_size), faults_.of(path), append_point_, sync_point_));
   }
 
   static Result<Descriptor> open_to_read(const std::string& path) {
@@ -235,6 +262,7 @@ class RealFileSystem final : public FileSystem {
     return fd;
   }
 
+  FaultsByKind faults_;
   FailPoint& append_point_;
   FailPoint& sync_point_;
 };
@@ -272,7 +300,7 @@ Status RealFileSystem::create_directories(const std::string& path) {
   }
   if (missing.empty()) return make_directory(path);  // an error when it is a file
   for (auto level = missing.rbegin(); level != missing.rend(); ++level) {
-    MR_TRY(make_directory(*level));
+    MR_TRY(faults_.directory().around(FileOperation::kCreate, [&] { return make_directory(*level); }));
     MR_TRY(sync_directory(parent_path(*level)));
   }
   return {};

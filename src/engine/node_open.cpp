@@ -231,7 +231,9 @@ Status recover(NodeState& node) {
     node.asked.insert(note.kept.begin(), note.kept.end());
   }
   MR_ASSIGN(node.pipeline, Pipeline::build(pipeline_setup(node, node.catalog)));
+  MR_TRY(node.env.failpoints().point("engine.recover.before").check());
   if (!note_bytes.empty()) MR_TRY(restore_checkpoint(node, note));
+  MR_TRY(node.env.failpoints().point("engine.recover.restored").check());
   // A view that was created but whose first checkpoint did not happen starts from the history, as of the checkpoint.
   bool incomplete = false;
   for (auto& view : node.pipeline->views()) {
@@ -247,12 +249,15 @@ Status recover(NodeState& node) {
     node.bounded_end = commit.bounded_end;
     set_written(node, commit.written);
   }
+  MR_TRY(node.env.failpoints().point("engine.recover.replayed").check());
   MR_TRY(truncate_own_streams(node));
+  MR_TRY(node.env.failpoints().point("engine.recover.truncated").check());
   MR_TRY(count_received(node));
   for (RunningSource& running : node.pipeline->sources()) {
     auto end = node.written.find({running.source.id, PartitionId(0)});
     if (running.engine_written && end != node.written.end()) running.committed[0] = end->second;
   }
+  MR_TRY(node.env.failpoints().point("engine.recover.after").check());
   node.committed_epoch = node.epoch;
   return incomplete ? checkpoint(node) : Status();
 }

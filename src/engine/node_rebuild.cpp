@@ -165,12 +165,15 @@ Status rebuild(NodeState& node, sql::Catalog catalog) {
   for (const std::string& view : fresh) {
     if (!next->is_fresh(*next->find_view(view))) MR_TRY(next->backfill(view, node.options.step_bytes_max, *node.pool));
   }
+  MR_TRY(node.env.failpoints().point("engine.change.filled").check());
   MR_TRY(persist_catalog(node, catalog));
+  MR_TRY(node.env.failpoints().point("engine.change.durable").check());
   {
     std::unique_lock readers(node.readers_mutex);
     node.pipeline = std::move(next);
     node.catalog = std::move(catalog);
   }
+  MR_TRY(node.env.failpoints().point("engine.change.swapped").check());
   return fresh.empty() ? Status() : checkpoint(node);
 }
 

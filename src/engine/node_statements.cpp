@@ -176,8 +176,11 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   for (const sql::CatalogObject& object : change.added) {
     if (object.kind == sql::ObjectKind::kSink) MR_TRY(check_sink(node, object));
   }
+  MR_TRY(node.env.failpoints().point("engine.change.before").check());
   for (const sql::CatalogObject& object : change.added) MR_TRY(create_log_streams(node, object));
+  MR_TRY(node.env.failpoints().point("engine.change.streams").check());
   MR_TRY(rebuild(node, std::move(catalog)));
+  MR_TRY(node.env.failpoints().point("engine.change.rebuilt").check());
   MR_TRY(follow_sinks(node));
   node.loader->follow();
   std::vector<OperatorId> dropped;
@@ -186,6 +189,7 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
     for (uint32_t id = object.operators.first.value; id < object.operators.end.value; ++id)
       dropped.push_back(OperatorId(id));
   }
+  MR_TRY(node.env.failpoints().point("engine.change.dropped").check());
   if (!dropped.empty()) MR_TRY(node.store->drop(dropped));
   result.message = change.message;
   return result;

@@ -163,6 +163,7 @@ Status commit(NodeState& node) {
   }
   MR_TRY(write_sides(node, writer));
   MR_TRY(write_dead(node, writer));
+  MR_TRY(node.env.failpoints().point("engine.commit.appended").check());
   MR_TRY(writer.sync());
   MR_TRY(node.env.failpoints().point("engine.commit.written").check());
 
@@ -194,6 +195,7 @@ Status commit(NodeState& node) {
       if (end != node.written.end()) running.committed[0] = end->second;
     }
   }
+  MR_TRY(node.env.failpoints().point("engine.commit.applied").check());
   node.commits_made.fetch_add(1, std::memory_order_relaxed);
   announce(node);
   return {};
@@ -252,6 +254,7 @@ Status checkpoint(NodeState& node) {
   MR_TRY(node.env.failpoints().point("engine.checkpoint").check());
   MR_ASSIGN(auto stats, node.store->checkpoint(encode(note), node.pipeline->tables(), *node.pool));
   (void)stats;
+  MR_TRY(node.env.failpoints().point("engine.checkpoint.after").check());
   node.replay_debt = Duration{};
   node.checkpoints_made.fetch_add(1, std::memory_order_relaxed);
   log::Partition& commits = node.commits->partition(PartitionId(0));
@@ -267,6 +270,7 @@ Result<bool> step_and_commit(NodeState& node, bool force) {
   bool end_of_time = node.end_of_time_wanted || node.bounded_end;
   MR_ASSIGN(bool stepped, node.pipeline->step(node.options.step_bytes_max, end_of_time, force, *node.pool, record));
   if (!stepped) return false;
+  MR_TRY(node.env.failpoints().point("engine.step.after").check());
   node.uncommitted.push_back(std::move(record));
   if (node.end_of_time_wanted) node.bounded_end = true;
   MR_TRY(commit(node));

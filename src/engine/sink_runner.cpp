@@ -197,6 +197,7 @@ void SinkRunner::add_offsets(ledger::HopId hop, Timestamp append_time, const std
 Status SinkRunner::commit_delivery() {
   attempted_ = position_;
   MR_TRY(sink_->commit());
+  MR_TRY(node_.env.failpoints().point("engine.sink.committed").check());
   rows_ += std::exchange(undelivered_rows_, 0);
   rows_max_ = rows_max_ > kRowsMaxForgotten ? 0 : rows_max_ * 2;
   dead_offsets_.erase(dead_offsets_.begin(), dead_offsets_.lower_bound(position_.value));

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/bytes.h"
+#include "base/failpoints.h"
 #include "state/block.h"
 #include "state/key_values.h"
 #include "state/live_runs.h"
@@ -210,8 +211,10 @@ Status BlockStore::write(const WriteSet& changes) {
     return external_error(sqlstate::kIoError, "an earlier write of operator state failed")
         .with_hint("start the node again");
   }
+  MR_TRY(env_.failpoints().point("state.write.before").check());
   Status status = key_values_->write(changes);
   failed_ = !status.ok();
+  MR_TRY(env_.failpoints().point("state.write.after").check());
   return status;
 }
 

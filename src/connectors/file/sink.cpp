@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/failpoints.h"
 #include "base/paths.h"
 #include "connectors/file/destination.h"
 #include "connectors/file/row_file.h"
@@ -34,6 +35,7 @@ class FileSink final : public Sink {
     }
     // A rename that is seen here may not be durable yet, if what followed it failed.
     MR_TRY(named(env_.files().sync_directory(to_.directory)));
+    MR_TRY(env_.failpoints().point("sink.file.opened").check());
     first_ = next_ = next;
     return next;
   }
@@ -45,15 +47,17 @@ class FileSink final : public Sink {
       oldest_ = env_.clock().now();
     }
     MR_TRY(named(file_->append(rows)));
+    MR_TRY(env_.failpoints().point("sink.file.written").check());
     next_ = next_offset;
     return {};
   }
 
   Status commit() override {
     if (!begun_) return {};
+    MR_TRY(env_.failpoints().point("sink.file.commit.before").check());
     MR_TRY(publish(to_.part_path(first_, next_ - 1)));
     first_ = next_;
-    return {};
+    return env_.failpoints().point("sink.file.commit.after").check();
   }
 
   bool wants_commit(Timestamp now) const override {
@@ -71,7 +75,9 @@ class FileSink final : public Sink {
       if (batch.empty()) break;
       MR_TRY(named(file_->append(batch)));
     }
+    MR_TRY(env_.failpoints().point("sink.file.replace.before").check());
     MR_TRY(publish(to_.snapshot_path()));
+    MR_TRY(env_.failpoints().point("sink.file.replace.after").check());
     epoch_ = epoch;
     return {};
   }
@@ -82,8 +88,10 @@ class FileSink final : public Sink {
   /// The temporary file under its own name: durable, and there at once.
   Status publish(const std::string& path) {
     MR_TRY(named(file_->finish()));
+    MR_TRY(env_.failpoints().point("sink.file.finished").check());
     begun_ = false;
     MR_TRY(named(env_.files().rename(to_.temporary_path(), path)));
+    MR_TRY(env_.failpoints().point("sink.file.renamed").check());
     return named(env_.files().sync_directory(to_.directory));
   }
 
