@@ -226,6 +226,8 @@ Result<AppendReceipt> append_records(NodeState& node, std::string_view stream,
     if (builders[p].empty()) continue;
     log::Partition& partition = to.stream->partition(PartitionId(static_cast<int32_t>(p)));
     MR_ASSIGN(std::string batch, builders[p].finish());
+    // A sync failed: its file is closed, and opened again at the end of what is known to be durable.
+    if (partition.failure()) MR_TRY(partition.reopen());
     MR_ASSIGN(log::Ticket ticket, partition.append(std::move(batch), {hash}));
     pending.push_back({&partition, std::move(ticket)});
   }

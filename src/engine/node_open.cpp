@@ -259,6 +259,7 @@ Status recover(NodeState& node) {
   }
   MR_TRY(node.env.failpoints().point("engine.recover.after").check());
   node.committed_epoch = node.epoch;
+  node.committed_ends = node.written;
   return incomplete ? checkpoint(node) : Status();
 }
 

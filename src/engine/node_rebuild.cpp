@@ -102,6 +102,10 @@ Status create_log_streams(NodeState& node, const sql::CatalogObject& object) {
 Status drop_log_streams(NodeState& node, const sql::CatalogObject& object) {
   auto drop = [&](StreamId id) -> Status {
     std::erase_if(node.written, [id](const auto& entry) { return entry.first.first == id; });
+    {
+      std::unique_lock readers(node.readers_mutex);
+      std::erase_if(node.committed_ends, [id](const auto& entry) { return entry.first.first == id; });
+    }
     node.received.forget(id);
     node.ledger.drop(id);
     return node.log->find(id) ? node.log->drop_stream(id) : Status();

@@ -90,6 +90,8 @@ struct NodeState {
   std::map<std::pair<StreamId, PartitionId>, Offset>
       written;  ///< committed ends of what the engine writes;
                 ///< of producers' streams: up to where the ledger has "received"
+  /// `written` as of the last commit; guarded by readers_mutex. What is behind it may be written anew, with other rows.
+  std::map<std::pair<StreamId, PartitionId>, Offset> committed_ends;
   bool bounded_end = false;
   bool end_of_time_wanted = false;
   Duration replay_debt;  ///< how long the steps since the last checkpoint took: what recovery would have to do again

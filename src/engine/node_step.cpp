@@ -189,6 +189,7 @@ Status commit(NodeState& node) {
       MR_TRY(publish(node, *node.pipeline->views()[i], changes[i], record.epoch));
     MR_TRY(node.pipeline->apply_staged(*node.pool));
     node.epoch = record.epoch;
+    node.committed_ends = node.written;
     for (RunningSource& running : node.pipeline->sources()) {
       if (!running.engine_written) continue;
       auto end = node.written.find({running.source.id, PartitionId(0)});

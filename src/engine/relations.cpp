@@ -216,8 +216,8 @@ Result<Relations::Rows> Relations::rows(std::string_view name) const {
   for (int32_t p = 0; p < stream->partition_count(); ++p) {
     Offset end = stream->partition(PartitionId(p)).end_offset();
     if (companion && !refused) {
-      auto committed = node_.written.find({relation->stream, PartitionId(p)});
-      end = committed == node_.written.end() ? Offset(0) : committed->second;
+      auto committed = node_.committed_ends.find({relation->stream, PartitionId(p)});
+      end = committed == node_.committed_ends.end() ? Offset(0) : committed->second;
     }
     ends.push_back(end);
   }

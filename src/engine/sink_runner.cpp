@@ -111,8 +111,8 @@ void SinkRunner::stop() {
 Offset SinkRunner::committed_end() const {
   if (!changelog_) return Offset(0);
   std::shared_lock readers(node_.readers_mutex);
-  auto end = node_.written.find({changelog_->id(), PartitionId(0)});
-  return end == node_.written.end() ? Offset(0) : end->second;
+  auto end = node_.committed_ends.find({changelog_->id(), PartitionId(0)});
+  return end == node_.committed_ends.end() ? Offset(0) : end->second;
 }
 
 Status SinkRunner::deliver_snapshot(bool final) {
