@@ -13,7 +13,7 @@ import tempfile
 import time
 import unittest
 
-from faulty_node import FaultyNode, Oracle, judge_all, judge_running, wait_until
+from faulty_node import FaultyNode, Oracle, judge_all, wait_until
 
 SIZE = os.environ.get("MILLRACE_FAULT", "small")
 

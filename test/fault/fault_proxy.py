@@ -46,8 +46,9 @@ class Proxy(threading.Thread):
     def close(self):
         self.listener.close()
 
-    def total(self):
-        return sum(self.struck.values())
+    def broken(self):
+        """How many connections were broken off."""
+        return sum(count for fault, count in self.struck.items() if fault != "delay")
 
     def serve(self, client, chance):
         fault = chance.choices(FAULTS, weights=(4, 6, 4, 4, 1))[0]

@@ -7,17 +7,18 @@ import signal
 
 import failpoint_names
 import fault_case
-from fault_case import FaultCase, judge_running, size, wait_until
+from fault_case import FaultCase, size, wait_until
 from node_process import GONE
 
 POINTS_MAX = size(small=12, ci=1000, hand=1000)
 ROUNDS = size(small=1, ci=1, hand=20)
 POINTS_MIN = 60
 OFTEN = ("engine.commit", "engine.step", "engine.received", "log.", "file.segment.append", "file.segment.sync")
-JUDGE_EVERY = 25
 STATEMENTS = (
-    "CREATE MATERIALIZED VIEW IF NOT EXISTS extra AS SELECT key, count(*) AS messages FROM messages GROUP BY key",
-    "DROP MATERIALIZED VIEW IF EXISTS extra",
+    "DROP MATERIALIZED VIEW IF EXISTS extra",  # the node may have ended between the last two
+    "CREATE MATERIALIZED VIEW extra AS SELECT key, count(*) AS messages FROM messages GROUP BY key",
+    "SELECT * FROM totals",
+    "DROP MATERIALIZED VIEW extra",
 )
 
 
@@ -34,18 +35,14 @@ class EveryFailpoint(FaultCase):
         node.kill()
         not_reached = []
         for point in chosen * ROUNDS:
-            if not self.ended_at(node, oracle, point):
+            if not self.ended_at(node, oracle, point) and point not in failpoint_names.SOMETIMES:
                 not_reached.append(point)
             self.done += 1
-            if self.done % JUDGE_EVERY == 0:
-                node.environment = {}
-                node.start()
-                self.assert_clean(judge_running(node, oracle)[0])
-                node.kill()
         node.environment = {}
         node.start()
         counts = self.judge(node, oracle)
-        self.assertEqual(sorted(set(not_reached)), [], "these points were not reached")
+        if not_reached:
+            self.fail(f"not reached: {sorted(set(not_reached))}")
         self.report(f"{len(chosen)} of {len(points)} points x {ROUNDS}",
                     f"{counts['acked']} acked, 0 lost, 0 duplicated, 0 views wrong")
 
