@@ -122,9 +122,10 @@ def read_changed(node):
                 yield row["_op"], (row["key"], row["messages"], row["value"], row["seq"], row["latest"])
 
 
-def judge_running(node, oracle):
-    """The stream and the views, by SQL, of a node that runs."""
-    sent, acked = records.load(oracle.record)
+def judge_running(node, oracle, acked=None):
+    """The stream and the views, by SQL, of a node that runs and that nobody feeds. `acked`: else what the record says now."""
+    sent, acked_now = records.load(oracle.record)
+    acked = acked_now if acked is None else acked
     node.sql("SYNC")
     stream = node.sql(f"SELECT {', '.join(COLUMNS)} FROM messages ORDER BY _partition, _offset")
     stream = [dict(zip(COLUMNS, row)) for row in stream]
