@@ -10,7 +10,7 @@ import mounts
 from fault_case import FaultCase, size, wait_until
 from faulty_node import FaultyNode
 
-FILLS = size(small=2, ci=10, hand=200)
+FILLS = size(small=1, ci=10, hand=200)
 DISK_MIB, MARK_MIB, LEFT_MIB = 128, 48, 16
 RESUME_SECONDS_MAX = 5
 

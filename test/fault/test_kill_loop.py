@@ -3,7 +3,7 @@
 import fault_case
 from fault_case import FaultCase, size
 
-KILLS = size(small=12, ci=30, hand=1000)
+KILLS = size(small=8, ci=30, hand=1000)
 LOAD_SECONDS_MAX = 0.4
 
 

@@ -11,7 +11,7 @@ import records
 from faulty_node import FaultyNode, Oracle, judge_running, judge_sinks
 from fault_case import FaultCase, size, wait_until
 
-CUTS = size(small=2, ci=20, hand=2000)
+CUTS = size(small=1, ci=20, hand=2000)
 IMAGE_MIB = 48
 LOAD_BYTES_MAX = 6000
 

@@ -5,7 +5,7 @@ import fault_case
 from fault_case import FaultCase, size, wait_until
 from fault_proxy import Proxy
 
-BROKEN = size(small=150, ci=1000, hand=100000)
+BROKEN = size(small=80, ci=1000, hand=100000)
 KILLS = size(small=1, ci=3, hand=100)
 
 

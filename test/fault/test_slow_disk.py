@@ -7,7 +7,7 @@ from faulty_calls import FaultyCalls, compiler
 
 ROUNDS = size(small=1, ci=1, hand=10)
 SLOW_SECONDS = 0.2
-HANG_SECONDS = size(small=3, ci=30, hand=30)
+HANG_SECONDS = size(small=2, ci=30, hand=30)
 MEMORY_MORE_MAX = 256 << 20
 
 

@@ -8,7 +8,7 @@ from fault_case import FaultCase, size, wait_until
 from faulty_calls import FaultyCalls, compiler
 from node_process import GONE
 
-FAILURES = size(small=8, ci=50, hand=200)
+FAILURES = size(small=6, ci=50, hand=200)
 SYNCS_BETWEEN_MAX = 60
 
 
