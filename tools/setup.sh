@@ -77,6 +77,8 @@ install_packages() {
   add_boost
   # The test of the page opens it in a browser; on Ubuntu, whose chromium is a snap, it says that it skips.
   if [ "$want" = tests ] && { system_is debian 12 || system_is debian 13; }; then packages+=(chromium); fi
+  # A server of its own for the tests of the PostgreSQL sink; the package's own cluster is not used.
+  if [ "$want" = tests ]; then packages+=(postgresql); fi
   mapfile -t missing < <(missing_packages)
   [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
 }

@@ -78,8 +78,7 @@ Result<ReplayReceipt> SinkRunner::replay_dead() {
   if (!dead_ || !changelog_) return receipt;
   MR_TRY(deliver(true));  // nothing of a transaction that is under way may be in that of the letters
   std::lock_guard guard(deliver_mutex_);
-  if (!open_) MR_TRY(open_sink());
-  MR_TRY(sink_->commit());
+  MR_TRY(open_sink());  // anew: the table may have been changed for just these rows
   Offset end = dead_->end();
   Offset at(sink_->replayed());
   MR_ASSIGN(std::set<int64_t> refused_before, dead_->refused_again(at));

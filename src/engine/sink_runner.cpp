@@ -56,7 +56,7 @@ Result<std::shared_ptr<SinkRunner>> SinkRunner::make(NodeState& node, const sql:
   }
   MR_ASSIGN(runner->mode_, mode_of(object, view->plan.root().append_only, !view->key.empty()));
   runner->view_schema_ = view->store->schema();
-  runner->changelog_ = view->changelog;
+  if (runner->mode_ != connectors::SinkMode::kSnapshot) runner->changelog_ = view->changelog;
   if (object.options.has("every")) runner->every_ = object.options.duration("every");
   batch::Schema changes = changes_schema(runner->view_schema_);
   connectors::SinkSetup setup;

@@ -33,8 +33,8 @@ class PostgresSink final : public Sink {
   }
 
   Result<int64_t> open() override {
-    refused_ = false;
-    if (!connection_ || !connection_->is_idle()) {
+    bool same_session = std::exchange(refused_, false) && connection_ && connection_->is_idle();
+    if (!same_session) {
       MR_TRY(named(connect()));
       MR_TRY(named(row_.create_table(*connection_)));
       MR_TRY(named(find_table(false)));
@@ -121,11 +121,13 @@ class PostgresSink final : public Sink {
     Status status = run_transaction(body);
     if (status.ok()) {
       committed_ = position_;
+      table_is_new_ = false;
       return {};
     }
-    // The session is kept when the server itself said no and takes the transaction back.
-    bool kept = connection_->execute("ROLLBACK").ok() && connection_->is_idle();
+    // A session that saw the table as it is now is kept while the rows that are refused are searched for.
+    bool kept = refused_ && table_is_new_ && connection_->execute("ROLLBACK").ok();
     if (!kept) connection_.reset();
+    table_is_new_ = refused_;
     return named(std::move(status));
   }
 
@@ -185,6 +187,7 @@ class PostgresSink final : public Sink {
   Position position_;               // with the changes
   Timestamp oldest_;                // when the first of the changes came
   bool refused_ = false;
+  bool table_is_new_ = false;  // the session looked at the table after the last commit that went well
 };
 
 Duration bounded(const SinkSetup& setup, const char* option, Duration otherwise) {
