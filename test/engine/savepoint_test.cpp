@@ -67,7 +67,7 @@ TEST_F(SavepointTest, HoldsTheRowsOfItsCommitWithAnyNumberOfWorkers) {
   for (uint32_t workers : {1, 3}) {
     std::string directory = directory_ + "/restored" + std::to_string(workers);
     ok(restore_savepoint(*env_, path, directory));
-    EXPECT_EQ(rows_of(directory, workers), before) << workers;
+    ASSERT_EQ(rows_of(directory, workers), before) << workers;
     send_some(9000, 9500);
     EXPECT_NE(rows(), before) << "a restored node goes on";
     EXPECT_TRUE(node_->ledger_report().closed);
