@@ -1,34 +1,20 @@
-#include "batch/expression.h"
-#include "dataflow/operators.h"
+#include "dataflow/row_operator.h"
 
 namespace millrace::dataflow {
 namespace {
 
-class ProjectOperator final : public Operator {
+class ProjectOperator final : public RowOperator {
  public:
   ProjectOperator(const plan::Node& node, const plan::Project& project, const plan::Node& input,
                   const OperatorContext& context)
-      : Operator(node),
-        context_(context),
-        order_column_(input.order_column),
-        runner_(*context.session, project.expressions) {}
+      : RowOperator(node, project.expressions, input, context, "project") {}
 
   Status push(size_t, const batch::Batch& batch, Output& out) override {
     errors_.clear();
     const batch::Batch projected = runner_.project(batch, errors_);
-    for (const batch::RowError& error : errors_) {
-      context_.side->row_failed(node_.id, "project", batch, error.row, order_of(batch, order_column_, error.row),
-                                error.message);
-    }
-    stats.rows_failed += errors_.size();
+    report_errors(batch);
     return push_one(projected, out, stats);
   }
-
- private:
-  OperatorContext context_;
-  int32_t order_column_;
-  batch::ExpressionRunner runner_;
-  std::vector<batch::RowError> errors_;
 };
 
 }  // namespace
