@@ -6,6 +6,7 @@
 #include "app/node_command.h"
 #include "app/savepoint_command.h"
 #include "app/test_command.h"
+#include "app/verify_command.h"
 #include "base/real_env.h"
 
 namespace millrace::app {
@@ -57,6 +58,15 @@ void add_start(CLI::App& program, Action& action) {
   command->callback([flags, &action] { action = [flags](Env& env) { return start_node(env, *flags); }; });
 }
 
+void add_verify(CLI::App& program, Action& action) {
+  auto flags = std::make_shared<VerifyFlags>();
+  CLI::App* command = program.add_subcommand("verify", "check every byte of a data directory that no node runs on");
+  command->add_option("--data", flags->data, "data directory")->required();
+  command->add_flag("--repair", flags->repair, "repair what can be repaired without losing anything that was acked");
+  command->footer("Example:\n  millrace verify --data millrace-data\n");
+  command->callback([flags, &action] { action = [flags](Env& env) { return run_verify(env, *flags); }; });
+}
+
 void add_savepoint(CLI::App& program, Action& action) {
   CLI::App* savepoint = program.add_subcommand("savepoint", "a copy of a data directory, and a directory from a copy");
   savepoint->require_subcommand(1);
@@ -95,6 +105,7 @@ void add_node_commands(CLI::App& program, Action& action) {
   add_start(program, action);
   add_test(program, action);
   add_savepoint(program, action);
+  add_verify(program, action);
 }
 
 }  // namespace millrace::app

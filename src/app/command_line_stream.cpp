@@ -91,7 +91,7 @@ void add_stream_commands(CLI::App& program, Action& action) {
 }
 
 void add_later_commands(CLI::App& program, Action& action) {
-  for (const char* name : {"verify", "deploy"}) {
+  for (const char* name : {"deploy"}) {
     CLI::App* command = program.add_subcommand(name, "not part of this version");
     command->allow_extras()->fallthrough(false);
     command->callback([name, &action] {

@@ -262,10 +262,10 @@ Status GraphRun::run(const std::string* only_view, SourceFeed& feed, const std::
 
 std::vector<state::TableRef> GraphRun::tables() {
   std::vector<state::TableRef> all;
-  for (Worker& worker : workers_) {
-    for (auto& op : worker.operators) {
+  for (uint32_t worker = 0; worker < workers_.size(); ++worker) {
+    for (auto& op : workers_[worker].operators) {
       if (!op) continue;
-      for (const state::TableRef& table : op->tables()) all.push_back(table);
+      for (const state::TableRef& table : op->tables()) all.push_back({table.id, table.table, worker});
     }
   }
   return all;

@@ -120,6 +120,8 @@ std::string encode(const CheckpointNote& note) {
   append_varint(out, note.kept.size());
   for (const std::string& view : note.kept) append_string(out, view);
   append_string(out, note.ledger);
+  append_varint(out, note.view_rows.size());
+  for (const uint64_t rows : note.view_rows) append_varint(out, rows);
   return out;
 }
 
@@ -151,6 +153,12 @@ Result<CheckpointNote> decode_note(std::string_view bytes) {
   }
   MR_ASSIGN(std::string_view ledger, reader.string());
   note.ledger = ledger;
+  if (reader.done()) return note;
+  MR_ASSIGN(uint64_t counted, reader.varint());
+  for (uint64_t i = 0; i < counted; ++i) {
+    MR_ASSIGN(uint64_t rows, reader.varint());
+    note.view_rows.push_back(rows);
+  }
   return note;
 }
 

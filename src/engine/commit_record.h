@@ -13,6 +13,9 @@
 
 namespace millrace::engine {
 
+/// The stream of commits: an id that the catalog never gives out.
+inline constexpr StreamId kCommitStream{0xFFFFFFF0};
+
 /// Up to where a partition was taken (or, for what the engine itself writes, is committed).
 struct PartitionEnd {
   StreamId stream;
@@ -53,6 +56,7 @@ struct CheckpointNote {
   std::vector<std::string> kept;   ///< views whose rows are kept although only other views read them: somebody asked
   std::string ledger;              ///< ledger::Ledger::snapshot
   bool bounded_end = false;
+  std::vector<uint64_t> view_rows;  ///< rows kept of each of `views`; empty in notes of older releases
 };
 
 std::string encode(const CheckpointNote& note);

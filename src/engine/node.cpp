@@ -297,12 +297,16 @@ NodeStatus RunningNode::status() {
   status.ready = state_.ready;
   if (auto failure = failure_of(state_)) status.failure = failure->message;
   status.memory_bytes = resident_bytes(state_.env);
+  status.memory_limit_bytes = state_.options.memory_bytes;
+  status.state_limit_bytes = shares_of(state_.options.memory_bytes).state_bytes;
+  status.state_evicted_bytes = state_.state_evicted_bytes;
   status.commits = state_.commits_made;
   status.checkpoints = state_.checkpoints_made;
   status.rows_per_second = state_.rows_per_second;
   {
     std::lock_guard steps(state_.step_mutex);
     status.epoch = state_.epoch;
+    if (state_.store) status.state_blocks_read = state_.store->blocks_read();
     status.bounded_done = state_.bounded_end;
     status.rows_in = state_.pipeline->rows_taken();
     for (const state::TableRef& table : state_.pipeline->tables()) status.state_bytes += table.table->memory_bytes();
@@ -343,7 +347,7 @@ ledger::Report RunningNode::ledger_report() {
 }  // namespace
 
 Result<std::unique_ptr<Node>> Node::open(Env& env, Metrics& metrics, NodeOptions options) {
-  auto node = std::make_unique<RunningNode>(env, metrics, std::move(options));
+  auto node = std::make_unique<RunningNode>(env, metrics, options);
   MR_TRY(node->open());
   if (node->safe_mode().empty()) return std::unique_ptr<Node>(std::move(node));
   std::string reason = node->safe_mode();

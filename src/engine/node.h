@@ -135,7 +135,11 @@ struct NodeStatus {
   double rows_per_second = 0;  ///< over the last seconds
   uint64_t lag_records = 0;
   uint64_t memory_bytes = 0;  ///< resident
-  uint64_t state_bytes = 0;
+  uint64_t memory_limit_bytes = 0;
+  uint64_t state_bytes = 0;          ///< operator state and rows of views in memory
+  uint64_t state_limit_bytes = 0;    ///< the share of the limit that it may have
+  uint64_t state_evicted_bytes = 0;  ///< since the start
+  uint64_t state_blocks_read = 0;    ///< blocks of stored state that lookups and scans read since the start
   uint64_t commits = 0;
   uint64_t checkpoints = 0;
   std::string failure;  ///< why the engine stopped; empty while it runs

@@ -5,14 +5,13 @@
 #include "connectors/connector.h"
 #include "engine/node_state.h"
 #include "engine/relations.h"
+#include "engine/start_checks.h"
 #include "log/record_batch.h"
 
 namespace millrace::engine {
 namespace {
 
 constexpr std::string_view kFormatVersion = "1";
-/// The stream of commits: an id that the catalog never gives out.
-constexpr StreamId kCommitStream{0xFFFFFFF0};
 
 Status check_version(NodeState& node) {
   FileSystem& files = node.env.files();
@@ -44,7 +43,7 @@ Status load_identity(NodeState& node) {
 
 Status open_sessions(NodeState& node) {
   batch::InstanceOptions options;
-  options.memory_limit_bytes = node.options.memory_bytes;
+  options.memory_limit_bytes = shares_of(node.options.memory_bytes).query_bytes;
   MR_ASSIGN(node.instance, batch::SqlInstance::open(options, sql::register_functions));
   for (uint32_t i = 0; i < node.options.workers; ++i) node.sessions.emplace_back(*node.instance);
   node.ddl_session = std::make_unique<batch::Session>(*node.instance);
@@ -67,6 +66,7 @@ Status load_catalog(NodeState& node) {
   FileSystem& files = node.env.files();
   std::string path = node.options.data_directory + "/catalog";
   MR_ASSIGN(bool exists, files.exists(path));
+  MR_TRY(check_catalog_present(node, exists));
   if (exists) {
     MR_ASSIGN(std::string bytes, files.read_all(path));
     MR_ASSIGN(node.catalog, sql::Catalog::decode(bytes));
@@ -133,6 +133,23 @@ Status truncate_own_streams(NodeState& node) {
   return {};
 }
 
+/// State is not read at a start; the number of rows of a view is in the note.
+Status restore_row_count(NodeState& node, const CheckpointNote& note, PipelineView& view) {
+  if (!view.kept) return {};
+  const auto known = std::find(note.views.begin(), note.views.end(), view.name) - note.views.begin();
+  if (static_cast<size_t>(known) < note.view_rows.size()) {
+    view.store->set_rows(note.view_rows[static_cast<size_t>(known)]);
+    return {};
+  }
+  uint64_t rows = 0;
+  MR_TRY(node.store->restore(view.store->tables()[0].id, [&](const state::Entry& entry) -> Status {
+    rows += static_cast<uint64_t>(ViewStore::count_of(entry));
+    return {};
+  }));
+  view.store->set_rows(rows);
+  return {};
+}
+
 Status restore_checkpoint(NodeState& node, const CheckpointNote& note) {
   node.epoch = note.epoch;
   node.bounded_end = note.bounded_end;
@@ -146,9 +163,7 @@ Status restore_checkpoint(NodeState& node, const CheckpointNote& note) {
     if (running) running->progress[at.partition.value].watermark = watermark;
   }
   MR_TRY(node.ledger.restore(note.ledger));
-  for (const state::TableId& id : node.pipeline->table_ids()) {
-    MR_TRY(node.store->restore(id, [&](const state::Entry& entry) { return node.pipeline->restore(id, entry); }));
-  }
+  for (auto& view : node.pipeline->views()) MR_TRY(restore_row_count(node, note, *view));
   node.pipeline->set_watermarks(note.watermarks);
   return {};
 }
@@ -198,6 +213,7 @@ Status open_directory(NodeState& node) {
     return error;
   }
   node.lock = std::move(lock).value();
+  MR_TRY(check_files_present(node));
   MR_TRY(check_version(node));
   MR_ASSIGN(node.starts, StartRecord::read(node.env, node.options.data_directory));
   node.safe_mode = node.starts->safe_mode_reason();
@@ -209,7 +225,7 @@ Status open_directory(NodeState& node) {
   MR_TRY(open_sessions(node));
   node.pool = std::make_unique<ThreadPool>(node.options.workers, node.env.single_threaded());
   MR_TRY(open_log(node));
-  MR_ASSIGN(node.store, state::Store::open(node.env, node.options.data_directory + "/state", {}));
+  MR_TRY(open_store(node));
   return load_catalog(node);
 }
 
@@ -232,6 +248,7 @@ Status recover(NodeState& node) {
   }
   MR_ASSIGN(node.pipeline, Pipeline::build(pipeline_setup(node, node.catalog)));
   MR_TRY(node.env.failpoints().point("engine.recover.before").check());
+  attach_state(node, node.pipeline->tables());
   if (!note_bytes.empty()) MR_TRY(restore_checkpoint(node, note));
   MR_TRY(node.env.failpoints().point("engine.recover.restored").check());
   // A view that was created but whose first checkpoint did not happen starts from the history, as of the checkpoint.
@@ -242,8 +259,13 @@ Status recover(NodeState& node) {
     incomplete = true;
   }
   MR_ASSIGN(std::vector<CommitRecord> commits, read_commits(node, note.epoch));
+  MR_TRY(check_commits(node, note, commits));
   for (const CommitRecord& commit : commits) {
-    for (const StepRecord& step : commit.steps) MR_TRY(node.pipeline->replay(step, *node.pool));
+    for (const StepRecord& step : commit.steps) {
+      MR_TRY(node.pipeline->replay(step, *node.pool));
+      evict_clean_state(node);
+    }
+    MR_TRY(node.store->status());
     MR_TRY(node.ledger.apply_changes(commit.ledger));
     node.epoch = commit.epoch;
     node.bounded_end = commit.bounded_end;
@@ -260,7 +282,9 @@ Status recover(NodeState& node) {
   MR_TRY(node.env.failpoints().point("engine.recover.after").check());
   node.committed_epoch = node.epoch;
   node.committed_ends = node.written;
-  return incomplete ? checkpoint(node) : Status();
+  if (incomplete) MR_TRY(checkpoint(node));
+  node.store->set_readers_mutex(&node.readers_mutex);  // until here there were none, or the caller excludes them
+  return {};
 }
 
 }  // namespace millrace::engine

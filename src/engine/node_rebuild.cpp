@@ -26,7 +26,8 @@ Status create_if_missing(NodeState& node, StreamId id, const std::string& name, 
 }
 
 /// Copies positions, watermarks and operator state of everything that both pipelines have.
-Status move_state(Pipeline& from, Pipeline& to) {
+/// Entries in memory are copied unless there are many; the rest is on disk.
+Status move_state(NodeState& node, Pipeline& from, Pipeline& to) {
   for (RunningSource& old : from.sources()) {
     RunningSource* now = to.find_source(old.source.id);
     if (!now) continue;
@@ -35,19 +36,32 @@ Status move_state(Pipeline& from, Pipeline& to) {
     now->progress = old.progress;
     now->last_taken = old.last_taken;
   }
-  std::vector<state::TableId> known = to.table_ids();
-  for (const state::TableRef& table : from.tables()) {
-    if (!std::binary_search(known.begin(), known.end(), table.id)) continue;
+  const std::vector<state::TableId> known = to.table_ids();
+  std::vector<state::TableId> unknown = known;  // no former table has their entries: what is on disk is void
+  std::set<state::TableId> complete;
+  uint64_t bytes = 0;
+  for (const state::TableRef& ref : from.tables()) {
+    bytes += ref.table->memory_bytes();
+    std::erase(unknown, ref.id);
+    complete.insert(ref.id);
+  }
+  const bool copies = bytes <= shares_of(node.options.memory_bytes).state_bytes / 2;
+  for (const state::TableRef& ref : from.tables()) {
+    if (ref.table->partial() || !copies) complete.erase(ref.id);
+    if (!copies || !std::binary_search(known.begin(), known.end(), ref.id)) continue;
     Status status;
-    table.table->for_each([&](const state::Entry& entry) {
-      if (status.ok()) status = to.restore(table.id, entry);
+    ref.table->for_each_resident([&](const state::Entry& entry) {
+      if (status.ok()) status = to.restore(ref.id, entry);
     });
     MR_TRY(std::move(status));
   }
+  MR_TRY(node.store->drop_tables(unknown));
+  attach_state(node, to.tables(), complete);
   to.set_watermarks(from.watermarks());
   for (auto& view : to.views()) {
     PipelineView* old = from.find_view(view->name);
     if (!old) continue;
+    if (view->kept && old->kept) view->store->set_rows(old->store->rows());
     view->changes = old->changes;
     view->errors = old->errors;
     view->late_rows = old->late_rows;
@@ -135,6 +149,7 @@ Status keep_rows_of(NodeState& node, PipelineView& view) {
     view.store = std::move(shadow->find_view(view.name)->store);
   }
   view.kept = true;
+  attach_state(node, view.store->tables());
   return {};
 }
 
@@ -160,7 +175,7 @@ Status rebuild(NodeState& node, sql::Catalog catalog) {
   // What is dirty must be on disk before it moves: restored entries count as clean.
   bool state_moves = !node.pipeline->views().empty();
   if (state_moves) MR_TRY(checkpoint(node));
-  MR_TRY(move_state(*node.pipeline, *next));
+  MR_TRY(move_state(node, *node.pipeline, *next));
   start_new_sources(*next, *node.pipeline);
   std::vector<std::string> fresh;
   for (auto& view : next->views()) {

@@ -92,6 +92,7 @@ struct NodeState {
                 ///< of producers' streams: up to where the ledger has "received"
   /// `written` as of the last commit; guarded by readers_mutex. What is behind it may be written anew, with other rows.
   std::map<std::pair<StreamId, PartitionId>, Offset> committed_ends;
+  bool in_doubt = false;  ///< a commit began and did not end: memory is ahead of the disk
   bool bounded_end = false;
   bool end_of_time_wanted = false;
   Duration replay_debt;  ///< how long the steps since the last checkpoint took: what recovery would have to do again
@@ -103,7 +104,7 @@ struct NodeState {
   std::condition_variable signal;  ///< new data, a commit, a stop
   uint64_t data_signals = 0;       ///< guarded by signal_mutex
   Epoch committed_epoch;           ///< guarded by signal_mutex
-  std::optional<Error> failure;    ///< guarded by signal_mutex: why the step loop gave up
+  std::optional<Error> failure;    ///< guarded by signal_mutex: why no steps are made now
   std::atomic<bool> stopping{false};
   std::atomic<bool> ready{false};
 
@@ -119,6 +120,7 @@ struct NodeState {
   // For status().
   std::atomic<uint64_t> commits_made{0};
   std::atomic<uint64_t> checkpoints_made{0};
+  std::atomic<uint64_t> state_evicted_bytes{0};
   std::atomic<double> rows_per_second{0};
 };
 
@@ -130,6 +132,25 @@ Status open_to_read(NodeState& node);
 Status recover(NodeState& node);
 Status persist_catalog(NodeState& node, const sql::Catalog& catalog);
 
+// node_memory.cpp
+/// How NodeOptions::memory_bytes is divided. What is left is for the rest: the log, sinks, the program itself.
+struct MemoryShares {
+  uint64_t state_bytes = 0;  ///< operator state and rows of views, in tables
+  uint64_t dirty_bytes = 0;  ///< of that: changed since the last checkpoint
+  uint64_t block_bytes = 0;  ///< blocks of stored state
+  uint64_t query_bytes = 0;  ///< DuckDB
+  uint64_t step_bytes = 0;   ///< log bytes that one step takes
+};
+MemoryShares shares_of(uint64_t memory_bytes);
+/// Tells tables where the entries are that they do not hold. Those named in `complete` hold all of theirs.
+void attach_state(NodeState& node, const std::vector<state::TableRef>& tables,
+                  const std::set<state::TableId>& complete = {});
+Status open_store(NodeState& node);
+/// Takes what is clean out of memory when the state is over its share. Between steps, readers excluded.
+void evict_clean_state(NodeState& node);
+/// The same, readers being excluded here, and makes a checkpoint when the rest is too much.
+Status bound_state(NodeState& node);
+
 // node_step.cpp
 /// Takes, runs and commits one step. True when there was something to do.
 Result<bool> step_and_commit(NodeState& node, bool force);
@@ -140,6 +161,11 @@ void wake(NodeState& node);
 /// Waits until all that is durable in the pipeline's streams now is committed.
 Status wait_for_catch_up(NodeState& node);
 std::optional<Error> failure_of(NodeState& node);
+
+// node_restart.cpp
+/// After a failure of the disk: recovers in place from the last commit, again and again with growing pauses (at most 4 s)
+/// until it works; then the failure is over. `failures`: how many there were in a row. False when the node stops.
+bool restart_until_it_works(NodeState& node, uint32_t failures);
 
 // node_rebuild.cpp
 /// Makes the pipeline again from `catalog`, keeps the state of what stays, backfills what is new, swaps it in.

@@ -9,6 +9,7 @@
 #include "engine/relations.h"
 #include "engine/sink_runner.h"
 #include "formats/encoder.h"
+#include "sql/secrets.h"
 
 namespace millrace::engine {
 namespace {
@@ -286,7 +287,7 @@ Result<StatementResult> show(NodeState& node, const sql::Show& show) {
   std::shared_lock readers(node.readers_mutex);
   if (show.kind == sql::ShowKind::kCreate) {
     MR_ASSIGN(const sql::CatalogObject* object, node.catalog.get(*show.name));
-    return text_table({"statement"}, {{object->statement}});
+    return text_table({"statement"}, {{sql::mask_passwords(object->statement)}});
   }
   if (show.kind == sql::ShowKind::kWatermarks) {
     std::vector<std::vector<std::string>> rows;

@@ -148,6 +148,7 @@ void announce(NodeState& node) {
 }  // namespace
 
 Status commit(NodeState& node) {
+  node.in_doubt = true;
   MR_TRY(node.env.failpoints().point("engine.commit.before").check());
   CommitWriter writer(node);
   std::vector<std::vector<Change>> changes;
@@ -197,6 +198,7 @@ Status commit(NodeState& node) {
     }
   }
   MR_TRY(node.env.failpoints().point("engine.commit.applied").check());
+  node.in_doubt = false;
   node.commits_made.fetch_add(1, std::memory_order_relaxed);
   announce(node);
   return {};
@@ -249,10 +251,14 @@ Status checkpoint(NodeState& node) {
     }
   }
   for (const auto& [at, end] : node.written) note.written.push_back({at.first, at.second, end});
-  for (const auto& view : node.pipeline->views()) note.views.push_back(view->name);
+  for (const auto& view : node.pipeline->views()) {
+    note.views.push_back(view->name);
+    note.view_rows.push_back(view->kept ? view->store->rows() : 0);
+  }
   note.kept.assign(node.asked.begin(), node.asked.end());
   note.ledger = node.ledger.snapshot();
   MR_TRY(node.env.failpoints().point("engine.checkpoint").check());
+  MR_TRY(node.store->status());
   MR_ASSIGN(auto stats, node.store->checkpoint(encode(note), node.pipeline->tables(), *node.pool));
   (void)stats;
   MR_TRY(node.env.failpoints().point("engine.checkpoint.after").check());
@@ -269,7 +275,11 @@ Result<bool> step_and_commit(NodeState& node, bool force) {
   StepRecord record;
   Duration started = node.env.clock().monotonic();
   bool end_of_time = node.end_of_time_wanted || node.bounded_end;
-  MR_ASSIGN(bool stepped, node.pipeline->step(node.options.step_bytes_max, end_of_time, force, *node.pool, record));
+  const MemoryShares shares = shares_of(node.options.memory_bytes);
+  const uint64_t step_bytes = std::min(node.options.step_bytes_max, shares.step_bytes);
+  Result<bool> ran = node.pipeline->step(step_bytes, end_of_time, force, *node.pool, record);
+  MR_TRY(node.store->status());  // before what followed from rows that could not be read
+  MR_ASSIGN(bool stepped, std::move(ran));
   if (!stepped) return false;
   MR_TRY(node.env.failpoints().point("engine.step.after").check());
   node.uncommitted.push_back(std::move(record));
@@ -278,9 +288,10 @@ Result<bool> step_and_commit(NodeState& node, bool force) {
   uint64_t dirty = 0;
   for (const state::TableRef& table : node.pipeline->tables()) dirty += table.table->dirty_bytes();
   node.replay_debt.micros += node.env.clock().monotonic().micros - started.micros;
-  bool due =
-      dirty > node.options.checkpoint_dirty_bytes || (dirty > 0 && node.replay_debt > node.options.replay_debt_max);
+  bool due = dirty > std::min(node.options.checkpoint_dirty_bytes, shares.dirty_bytes) ||
+             (dirty > 0 && node.replay_debt > node.options.replay_debt_max);
   if (due) MR_TRY(checkpoint(node));
+  MR_TRY(bound_state(node));
   return true;
 }
 
@@ -301,18 +312,23 @@ void step_loop(NodeState& node) {
   // A step that finds nothing sleeps until data comes, or until silence may have moved a watermark.
   constexpr Duration kIdleCheck = Duration::from_seconds(1);
   uint64_t seen = 0;
+  uint32_t failures = 0;  // in a row
   Duration window_start = node.env.clock().monotonic();
   uint64_t window_rows = 0;
   while (!node.stopping) {
-    Result<bool> stepped = step_and_commit(node, false);
+    std::optional<Error> failed = failure_of(node);  // of a commit that another thread made
+    Result<bool> stepped = failed ? Result<bool>(*failed) : step_and_commit(node, false);
     if (!stepped.ok()) {
       {
         std::lock_guard guard(node.signal_mutex);
         node.failure = stepped.error();
       }
       node.signal.notify_all();
-      return;
+      // What is not the disk's fault would fail in the same way again.
+      if (stepped.error().fault != Fault::kExternal || !restart_until_it_works(node, ++failures)) return;
+      continue;
     }
+    failures = 0;
     Duration now = node.env.clock().monotonic();
     if (Duration elapsed{now.micros - window_start.micros}; elapsed >= Duration::from_millis(1000)) {
       std::lock_guard steps(node.step_mutex);
@@ -349,7 +365,7 @@ std::vector<PartitionEnd> present_ends(NodeState& node) {
 Status wait_for(NodeState& node, const std::vector<PartitionEnd>& wanted) {
   auto reached = [&] {
     std::lock_guard steps(node.step_mutex);
-    return std::all_of(wanted.begin(), wanted.end(), [&](const PartitionEnd& end) {
+    return !node.in_doubt && std::all_of(wanted.begin(), wanted.end(), [&](const PartitionEnd& end) {
       RunningSource* running = node.pipeline->find_source(end.stream);
       return !running || running->positions[end.partition.value] >= end.end;
     });

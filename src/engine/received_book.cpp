@@ -32,6 +32,8 @@ void ReceivedBook::move(ledger::Ledger& ledger, Ends& ends) {
   ledger::HopId received = ledger.hop("received");
   ledger::Recorder recorder;
   for (auto& [at, waiting] : partitions_) {
+    // A restart in place counts from the log, so that an append may be entered once more.
+    waiting.ranges.erase(waiting.ranges.begin(), waiting.ranges.lower_bound(waiting.next));
     auto range = waiting.ranges.begin();
     if (range == waiting.ranges.end() || range->first != waiting.next) continue;
     while (range != waiting.ranges.end() && range->first == waiting.next) {

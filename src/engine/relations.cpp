@@ -202,6 +202,7 @@ Result<Relations::Rows> Relations::rows(std::string_view name) const {
     PipelineView* view = node_.pipeline->find_view(relation->name);
     if (!view) return internal_error("a view is not in the pipeline: " + relation->name);
     auto snapshot = std::make_shared<const ViewStore::Snapshot>(view->store->snapshot());
+    if (node_.store) MR_TRY(node_.store->status());
     return Rows([snapshot] { return std::make_unique<StoreReader>(snapshot); });
   }
   std::shared_ptr<log::Stream> stream = node_.log->find(relation->stream);

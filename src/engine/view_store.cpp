@@ -125,6 +125,11 @@ uint64_t ViewStore::rows() const {
   return total < 0 ? 0 : static_cast<uint64_t>(total);
 }
 
+void ViewStore::set_rows(uint64_t rows) {
+  rows_.assign(rows_.size(), 0);
+  rows_[0] = static_cast<int64_t>(rows);
+}
+
 uint64_t ViewStore::memory_bytes() const {
   uint64_t total = 0;
   for (const auto& shard : shards_) total += shard->memory_bytes();
@@ -133,15 +138,19 @@ uint64_t ViewStore::memory_bytes() const {
 
 std::vector<state::TableRef> ViewStore::tables() {
   std::vector<state::TableRef> refs;
-  for (auto& shard : shards_) refs.push_back({table_, shard.get()});
+  for (auto& shard : shards_) refs.push_back({table_, shard.get(), static_cast<uint32_t>(refs.size())});
   return refs;
+}
+
+int64_t ViewStore::count_of(const state::Entry& entry) {
+  int64_t count;
+  std::memcpy(&count, entry.payload.data(), sizeof count);
+  return count;
 }
 
 Status ViewStore::restore(const state::Entry& entry) {
   uint32_t shard = dataflow::owner_of(virtual_node_of(entry.hash), static_cast<uint32_t>(shards_.size()));
-  int64_t count;
-  std::memcpy(&count, entry.payload.data(), sizeof count);
-  rows_[shard] += count;
+  rows_[shard] += count_of(entry);
   return shards_[shard]->restore(entry);
 }
 

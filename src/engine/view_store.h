@@ -64,7 +64,10 @@ class ViewStore {
   uint64_t memory_bytes() const;
 
   std::vector<state::TableRef> tables();
+  static int64_t count_of(const state::Entry& entry);
   Status restore(const state::Entry& entry);
+  /// After a restore that read no rows: how many there are.
+  void set_rows(uint64_t rows);
 
  private:
   struct Staged {

@@ -66,7 +66,11 @@ std::string status_json(const engine::NodeStatus& status, bool insecure, Timesta
               {"rows_per_second", status.rows_per_second},
               {"lag_records", status.lag_records},
               {"memory_bytes", status.memory_bytes},
+              {"memory_limit_bytes", status.memory_limit_bytes},
               {"state_bytes", status.state_bytes},
+              {"state_limit_bytes", status.state_limit_bytes},
+              {"state_evicted_bytes", status.state_evicted_bytes},
+              {"state_blocks_read", status.state_blocks_read},
               {"commits", status.commits},
               {"checkpoints", status.checkpoints}};
   out["streams"] = streams_json(status);

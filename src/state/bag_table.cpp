@@ -532,6 +532,7 @@ size_t BagTable::evict(size_t bytes) {
     for (const Group number : victims) rep.evict_group(number);
     if (!victims.empty()) partial_ = true;
   }
+  rep.groups_by_hash.shrink();
   return before - rep.arena.used_bytes();
 }
 

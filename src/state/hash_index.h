@@ -80,6 +80,12 @@ class HashIndex {
     }
     hand &= mask();
   }
+  /// Gives memory back after many were erased.
+  void shrink() {
+    size_t wanted = kSlotsMin;
+    while (wanted < size_ * 3) wanted *= 2;
+    if (wanted * 2 <= slots_.size()) rehash(wanted);
+  }
   size_t size() const { return size_; }
   size_t memory_bytes() const { return slots_.size() * sizeof(Slot); }
 
@@ -101,8 +107,9 @@ class HashIndex {
     while (slots_[at].number != kNone) at = (at + 1) & mask();
     slots_[at] = Slot{tag, number};
   }
-  void grow() {
-    Slots old(slots_.size() * 2);
+  void grow() { rehash(slots_.size() * 2); }
+  void rehash(size_t slots) {
+    Slots old(slots);
     old.swap(slots_);
     for (const Slot& slot : old) {
       if (slot.number != kNone) place(slot.tag, slot.number);

@@ -1,5 +1,5 @@
-// KeyValues: a sorted map of byte strings on disk with an atomic, durable write. The store keeps its blocks in one. It is
-// RocksDB over the files of our Env (env_file_system.h).
+// KeyValues: a sorted map of byte strings on disk with an atomic, durable write. The store keeps its blocks in one. It
+// is RocksDB over the files of our Env (env_file_system.h).
 //
 // One thread at a time.
 #pragma once
@@ -41,12 +41,17 @@ class KeyValues {
   /// All or nothing (but for blocks), and durable when it returns. After an error it is unknown which; open again to
   /// see.
   virtual Status write(const WriteSet& changes) = 0;
+  /// Reads all files and checks their checksums.
+  virtual Status check_files() = 0;
   /// Makes `directory`, which must not exist, a durable copy as of now; files that never change are hard links.
   virtual Status copy_to(const std::string& directory) = 0;
 };
 
 /// Creates the directory when it is missing. `cache_bytes` bounds the cache of blocks read.
 Result<std::unique_ptr<KeyValues>> open_rocksdb(Env& env, const std::string& directory, uint64_t cache_bytes);
+
+/// Read-only, changes no file. Damage that `open_rocksdb` would take for a write that a crash cut is an error here.
+Result<std::unique_ptr<KeyValues>> open_rocksdb_to_verify(Env& env, const std::string& directory);
 
 /// The smallest key after all keys with this prefix, whose bytes must not all be 0xff.
 inline std::string prefix_end(std::string prefix) {

@@ -1,8 +1,8 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/sst_file_writer.h>
-#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
 #include "state/env_file_system.h"
@@ -128,6 +128,11 @@ class RocksKeyValues final : public KeyValues {
     return {};
   }
 
+  Status check_files() override {
+    const rocksdb::Status status = db_->VerifyChecksum();
+    return status.ok() ? Status() : Status(from_rocksdb("check operator state", status, *env_));
+  }
+
  private:
   Status write_synced(rocksdb::WriteBatch& batch) {
     rocksdb::WriteOptions options;
@@ -188,16 +193,16 @@ Status check_current(FileSystem& files, const std::string& directory) {
   return {};
 }
 
-}  // namespace
-
-Result<std::unique_ptr<KeyValues>> open_rocksdb(Env& env, const std::string& directory, uint64_t cache_bytes) {
-  MR_TRY(env.files().create_directories(directory));
+template <typename Open>
+Result<std::unique_ptr<KeyValues>> open_with(Env& env, const std::string& directory, uint64_t cache_bytes,
+                                             rocksdb::WALRecoveryMode recovery, Open open) {
   MR_TRY(check_current(env.files(), directory));
   const bool single_threaded = env.single_threaded();
   std::unique_ptr<RocksEnv> rocks_env = make_rocks_env(env);
-  const rocksdb::Options options = make_options(*rocks_env, single_threaded, cache_bytes);
+  rocksdb::Options options = make_options(*rocks_env, single_threaded, cache_bytes);
+  options.wal_recovery_mode = recovery;
   rocksdb::DB* opened = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(options, directory, &opened);
+  const rocksdb::Status status = open(options, &opened);
   std::unique_ptr<rocksdb::DB> db(opened);
   if (!status.ok()) {
     rocks_env->run_jobs();
@@ -205,6 +210,23 @@ Result<std::unique_ptr<KeyValues>> open_rocksdb(Env& env, const std::string& dir
   }
   return std::unique_ptr<KeyValues>(
       std::make_unique<RocksKeyValues>(std::move(rocks_env), single_threaded, std::move(db), options, directory));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<KeyValues>> open_rocksdb(Env& env, const std::string& directory, uint64_t cache_bytes) {
+  MR_TRY(env.files().create_directories(directory));
+  return open_with(
+      env, directory, cache_bytes, rocksdb::WALRecoveryMode::kPointInTimeRecovery,
+      [&](const rocksdb::Options& options, rocksdb::DB** db) { return rocksdb::DB::Open(options, directory, db); });
+}
+
+Result<std::unique_ptr<KeyValues>> open_rocksdb_to_verify(Env& env, const std::string& directory) {
+  constexpr uint64_t kCacheBytes = 8 << 20;
+  return open_with(env, directory, kCacheBytes, rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords,
+                   [&](const rocksdb::Options& options, rocksdb::DB** db) {
+                     return rocksdb::DB::OpenForReadOnly(options, directory, db);
+                   });
 }
 
 }  // namespace millrace::state

@@ -307,6 +307,7 @@ size_t ValueTable::evict(size_t bytes) {
     if (!victims.empty()) partial_ = true;
     victims.clear();
   }
+  rep.index.shrink();
   return before - rep.arena.used_bytes();
 }
 

@@ -34,6 +34,7 @@ class NodeFixture : public ::testing::Test {
     options.data_directory = directory_ + "/data";
     options.workers = workers_;
     options.step_bytes_max = step_bytes_max_;
+    options.memory_bytes = memory_bytes_;
     return options;
   }
   void open(bool start = true) {
@@ -67,6 +68,7 @@ class NodeFixture : public ::testing::Test {
   std::string directory_;
   uint32_t workers_ = 1;
   uint64_t step_bytes_max_ = 16 << 20;
+  uint64_t memory_bytes_ = 4ULL << 30;
   std::unique_ptr<RealEnv> env_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Node> node_;

@@ -1,0 +1,64 @@
+// A commit that fails leaves memory ahead of the disk. What a restart of the process would do is done in place: files
+// are opened again, and everything is rebuilt from the last commit. Producers and readers meanwhile wait or are told.
+#include <algorithm>
+
+#include "engine/node_state.h"
+#include "engine/sink_runner.h"
+
+namespace millrace::engine {
+namespace {
+
+Status open_files_again(NodeState& node) {
+  for (const auto& stream : node.log->streams()) {
+    for (int32_t p = 0; p < stream->partition_count(); ++p) MR_TRY(stream->partition(PartitionId(p)).reopen());
+  }
+  node.store.reset();  // before it is opened again: it holds a lock
+  return open_store(node);
+}
+
+Status restart(NodeState& node) {
+  std::lock_guard ddl(node.ddl_mutex);
+  {
+    std::lock_guard guard(node.sinks_mutex);
+    for (auto& sink : node.sinks) sink->stop();
+    node.sinks.clear();
+  }
+  {
+    std::lock_guard steps(node.step_mutex);
+    std::unique_lock readers(node.readers_mutex);
+    MR_TRY(open_files_again(node));
+    node.uncommitted.clear();
+    node.written.clear();
+    node.epoch = Epoch{};
+    MR_TRY(node.ledger.restore(ledger::Ledger().snapshot()));
+    MR_TRY(recover(node));
+    node.in_doubt = false;
+  }
+  return follow_sinks(node);
+}
+
+}  // namespace
+
+bool restart_until_it_works(NodeState& node, uint32_t failures) {
+  constexpr int64_t kPauseMaxMs = 4000;
+  int64_t pause_ms = 100;
+  for (uint32_t i = 1; i < failures && pause_ms < kPauseMaxMs; ++i) pause_ms *= 2;
+  while (true) {
+    {
+      std::unique_lock guard(node.signal_mutex);
+      node.signal.wait_for(guard, std::chrono::milliseconds(std::min(pause_ms, kPauseMaxMs)),
+                           [&] { return node.stopping.load(); });
+    }
+    if (node.stopping) return false;
+    Status status = restart(node);
+    std::lock_guard guard(node.signal_mutex);
+    if (status.ok()) {
+      node.failure.reset();
+      return true;
+    }
+    node.failure = std::move(status).error();
+    pause_ms *= 2;
+  }
+}
+
+}  // namespace millrace::engine

@@ -1,0 +1,72 @@
+#include "engine/start_checks.h"
+
+#include <fmt/format.h>
+
+#include "engine/node_state.h"
+#include "log/verify.h"
+
+namespace millrace::engine {
+namespace {
+
+Error lost(std::string what) {
+  return external_error(sqlstate::kDataCorrupted, "the data directory is damaged: " + std::move(what))
+      .with_hint("`millrace verify --data DIR` names all that is wrong and offers what can be repaired");
+}
+
+Status check_end(NodeState& node, const PartitionEnd& end) {
+  const std::shared_ptr<log::Stream> stream = node.log->find(end.stream);
+  if (!stream || end.partition.value >= stream->partition_count()) return {};  // dropped since
+  const Offset found = stream->partition(end.partition).end_offset();
+  if (found >= end.end) return {};
+  return lost(fmt::format("partition {} of {} ends at offset {}, and commits refer to offsets before {}",
+                          end.partition.value, stream->name(), found.value, end.end.value));
+}
+
+}  // namespace
+
+Status check_files_present(NodeState& node) {
+  FileSystem& files = node.env.files();
+  const std::string& directory = node.options.data_directory;
+  MR_ASSIGN(const bool has_catalog, files.exists(directory + "/catalog"));
+  if (!has_catalog) return {};
+  MR_ASSIGN(const bool has_version, files.exists(directory + "/VERSION"));
+  if (!has_version) return lost("missing: " + directory + "/VERSION");
+  MR_ASSIGN(const std::string bytes, files.read_all(directory + "/catalog"));
+  const Result<sql::Catalog> catalog = sql::Catalog::decode(bytes);
+  if (!catalog.ok()) return {};  // whoever loads it says so
+  std::vector<StreamId> wanted{kCommitStream};
+  for (const sql::CatalogObject* object : catalog->objects()) {
+    if (object->kind == sql::ObjectKind::kStream || object->kind == sql::ObjectKind::kTable) {
+      wanted.push_back(object->stream);
+    }
+  }
+  for (const StreamId id : wanted) {
+    const std::string path = directory + "/log/" + log::stream_folder(id) + "/stream";
+    MR_ASSIGN(const bool exists, files.exists(path));
+    if (!exists) return lost("missing: " + path);
+  }
+  return {};
+}
+
+Status check_catalog_present(NodeState& node, bool catalog_exists) {
+  if (catalog_exists || node.commits->partition(PartitionId(0)).end_offset() == Offset(0)) return {};
+  return lost("missing: " + node.options.data_directory + "/catalog, and there are commits");
+}
+
+Status check_commits(NodeState& node, const CheckpointNote& note, std::span<const CommitRecord> commits) {
+  uint64_t last = note.epoch.value;
+  for (const CommitRecord& commit : commits) {
+    if (commit.epoch.value != last + 1) {
+      return lost(fmt::format("the state stands at commit {}, and the next one found is {}", last, commit.epoch.value));
+    }
+    last = commit.epoch.value;
+    for (const StepRecord& step : commit.steps) {
+      for (const PartitionEnd& end : step.ends) MR_TRY(check_end(node, end));
+    }
+  }
+  for (const PartitionEnd& end : note.positions) MR_TRY(check_end(node, end));
+  for (const PartitionEnd& end : commits.empty() ? note.written : commits.back().written) MR_TRY(check_end(node, end));
+  return {};
+}
+
+}  // namespace millrace::engine
