@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "sql/catalog.h"
 #include "sql/lexer.h"
+#include "sql/secrets.h"
 #include "sql/suggest.h"
 
 namespace millrace::sql {
@@ -77,13 +78,13 @@ class Comparison {
     for (const auto& [name, value] : here.values()) {
       auto same = there.values().find(name);
       if (same == there.values().end()) {
-        add("option " + name, "none", shorten(value.text, kShownMax));
+        add("option " + name, "none", shown(value.text));
       } else if (!equal(same->second, value)) {
-        add("option " + name, shorten(same->second.text, kShownMax), shorten(value.text, kShownMax));
+        add("option " + name, shown(same->second.text), shown(value.text));
       }
     }
     for (const auto& [name, value] : there.values()) {
-      if (!here.has(name)) add("option " + name, shorten(value.text, kShownMax), "none");
+      if (!here.has(name)) add("option " + name, shown(value.text), "none");
     }
   }
 
@@ -94,6 +95,7 @@ class Comparison {
     differences_.push_back(std::string(what) + ": " + there + " there, " + here + " here");
   }
 
+  static std::string shown(const std::string& value) { return shorten(mask_passwords(value), kShownMax); }
   static std::string shown(const std::vector<std::string>& names) {
     return names.empty() ? "none" : "(" + enumerate(names, ", ") + ")";
   }

@@ -202,6 +202,38 @@ class PostgresTest(unittest.TestCase):
         self.assertEqual(self.server.sql("SELECT count(*) FROM lines"), [str(RATE_ROWS)])
         self.assertEqual(self.server.sql("SELECT count(*) FROM latest"), [str(RATE_ROWS)])
 
+    def test_the_table_is_checked_and_the_password_hidden(self):
+        self.server.sql("CREATE TABLE narrow (id bigint, amount smallint); CREATE TABLE loose (id bigint UNIQUE, amount bigint)")
+        self.run_node("""
+            CREATE STREAM orders (id BIGINT, amount BIGINT);
+            CREATE MATERIALIZED VIEW best AS SELECT id, max(amount) AS amount FROM orders GROUP BY id;""")
+        url = self.server.url("s3cret")
+
+        def create(table, more=""):
+            text = f"CREATE SINK s FROM best WITH (connector = 'postgres', url = '{url}', table = '{table}', mode = 'upsert'{more})"
+            status, answer = self.node.request("POST", "/v1/sql", json.dumps({"sql": text}), {"Content-Type": "application/json"})
+            self.assertNotIn("s3cret", answer.decode())
+            return answer.decode() if status != 200 else ""
+
+        self.assertIn("there is no table", create("nowhere"))
+        self.assertIn("column amount: BIGINT does not fit into smallint", create("narrow"))
+        self.assertIn("several rows whose key is NULL", create("loose"))
+        self.server.sql("ALTER TABLE loose ALTER id SET NOT NULL")
+        self.assertEqual(create("loose"), "")
+        self.assertIn("***", create("loose", ", batch_rows = 7") + self.node.sql("SHOW CREATE s")[0][0])
+        self.assertNotIn("s3cret", str(self.node.sql("SHOW CREATE s")) + json.dumps(self.sinks()) + self.node.said())
+        # Another data directory under the same name, and then the first one as a writer that was taken over from.
+        self.node.append("orders", [b'{"id": 1, "amount": 5}\n'], "a")
+        self.wait_until_delivered()
+        self.server.sql("UPDATE millrace_positions SET fence = fence + 1, owner = 'another'")
+        self.node.append("orders", [b'{"id": 1, "amount": 6}\n'], "b")
+        self.until("fenced", lambda: "another process has taken over" in self.sinks()["s"]["state"])
+        self.assertEqual(self.server.sql("SELECT amount FROM loose"), ["5"])
+        self.node.kill()
+        self.node.start()
+        self.wait_until_delivered()
+        self.assertEqual(self.server.sql("SELECT amount FROM loose"), ["6"])
+
     def test_refused_rows_are_dead_letters_and_go_again(self):
         self.server.sql("CREATE TABLE scores (id bigint PRIMARY KEY, points int CHECK (points < 100), name varchar(5))")
         self.run_node("""
