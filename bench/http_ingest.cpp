@@ -71,8 +71,11 @@ class DiscardingNode : public engine::Node {
     receipt.accepted = records.size();
     return receipt;
   }
+  Status declare(std::string_view, std::string_view, Timestamp, const ledger::IdSum&) override { return {}; }
   Status sync() override { return {}; }
   Status finish_bounded() override { return {}; }
+  Result<engine::ReplayReceipt> replay_dead(std::string_view) override { return engine::ReplayReceipt{}; }
+  Result<engine::SavepointReceipt> create_savepoint(std::string_view) override { return engine::SavepointReceipt{}; }
   engine::NodeStatus status() override { return {}; }
   ledger::Report ledger_report() override { return {}; }
 };

@@ -30,9 +30,9 @@ class RowOperator : public Operator {
 
   batch::ExpressionRunner runner_;
   std::vector<batch::RowError> errors_;  ///< of the last batch
+  OperatorContext context_;
 
  private:
-  OperatorContext context_;
   int32_t order_column_;
   const char* name_;
 };
