@@ -42,6 +42,7 @@ class PowerCut(FaultCase):
         record = self.folder / f"cut-{self.done}"
         with mounts.mounted(place, "-o", "loop", image):
             node = FaultyNode(place)
+            node.arguments = ["--low-space", "0"]  # the image is smaller than the mark
             self.addCleanup(node.close)
             shutil.rmtree(place / "data", ignore_errors=True)
             shutil.rmtree(place / "out", ignore_errors=True)
@@ -56,6 +57,7 @@ class PowerCut(FaultCase):
             node.kill()
         with mounts.mounted(place, "-o", "loop", cut):
             node = FaultyNode(place)
+            node.arguments = ["--low-space", "0"]  # the image is smaller than the mark
             self.addCleanup(node.close)
             node.start()
             self.assert_clean(self.verdicts(node, oracle, acked))

@@ -82,8 +82,8 @@ TEST_F(CatalogTest, CreatesWithIds) {
     ids.push_back(object->stream.value);
     for (const Companion& companion : object->companions) ids.push_back(companion.stream.value);
   }
-  EXPECT_EQ(ids, (std::vector<uint32_t>{1, 2, 3, 4, 5, 6, 7}));
-  EXPECT_EQ(catalog_.next_stream(), StreamId(8));
+  EXPECT_EQ(ids, (std::vector<uint32_t>{1, 2, 3, 4, 5, 6, 7, 8}));
+  EXPECT_EQ(catalog_.next_stream(), StreamId(9));
   EXPECT_EQ(catalog_.objects(ObjectKind::kView).size(), 1u);
 }
 
@@ -154,7 +154,7 @@ TEST_F(CatalogTest, ReplaceGivesNewIdsAndNeedsNoReaders) {
   EXPECT_EQ(run("DROP SINK lake"), "dropped sink lake");
   EXPECT_EQ(run("CREATE OR REPLACE MATERIALIZED VIEW hours AS SELECT 2 FROM v", reads({"v"})),
             "replaced materialized view hours");
-  EXPECT_EQ(catalog_.find("hours")->stream, StreamId(8));
+  EXPECT_EQ(catalog_.find("hours")->stream, StreamId(9));
   EXPECT_EQ(catalog_.find("hours")->operators, (OperatorRange{OperatorId(4), OperatorId(7)}));
   EXPECT_EQ(catalog_.find("hours")->dependencies, std::vector<std::string>{"v"});
 }
@@ -174,9 +174,9 @@ TEST_F(CatalogTest, DropRespectsReaders) {
   EXPECT_EQ(run("DROP SINK lake, lake"), "dropped sink lake");
   EXPECT_EQ(run("DROP STREAM plays CASCADE"), "dropped materialized view hours, view v and stream plays");
   EXPECT_TRUE(catalog_.objects().empty());
-  EXPECT_EQ(catalog_.next_stream(), StreamId(8)) << "ids are never used twice";
+  EXPECT_EQ(catalog_.next_stream(), StreamId(9)) << "ids are never used twice";
   EXPECT_EQ(run(kPlays), "created stream plays");
-  EXPECT_EQ(catalog_.find("plays")->stream, StreamId(8));
+  EXPECT_EQ(catalog_.find("plays")->stream, StreamId(9));
 }
 
 TEST_F(CatalogTest, SeveralNamesInOneDropMayReadEachOther) {
