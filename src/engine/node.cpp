@@ -146,7 +146,7 @@ Status RunningNode::stop() {
       for (auto& sink : state_.sinks) sink->move_to(state_.ledger, state_.written);
       state_.sinks.clear();
     }
-    status = checkpoint(state_);
+    if (!state_.in_doubt) status = checkpoint(state_);
   }
   {
     std::lock_guard guard(state_.sinks_mutex);
@@ -201,6 +201,7 @@ Result<std::unique_ptr<Subscription>> RunningNode::subscribe(std::string_view vi
     MR_TRY(keep_rows(state_, {std::string(view)}));
   }
   std::shared_lock readers(state_.readers_mutex);
+  MR_TRY(refuse_while_restarting(state_));
   PipelineView* found = state_.pipeline->find_view(view);
   if (!found) {
     return user_error(sqlstate::kUndefinedTable, "there is no materialized view or table named " + std::string(view))

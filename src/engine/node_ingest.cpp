@@ -19,6 +19,7 @@ struct Destination {
 
 Result<Destination> find_destination(NodeState& node, std::string_view name) {
   std::shared_lock readers(node.readers_mutex);
+  MR_TRY(refuse_while_restarting(node));
   std::optional<sql::Relation> relation = node.catalog.relation(name);
   bool writable =
       relation && (relation->kind == sql::Relation::Kind::kStream || relation->kind == sql::Relation::Kind::kTable);
@@ -176,6 +177,7 @@ Status declare_sent(NodeState& node, std::string_view stream, std::string_view p
   MR_TRY(check_account(node, producer, minute));
   if (auto failure = failure_of(node)) return *failure;
   std::lock_guard steps(node.step_mutex);
+  MR_TRY(refuse_in_doubt(node));
   node.received.move_to(node.ledger, node.written);  // or what requests declared before would be added to it
   node.ledger.declare(to.id, to.name, producer, minute, sent);
   Status committed = commit(node);

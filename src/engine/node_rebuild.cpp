@@ -157,6 +157,7 @@ Status keep_rows_of(NodeState& node, PipelineView& view) {
 
 Status keep_rows(NodeState& node, const std::vector<std::string>& views) {
   std::lock_guard steps(node.step_mutex);
+  MR_TRY(refuse_in_doubt(node));
   for (const std::string& name : views) {
     if (!node.safe_mode.empty()) return external_error(sqlstate::kUnavailable, "views have no rows in safe mode");
     PipelineView* view = node.pipeline->find_view(name);
@@ -167,6 +168,7 @@ Status keep_rows(NodeState& node, const std::vector<std::string>& views) {
 
 Status rebuild(NodeState& node, sql::Catalog catalog) {
   std::lock_guard steps(node.step_mutex);
+  MR_TRY(refuse_in_doubt(node));
   // Rows that are kept stay kept, also when from now on only a view reads them: its backfill starts from them.
   for (const auto& view : node.pipeline->views()) {
     if (view->kept && !view->is_table && !node.pipeline->is_fresh(*view)) node.asked.insert(view->name);

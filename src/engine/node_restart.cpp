@@ -16,6 +16,16 @@ Status open_files_again(NodeState& node) {
   return open_store(node);
 }
 
+Status recover_from_disk(NodeState& node) {
+  MR_TRY(open_files_again(node));
+  node.uncommitted.clear();
+  node.written.clear();
+  node.epoch = Epoch{};
+  node.in_doubt = false;  // recovery may end with a checkpoint
+  MR_TRY(node.ledger.restore(ledger::Ledger().snapshot()));
+  return recover(node);
+}
+
 Status restart(NodeState& node) {
   std::lock_guard ddl(node.ddl_mutex);
   {
@@ -26,18 +36,28 @@ Status restart(NodeState& node) {
   {
     std::lock_guard steps(node.step_mutex);
     std::unique_lock readers(node.readers_mutex);
-    MR_TRY(open_files_again(node));
-    node.uncommitted.clear();
-    node.written.clear();
-    node.epoch = Epoch{};
-    MR_TRY(node.ledger.restore(ledger::Ledger().snapshot()));
-    MR_TRY(recover(node));
-    node.in_doubt = false;
+    node.restarting = true;
+    Status recovered = recover_from_disk(node);
+    node.in_doubt = node.restarting = !recovered.ok();
+    MR_TRY(std::move(recovered));
   }
   return follow_sinks(node);
 }
 
 }  // namespace
+
+Status refuse_in_doubt(const NodeState& node) {
+  if (!node.in_doubt) return {};
+  return external_error(sqlstate::kUnavailable, "an earlier step or commit failed, and the node recovers",
+                        Retry::kBackoff)
+      .with_hint("try again in a moment; GET /v1/status says what failed");
+}
+
+Status refuse_while_restarting(const NodeState& node) {
+  if (!node.restarting) return {};
+  return external_error(sqlstate::kUnavailable, "the node recovers from a failure of its disk", Retry::kBackoff)
+      .with_hint("try again in a moment; GET /v1/status says what failed");
+}
 
 bool restart_until_it_works(NodeState& node, uint32_t failures) {
   constexpr int64_t kPauseMaxMs = 4000;

@@ -65,7 +65,7 @@ struct NodeState {
   SpaceGuard space;
   std::optional<StartRecord> starts;
   std::string safe_mode;  ///< why nothing but reading is allowed; empty: it is
-  std::string identity;  ///< of the data directory
+  std::string identity;   ///< of the data directory
   std::unique_ptr<batch::SqlInstance> instance;
   std::vector<batch::Session> sessions;  ///< one a worker
   std::unique_ptr<batch::Session> ddl_session;
@@ -92,7 +92,8 @@ struct NodeState {
                 ///< of producers' streams: up to where the ledger has "received"
   /// `written` as of the last commit; guarded by readers_mutex. What is behind it may be written anew, with other rows.
   std::map<std::pair<StreamId, PartitionId>, Offset> committed_ends;
-  bool in_doubt = false;  ///< a commit began and did not end: memory is ahead of the disk
+  bool in_doubt = false;    ///< a step or commit began and did not end: memory is ahead of the disk
+  bool restarting = false;  ///< as the pipeline: its rows are not complete
   bool bounded_end = false;
   bool end_of_time_wanted = false;
   Duration replay_debt;  ///< how long the steps since the last checkpoint took: what recovery would have to do again
@@ -163,9 +164,14 @@ Status wait_for_catch_up(NodeState& node);
 std::optional<Error> failure_of(NodeState& node);
 
 // node_restart.cpp
-/// After a failure of the disk: recovers in place from the last commit, again and again with growing pauses (at most 4 s)
-/// until it works; then the failure is over. `failures`: how many there were in a row. False when the node stops.
+/// After a failure of the disk: recovers in place from the last commit, again and again with growing pauses (at most 4
+/// s) until it works; then the failure is over. `failures`: how many there were in a row. False when the node stops.
 bool restart_until_it_works(NodeState& node, uint32_t failures);
+/// An error while memory is ahead of the disk: no steps, commits, checkpoints or changes of the catalog. With
+/// step_mutex.
+Status refuse_in_doubt(const NodeState& node);
+/// An error while the rows in memory are not complete: no queries, no appends. With a readers' lock.
+Status refuse_while_restarting(const NodeState& node);
 
 // node_rebuild.cpp
 /// Makes the pipeline again from `catalog`, keeps the state of what stays, backfills what is new, swaps it in.

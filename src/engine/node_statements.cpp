@@ -139,6 +139,7 @@ Status keep_rows_that_a_backfill_needs(NodeState& node, const std::vector<std::s
   std::vector<std::string> needed;
   {
     std::lock_guard steps(node.step_mutex);
+    MR_TRY(refuse_in_doubt(node));  // before anything of the new object is made
     for (const std::string& name : dependencies) {
       PipelineView* view = node.pipeline->find_view(name);
       if (view && !view->kept && !node.pipeline->is_fresh(*view)) needed.push_back(name);
@@ -204,6 +205,7 @@ Result<std::unique_ptr<QueryRelations>> relations_of(NodeState& node, batch::Ses
     std::vector<std::string> needed;
     {
       std::shared_lock readers(node.readers_mutex);
+      MR_TRY(refuse_while_restarting(node));
       Relations relations(node, node.catalog);
       MR_ASSIGN(auto reads, QueryRelations::of_query(session, relations, query, text_offset));
       for (const std::string& name : relations.used()) {

@@ -239,6 +239,7 @@ Status enforce_retention(NodeState& node) {
 }  // namespace
 
 Status checkpoint(NodeState& node) {
+  MR_CHECK(!node.in_doubt, "a checkpoint of what is in no commit");
   CheckpointNote note;
   note.epoch = node.epoch;
   note.bounded_end = node.bounded_end;
@@ -272,6 +273,8 @@ Status checkpoint(NodeState& node) {
 
 Result<bool> step_and_commit(NodeState& node, bool force) {
   std::lock_guard steps(node.step_mutex);
+  MR_TRY(refuse_in_doubt(node));
+  node.in_doubt = true;
   StepRecord record;
   Duration started = node.env.clock().monotonic();
   bool end_of_time = node.end_of_time_wanted || node.bounded_end;
@@ -280,7 +283,10 @@ Result<bool> step_and_commit(NodeState& node, bool force) {
   Result<bool> ran = node.pipeline->step(step_bytes, end_of_time, force, *node.pool, record);
   MR_TRY(node.store->status());  // before what followed from rows that could not be read
   MR_ASSIGN(bool stepped, std::move(ran));
-  if (!stepped) return false;
+  if (!stepped) {
+    node.in_doubt = false;
+    return false;
+  }
   MR_TRY(node.env.failpoints().point("engine.step.after").check());
   node.uncommitted.push_back(std::move(record));
   if (node.end_of_time_wanted) node.bounded_end = true;

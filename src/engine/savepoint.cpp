@@ -131,6 +131,7 @@ Result<SavepointReceipt> create_savepoint(NodeState& node, std::string_view name
   std::lock_guard ddl(node.ddl_mutex);
   std::lock_guard steps(node.step_mutex);
   if (auto failure = failure_of(node)) return *failure;
+  MR_TRY(refuse_in_doubt(node));
   SavepointReceipt receipt;
   receipt.epoch = node.epoch;
   std::string chosen = name.empty() ? "commit-" + std::to_string(node.epoch.value) : std::string(name);

@@ -66,7 +66,7 @@ class Producer(threading.Thread):
                 lines = [json.dumps(order(n)).encode() + b"\n" for n in range(self.sent, self.sent + self.lines_each)]
                 self.send(lines, f"batch-{self.sent}")
                 self.sent += self.lines_each
-                time.sleep(POLL_SECONDS)  # a rate that leaves the kills in the middle of deliveries
+                self.ended.wait(POLL_SECONDS)  # a rate that leaves the kills in the middle of deliveries
         except Exception as failure:  # shown by the test
             self.failure = failure
 
@@ -108,6 +108,11 @@ class PostgresTest(unittest.TestCase):
             time.sleep(POLL_SECONDS)
         self.fail(f"{what}: not within {SECONDS_MAX} s; sinks: {self.sinks()}; log: {self.node.said()}")
 
+    def wait_for_orders(self, producer, chance):
+        """Until a random number of requests more is acked."""
+        goal = producer.sent + chance.randint(2, 16) * producer.lines_each
+        self.until("more orders", lambda: producer.sent >= goal or producer.failure)
+
     def wait_until_delivered(self):
         self.node.sql("SYNC")
         self.until("delivered", lambda: all(s["lag"] == 0 and s["state"] == "running" for s in self.sinks().values()))
@@ -145,10 +150,10 @@ class PostgresTest(unittest.TestCase):
         producer.start()
         try:
             for _ in range(CYCLES):
-                time.sleep(chance.uniform(0.1, 0.8))
+                self.wait_for_orders(producer, chance)
                 self.node.kill()
                 self.node.start()
-                time.sleep(chance.uniform(0.1, 0.8))
+                self.wait_for_orders(producer, chance)
                 self.server.stop("immediate")
                 if chance.random() < 0.5:
                     self.node.kill()
