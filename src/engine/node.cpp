@@ -93,7 +93,7 @@ class RunningNode final : public Node {
 
 Status RunningNode::apply_pipeline(std::string_view text, const std::string& base_directory,
                                    const std::map<std::string, std::string>& variables) {
-  state_.base_directory = base_directory;
+  MR_TRY(set_base_directory(state_, base_directory));
   sql::Variables values;
   for (const auto& [name, value] : variables) values[name] = value;
   MR_ASSIGN(sql::SubstitutedText substituted, sql::substitute_variables(text, values));

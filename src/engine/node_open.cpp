@@ -41,6 +41,17 @@ Status load_identity(NodeState& node) {
   return {};
 }
 
+std::string base_directory_path(const NodeState& node) { return node.options.data_directory + "/BASE"; }
+
+Status load_base_directory(NodeState& node) {
+  MR_ASSIGN(bool exists, node.env.files().exists(base_directory_path(node)));
+  if (!exists) return {};
+  MR_ASSIGN(std::string text, node.env.files().read_all(base_directory_path(node)));
+  if (text.ends_with('\n')) text.pop_back();
+  node.base_directory = std::move(text);
+  return {};
+}
+
 Status open_sessions(NodeState& node) {
   batch::InstanceOptions options;
   options.memory_limit_bytes = shares_of(node.options.memory_bytes).query_bytes;
@@ -200,6 +211,13 @@ Status persist_catalog(NodeState& node, const sql::Catalog& catalog) {
   return node.env.files().write_atomically(node.options.data_directory + "/catalog", catalog.encode());
 }
 
+Status set_base_directory(NodeState& node, const std::string& directory) {
+  if (node.base_directory == directory) return {};
+  MR_TRY(node.env.files().write_atomically(base_directory_path(node), directory + "\n"));
+  node.base_directory = directory;
+  return {};
+}
+
 Status open_directory(NodeState& node) {
   FileSystem& files = node.env.files();
   MR_TRY(files.create_directories(node.options.data_directory));
@@ -221,6 +239,7 @@ Status open_directory(NodeState& node) {
   MR_TRY(node.starts->begin());
   MR_TRY(node.env.failpoints().point("engine.start").check());
   MR_TRY(load_identity(node));
+  MR_TRY(load_base_directory(node));
   connectors::register_options(node.registry);
   MR_TRY(open_sessions(node));
   node.pool = std::make_unique<ThreadPool>(node.options.workers, node.env.single_threaded());

@@ -83,7 +83,7 @@ struct NodeState {
   // Guarded by step_mutex; the pointers and the catalog also by readers_mutex (exclusive to change).
   std::unique_ptr<Pipeline> pipeline;
   sql::Catalog catalog;
-  std::string base_directory;   ///< of the pipeline file
+  std::string base_directory;   ///< of the pipeline file that was applied last, maybe by an earlier process
   std::set<std::string> asked;  ///< views whose rows somebody asked for
   Epoch epoch;
   std::vector<StepRecord> uncommitted;
@@ -132,6 +132,8 @@ Status open_directory(NodeState& node);
 Status open_to_read(NodeState& node);
 Status recover(NodeState& node);
 Status persist_catalog(NodeState& node, const sql::Catalog& catalog);
+/// Where relative paths of sources and sinks begin, from now on and at later starts.
+Status set_base_directory(NodeState& node, const std::string& directory);
 
 // node_memory.cpp
 /// How NodeOptions::memory_bytes is divided. What is left is for the rest: the log, sinks, the program itself.
