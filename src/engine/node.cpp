@@ -223,8 +223,12 @@ Status RunningNode::finish_bounded() {
   MR_ASSIGN(bool stepped, step_and_commit(state_, true));
   (void)stepped;
   std::lock_guard guard(state_.sinks_mutex);
-  for (auto& sink : state_.sinks) MR_TRY(sink->deliver_all());
-  return {};
+  Status first;
+  for (auto& sink : state_.sinks) {
+    Status delivered = sink->deliver_all();
+    if (first.ok()) first = std::move(delivered);
+  }
+  return first;
 }
 
 Result<ReplayReceipt> RunningNode::replay_dead(std::string_view name) {

@@ -37,7 +37,7 @@ struct NodeOptions {
   uint64_t record_bytes_max = 16ULL << 20;  ///< a longer line is rejected at ingest
   uint64_t query_rows_max = 1000000;
   uint64_t low_space_bytes = 256ULL << 20;  ///< with less free in the directory's file system, ingest is refused
-  bool bounded = false;  ///< --once: sources end, no idle timeouts
+  bool bounded = false;                     ///< --once: sources end, no idle timeouts
 };
 
 /// Where appended records went, as the HTTP answer shows it.
@@ -121,8 +121,12 @@ struct SinkStatus {
   std::string source;
   std::string state;  ///< "running", "waiting", "failing: <reason>"
   uint64_t rows = 0;
-  uint64_t lag = 0;  ///< changes or commits behind
+  uint64_t lag = 0;   ///< rows that wait to be delivered; of a snapshot: commits since the one it shows
   uint64_t dead = 0;  ///< rows that the destination refused and that were not sent again
+  std::optional<Timestamp> failing_since;  ///< the first of the failures in a row; absent when there is none
+  uint64_t failed_attempts = 0;            ///< in a row
+  std::string last_error;                  ///< also when it is over; empty: none since the start
+  std::optional<Timestamp> delivered_at;   ///< when the destination last held all that it was given
 };
 
 struct NodeStatus {
@@ -142,7 +146,7 @@ struct NodeStatus {
   uint64_t state_blocks_read = 0;    ///< blocks of stored state that lookups and scans read since the start
   uint64_t commits = 0;
   uint64_t checkpoints = 0;
-  std::string failure;  ///< why the engine stopped; empty while it runs
+  std::string failure;    ///< why the engine stopped; empty while it runs
   std::string safe_mode;  ///< why the node only serves reads; empty otherwise
   std::vector<StreamStatus> streams;
   std::vector<ViewStatus> views;

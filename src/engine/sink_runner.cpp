@@ -318,10 +318,7 @@ void SinkRunner::run() {
   while (true) {
     bool last = stopping_ || node_.stopping;
     Status status = deliver(last);
-    {
-      std::lock_guard guard(state_mutex_);
-      state_ = status.ok() ? "running" : "failing: " + status.error().message;
-    }
+    note(status);
     if (last) break;
     pause_ms = status.ok() ? 0 : std::min(kPauseMaxMs, std::max<int64_t>(100, pause_ms * 2));
     // Sinks of one destination that went away do not come back all at once.
@@ -352,10 +349,29 @@ uint64_t SinkRunner::lag() const {
   return node_.epoch.value - std::min(node_.epoch.value, snapshot_epoch_.load());
 }
 
+void SinkRunner::note(const Status& status) {
+  Timestamp now = node_.env.clock().now();
+  std::lock_guard guard(state_mutex_);
+  if (status.ok()) {
+    state_.state = "running";
+    state_.delivered_at = now;
+    state_.failing_since.reset();
+    state_.failed_attempts = 0;
+    return;
+  }
+  state_.last_error = status.error().message;
+  state_.state = "failing: " + state_.last_error;
+  if (state_.failed_attempts++ == 0) state_.failing_since = now;
+}
+
 SinkStatus SinkRunner::status() const {
   uint64_t behind = lag();
   std::lock_guard guard(state_mutex_);
-  return {name_, source_, state_, rows_, behind, dead_waiting_};
+  SinkStatus status = state_;
+  status.rows = rows_;
+  status.lag = behind;
+  status.dead = dead_waiting_;
+  return status;
 }
 
 bool is_off(const sql::CatalogObject& sink) {

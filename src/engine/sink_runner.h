@@ -42,7 +42,11 @@ class SinkRunner {
 
  private:
   SinkRunner(NodeState& node, const sql::CatalogObject& object)
-      : node_(node), name_(object.name), source_(object.source), book_(object.stream) {}
+      : node_(node), name_(object.name), source_(object.source), book_(object.stream) {
+    state_.name = name_;
+    state_.source = source_;
+    state_.state = "waiting";
+  }
 
   void run();
   /// Delivers what is committed; `final`: whatever the sink's own bounds on size, age and `every` say.
@@ -61,6 +65,8 @@ class SinkRunner {
   Result<std::set<int64_t>> superseded(const std::vector<DeadLetter>& letters) const;
   /// One letter: true when the destination took it.
   Result<bool> send_again(const DeadLetter& letter);
+  /// How a try of deliver() ended, for status().
+  void note(const Status& status);
   Offset committed_end() const;
   uint64_t lag() const;
 
@@ -101,7 +107,7 @@ class SinkRunner {
   std::vector<ledger::Recorder> unbooked_;  // guarded by book_mutex_: delivered, not in the ledger yet
   Offset unbooked_end_;                     // guarded by book_mutex_
   mutable std::mutex state_mutex_;
-  std::string state_ = "waiting";  // guarded by state_mutex_
+  SinkStatus state_;  // guarded by state_mutex_; without what changes all the time
 };
 
 /// An empty path is how a pipeline file says that a file sink is off.

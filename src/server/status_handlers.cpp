@@ -1,4 +1,7 @@
 // GET /v1/status, /v1/ledger, /metrics, /healthz, /readyz.
+#include <fmt/format.h>
+
+#include "base/text.h"
 #include "ledger/render.h"
 #include "server/error_answer.h"
 #include "server/routes.h"
@@ -40,8 +43,16 @@ Response show_metrics(Context& context, Request&) {
 }
 
 Response show_health(Context& context, Request&) {
-  std::string failure = context.node.status().failure;
-  return failure.empty() ? plain_answer(200, "ok") : plain_answer(503, "the engine stopped: " + failure);
+  engine::NodeStatus status = context.node.status();
+  if (!status.failure.empty()) return plain_answer(503, "the engine stopped: " + status.failure);
+  std::string text = "ok";
+  // A destination that is away is nothing that another node or a restart would mend.
+  for (const engine::SinkStatus& sink : status.sinks) {
+    if (!sink.failing_since) continue;
+    text += fmt::format("\nsink {}: failing since {}, {} attempts, {} behind; /v1/status says why", sink.name,
+                        format_iso8601(*sink.failing_since), sink.failed_attempts, sink.lag);
+  }
+  return plain_answer(200, std::move(text));
 }
 
 Response show_readiness(Context& context, Request&) {

@@ -37,6 +37,8 @@ Json views_json(const engine::NodeStatus& status) {
   return out;
 }
 
+Json time_json(const std::optional<Timestamp>& time) { return time ? Json(format_iso8601(*time)) : Json(nullptr); }
+
 Json sinks_json(const engine::NodeStatus& status) {
   Json out = Json::array();
   for (const engine::SinkStatus& sink : status.sinks) {
@@ -45,7 +47,11 @@ Json sinks_json(const engine::NodeStatus& status) {
                    {"state", sink.state},
                    {"rows", sink.rows},
                    {"lag", sink.lag},
-                   {"dead", sink.dead}});
+                   {"dead", sink.dead},
+                   {"failing_since", time_json(sink.failing_since)},
+                   {"failed_attempts", sink.failed_attempts},
+                   {"last_error", sink.last_error.empty() ? Json(nullptr) : Json(sink.last_error)},
+                   {"delivered_at", time_json(sink.delivered_at)}});
   }
   return out;
 }

@@ -119,7 +119,14 @@ TEST_F(Sql, Status) {
   node_.status_now.rows_in = 12;
   node_.status_now.streams = {{"orders", "stream", 5, 100, 1, 2}};
   node_.status_now.views = {{"hours", "view", {"orders"}, 3, false}};
-  node_.status_now.sinks = {{"lake", "hours", "failing: \xff", 1, 2}};
+  engine::SinkStatus lake;
+  lake.name = "lake";
+  lake.state = "failing: \xff";
+  lake.lag = 2;
+  lake.failing_since = Timestamp{0};
+  lake.failed_attempts = 3;
+  lake.last_error = "\xff";
+  node_.status_now.sinks = {lake};
   nlohmann::json status = get("/v1/status").json();
   EXPECT_EQ(status["rows_in"], 12);
   EXPECT_EQ(status["insecure"], true);
@@ -128,6 +135,10 @@ TEST_F(Sql, Status) {
   EXPECT_EQ(status["views"][0]["reads"][0], "orders");
   EXPECT_EQ(status["views"][0]["kept"], false);
   EXPECT_EQ(status["sinks"][0]["state"], "failing: \xEF\xBF\xBD");
+  EXPECT_EQ(status["sinks"][0]["failing_since"], "1970-01-01T00:00:00Z");
+  EXPECT_EQ(status["sinks"][0]["delivered_at"], nullptr);
+  EXPECT_EQ(get("/healthz").body,
+            "ok\nsink lake: failing since 1970-01-01T00:00:00Z, 3 attempts, 2 behind; /v1/status says why\n");
 }
 
 TEST_F(Sql, HealthAndReadiness) {
