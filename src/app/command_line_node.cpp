@@ -6,6 +6,7 @@
 #include "app/node_command.h"
 #include "app/savepoint_command.h"
 #include "app/test_command.h"
+#include "app/test_half.h"
 #include "app/verify_command.h"
 #include "base/real_env.h"
 
@@ -96,6 +97,11 @@ void add_test(CLI::App& program, Action& action) {
   command->add_flag("-v,--verbose", flags->verbose, "name every way in which a case runs");
   command->footer("Examples:\n  millrace test examples\n  millrace test examples/shop/shop.test -v\n");
   command->callback([flags, &action] { action = [flags](Env& env) { return run_tests(env, *flags); }; });
+
+  auto folder = std::make_shared<std::string>();
+  command = program.add_subcommand(kTestHalfCommand, "what `test` starts and kills")->group("");
+  command->add_option("FOLDER", *folder)->required();
+  command->callback([folder, &action] { action = [folder](Env& env) { return run_test_half(env, *folder); }; });
 }
 
 }  // namespace

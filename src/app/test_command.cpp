@@ -41,7 +41,7 @@ Result<std::string> run_every_way(Env& env, const TestCase& test, const TestFlag
   std::string out;
   std::set<std::string> seen;
   for (const TestWay& way : test_ways()) {
-    MR_ASSIGN(auto differences, run_case(env, test, way, flags.seed));
+    MR_ASSIGN(auto differences, run_case(env, test, way, flags.seed, flags.program));
     if (flags.verbose)
       MR_TRY(write_output("  " + std::string(way.name) + (differences.empty() ? ": ok\n" : ": FAILED\n")));
     for (const TestDifference& difference : differences) {

@@ -12,6 +12,7 @@ struct TestFlags {
   std::string path;
   uint64_t seed = 1;
   bool verbose = false;
+  std::string program = "/proc/self/exe";  ///< what the way "killed in the middle" starts: this program
 };
 
 /// Exit code 1 when a case fails or a file cannot be read; 2 when PATH holds no test.

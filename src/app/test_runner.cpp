@@ -8,6 +8,7 @@
 
 #include "app/answer.h"
 #include "app/console.h"
+#include "app/test_half.h"
 #include "base/metrics.h"
 #include "base/paths.h"
 #include "base/real_env.h"
@@ -80,19 +81,35 @@ std::vector<std::string> json_lines(const Answer& answer) {
 
 class CaseRun {
  public:
-  CaseRun(Env& env, const TestCase& test, const TestWay& way, uint64_t seed, std::string folder)
-      : env_(env), test_(test), way_(way), numbers_(seed), folder_(std::move(folder)) {}
+  CaseRun(Env& env, const TestCase& test, const TestWay& way, uint64_t seed, std::string folder, std::string program)
+      : env_(env), test_(test), way_(way), numbers_(seed), folder_(std::move(folder)), program_(std::move(program)) {
+    for (const TestInput& input : test_.inputs) records_ += input.records.size();
+  }
 
   Result<std::vector<TestDifference>> run() {
+    const bool killed = way_.killed && !test_.script_error;
+    if (killed) MR_TRY(feed_and_kill());
+    if (!differences_.empty()) return std::move(differences_);
     MR_TRY(open());
     if (test_.script_error || !differences_.empty()) return std::move(differences_);
-    if (!feed()) return std::move(differences_);
+    const size_t half = records_ / 2;
+    bool fed = killed || feed(0, half);
+    if (fed && way_.restart) fed = restart();
+    if (!fed || !feed(half, records_)) return std::move(differences_);
     Status finished = node_->finish_bounded();
     if (!finished.ok()) {
       note(0, "the run failed: " + render(finished.error()));
       return std::move(differences_);
     }
     for (const TestQuery& query : test_.queries) check(query);
+    MR_TRY(node_->stop());
+    return std::move(differences_);
+  }
+
+  Result<std::vector<TestDifference>> feed_only(const std::function<Status()>& fed) {
+    MR_TRY(open());
+    const size_t half = records_ / 2;
+    if (differences_.empty() && feed(0, half) && sync() && feed(half, records_)) MR_TRY(fed());
     MR_TRY(node_->stop());
     return std::move(differences_);
   }
@@ -131,26 +148,31 @@ class CaseRun {
     if (test_.script_error) note(0, "expected an error with: " + *test_.script_error + "\nfound: no error");
   }
 
-  /// Brings all records in. False when something failed.
-  bool feed() {
-    size_t all = 0;
-    for (const TestInput& input : test_.inputs) all += input.records.size();
-    size_t sent = 0;
-    bool restarted = !way_.restart;
+  /// The first half of the records goes in by a process that is killed.
+  Status feed_and_kill() {
+    TestCase half = test_;
+    size_t left = records_ / 2;
+    for (TestInput& input : half.inputs) {
+      input.records.resize(std::min(input.records.size(), left));
+      left -= input.records.size();
+    }
+    MR_ASSIGN(std::string wrong, feed_half_and_kill(env_, program_, half, folder_));
+    if (!wrong.empty()) note(0, std::move(wrong));
+    return {};
+  }
+
+  /// Brings the records with the numbers from `first` to before `last` in. False when something failed.
+  bool feed(size_t first, size_t last) {
+    size_t number = 0;  // of the input's first record
     for (const TestInput& input : test_.inputs) {
-      size_t at = 0;
-      while (at < input.records.size()) {
-        size_t count = input.records.size() - at;
+      const size_t end = std::min(last, number + input.records.size());
+      for (size_t at = std::max(first, number); at < end;) {
+        size_t count = end - at;
         if (way_.small_batches) count = std::min<size_t>(count, 1 + numbers_.below(5));
-        if (!restarted && sent < all / 2) count = std::min(count, all / 2 - sent);
-        if (!send(input, at, count)) return false;
+        if (!send(input, at - number, count)) return false;
         at += count;
-        sent += count;
-        if (!restarted && sent >= all / 2) {
-          restarted = true;
-          if (!restart()) return false;
-        }
       }
+      number += input.records.size();
     }
     return true;
   }
@@ -162,7 +184,11 @@ class CaseRun {
       note(0, "input " + input.stream + ": " + render(receipt.error()));
       return false;
     }
-    Status synced = way_.small_batches ? node_->sync() : Status();
+    return !way_.small_batches || sync();
+  }
+
+  bool sync() {
+    Status synced = node_->sync();
     if (!synced.ok()) note(0, "the run failed: " + render(synced.error()));
     return synced.ok();
   }
@@ -207,6 +233,8 @@ class CaseRun {
   const TestWay& way_;
   SeededNumbers numbers_;
   const std::string folder_;
+  const std::string program_;
+  size_t records_ = 0;  // of all inputs
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<engine::Node> node_;
   std::vector<TestDifference> differences_;
@@ -226,13 +254,20 @@ const std::vector<TestWay>& test_ways() {
       {"in small batches", 1, true, false},
       {"with 3 workers", 3, false, false},
       {"with a restart in the middle", 1, false, true},
+      {"killed in the middle", 1, false, false, true},
   };
   return kWays;
 }
 
-Result<std::vector<TestDifference>> run_case(Env& env, const TestCase& test, const TestWay& way, uint64_t seed) {
+Result<std::vector<TestDifference>> run_case(Env& env, const TestCase& test, const TestWay& way, uint64_t seed,
+                                             const std::string& program) {
   MR_ASSIGN(auto folder, TemporaryFolder::make(env));
-  return CaseRun(env, test, way, seed, folder->path()).run();
+  return CaseRun(env, test, way, seed, folder->path(), program).run();
+}
+
+Result<std::vector<TestDifference>> feed_case(Env& env, const TestCase& test, const std::string& folder,
+                                              const std::function<Status()>& fed) {
+  return CaseRun(env, test, TestWay{"fed"}, 0, folder, {}).feed_only(fed);
 }
 
 std::string difference_of(std::vector<std::string> expected, std::vector<std::string> actual, bool ordered) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct TestWay {
   uint32_t workers = 1;
   bool small_batches = false;  ///< a few records at a time, of random number, with SYNC between
   bool restart = false;        ///< the node is stopped and opened again after half of the records
+  bool killed = false;         ///< half of the records go in by another process, which is killed (test_half.h)
 };
 
 /// Every way in which each case runs.
@@ -27,8 +29,15 @@ struct TestDifference {
 };
 
 /// Runs the case in a fresh folder below the one for temporary files, which is removed afterwards. An error is for what
-/// has to do with the case's surroundings; a failing statement or query is a difference.
-Result<std::vector<TestDifference>> run_case(Env& env, const TestCase& test, const TestWay& way, uint64_t seed);
+/// has to do with the case's surroundings; a failing statement or query is a difference. `program`: the path of this
+/// program, for a way that kills one.
+Result<std::vector<TestDifference>> run_case(Env& env, const TestCase& test, const TestWay& way, uint64_t seed,
+                                             const std::string& program);
+
+/// Only feeds the case, with SYNC after half of it, into the data directory of a case's folder, calls `fed` once all is
+/// acked, and stops the node.
+Result<std::vector<TestDifference>> feed_case(Env& env, const TestCase& test, const std::string& folder,
+                                              const std::function<Status()>& fed);
 
 /// What is missing and what is too much, as lines; empty: equal. `ordered`: their order counts.
 std::string difference_of(std::vector<std::string> expected, std::vector<std::string> actual, bool ordered);
