@@ -41,17 +41,20 @@ Result<Destination> find_destination(NodeState& node, std::string_view name) {
   return to;
 }
 
-/// Which partition each record goes to. Without a key a request goes to one partition, the next in turn.
+/// Which partition each record goes to. Without a key a request goes to one of them as a whole: to any, or to the one
+/// that its Idempotency-Key picks, because a partition knows only the marks of what it holds itself.
 class Partitioner {
  public:
-  Partitioner(NodeState& node, const Destination& to) : to_(to), partitions_(to.stream->partition_count()) {
+  Partitioner(NodeState& node, const Destination& to, uint64_t mark)
+      : to_(to), partitions_(to.stream->partition_count()) {
     bool json = to.source.format == "json" || to.source.format == "ndjson";
     keyed_ = json && !to.key.empty() && partitions_ > 1;
-    if (!keyed_) round_robin_ = static_cast<int32_t>(node.env.random().next() % static_cast<uint64_t>(partitions_));
+    uint64_t any = mark != 0 ? mark : node.env.random().next();
+    one_ = static_cast<int32_t>(any % static_cast<uint64_t>(partitions_));
   }
 
   int32_t partition_of(std::string_view record) {
-    if (!keyed_) return round_robin_;
+    if (!keyed_) return one_;
     // A record without a readable key has no order to keep, but must always go to one place: a retry sends it again.
     if (!reader_.read(record, to_.key, text_)) text_.assign(record);
     return log::partition_for_key(text_, partitions_).value;
@@ -61,7 +64,7 @@ class Partitioner {
   const Destination& to_;
   int32_t partitions_;
   bool keyed_ = false;
-  int32_t round_robin_ = 0;
+  int32_t one_ = 0;
   formats::JsonFieldReader reader_;
   std::string text_;
 };
@@ -207,7 +210,7 @@ Result<AppendReceipt> append_records(NodeState& node, std::string_view stream,
   AccountWriter account(node, to, request.account);
   MR_TRY(account.check(node));
   std::vector<int32_t> places(records.size(), kRejected);  // the partition of each record
-  Partitioner partitioner(node, to);
+  Partitioner partitioner(node, to, hash);
   for (size_t i = 0; i < records.size(); ++i) {
     auto bad = invalid.find(i);
     if (bad != invalid.end()) {

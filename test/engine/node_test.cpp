@@ -135,6 +135,16 @@ TEST_F(NodeTest, ARetriedRequestIsStoredOnce) {
   EXPECT_EQ(sql("SELECT count(*) FROM s"), "40\n");
 }
 
+TEST_F(NodeTest, ARetriedRequestGoesToTheSamePartition) {
+  open();
+  pipeline("CREATE STREAM s (a INTEGER) WITH (partitions = 8)");
+  for (int round = 0; round < 6; ++round) send("s", {R"({"a":1})", R"({"a":2})"}, "one");
+  for (int number = 0; number < 6; ++number) send("s", {R"({"a":3})"}, "other " + std::to_string(number));
+  ok(node_->sync());
+  EXPECT_EQ(sql("SELECT count(*) FILTER (a < 3), count(*) FILTER (a = 3), count(DISTINCT _partition) > 2 FROM s"),
+            "2,6,true\n");
+}
+
 TEST_F(NodeTest, StopInTheMiddleOfWorkLosesNothing) {
   workers_ = 2;
   open();
