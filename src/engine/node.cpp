@@ -70,6 +70,10 @@ class RunningNode final : public Node {
                                const AppendRequest& request) override {
     return append_records(state_, stream, records, request);
   }
+  void append_async(std::string_view stream, const std::vector<std::string_view>& records, const AppendRequest& request,
+                    std::function<void(Result<AppendReceipt>)> done) override {
+    append_records_async(state_, stream, records, request, std::move(done));
+  }
   Status declare(std::string_view stream, std::string_view producer, Timestamp minute,
                  const ledger::IdSum& sent) override {
     return declare_sent(state_, stream, producer, minute, sent);

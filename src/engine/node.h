@@ -176,6 +176,12 @@ class Node {
   /// Stores records of a stream or table; returns when they are durable. The views live for the call.
   virtual Result<AppendReceipt> append(std::string_view stream, const std::vector<std::string_view>& records,
                                        const AppendRequest& request) = 0;
+  /// The same without waiting for the disk: calls `done` once, from this thread or from one that syncs. It may sync
+  /// what nobody else is syncing before it returns. `done` must be quick and must not append.
+  virtual void append_async(std::string_view stream, const std::vector<std::string_view>& records,
+                            const AppendRequest& request, std::function<void(Result<AppendReceipt>)> done) {
+    done(append(stream, records, request));
+  }
 
   /// What a producer sent to a stream in one minute, in all; takes the place of what it declared before. Returns when
   /// that is durable.

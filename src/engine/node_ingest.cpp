@@ -193,15 +193,35 @@ Status declare_sent(NodeState& node, std::string_view stream, std::string_view p
   return committed;
 }
 
-Result<AppendReceipt> append_records(NodeState& node, std::string_view stream,
-                                     const std::vector<std::string_view>& records, const AppendRequest& request) {
-  MR_ASSIGN(Destination to, find_destination(node, stream));
+namespace {
+
+/// A request on its way into the log.
+struct Appending {
+  StreamId stream;
+  AppendReceipt receipt;
+  std::vector<PartitionId> partitions;               ///< of each pending append
+  std::vector<std::optional<ProducerShare>> shares;  ///< by partition
+};
+
+/// Its records are queued, not durable. `to` keeps the stream; `appending` may outlive it.
+struct Queued {
+  Destination to;
+  Appending appending;
+  std::vector<log::PendingAppend> pending;
+};
+
+Result<Queued> queue_records(NodeState& node, std::string_view stream, const std::vector<std::string_view>& records,
+                             const AppendRequest& request) {
+  Queued queued;
+  MR_ASSIGN(queued.to, find_destination(node, stream));
+  const Destination& to = queued.to;
+  AppendReceipt& receipt = queued.appending.receipt;
+  queued.appending.stream = to.id;
   if (node.bounded_end) {
     return user_error(sqlstate::kReadOnly, "the data directory was run with --once to its end and takes no new events")
         .with_hint("start a node on another directory with --data");
   }
   MR_TRY(node.space.check());
-  AppendReceipt receipt;
   std::map<size_t, std::string> invalid;
   if (request.validate) invalid = find_invalid(to, records);
   uint64_t hash = request.idempotency_key.empty() ? 0 : hash_bytes(request.idempotency_key);
@@ -223,10 +243,9 @@ Result<AppendReceipt> append_records(NodeState& node, std::string_view stream,
     }
     account.count(places[i], records[i]);
   }
-  std::vector<std::optional<ProducerShare>> shares;
-  std::vector<log::RecordBatchBuilder> builders = build_batches(node, to, records, places, account, shares);
+  std::vector<log::RecordBatchBuilder> builders =
+      build_batches(node, to, records, places, account, queued.appending.shares);
 
-  std::vector<log::PendingAppend> pending;
   for (size_t p = 0; p < builders.size(); ++p) {
     if (builders[p].empty()) continue;
     log::Partition& partition = to.stream->partition(PartitionId(static_cast<int32_t>(p)));
@@ -234,13 +253,21 @@ Result<AppendReceipt> append_records(NodeState& node, std::string_view stream,
     // A sync failed: its file is closed, and opened again at the end of what is known to be durable.
     if (partition.failure()) MR_TRY(partition.reopen());
     MR_ASSIGN(log::Ticket ticket, partition.append(std::move(batch), {hash}));
-    pending.push_back({&partition, std::move(ticket)});
+    queued.pending.push_back({&partition, std::move(ticket)});
+    queued.appending.partitions.push_back(partition.id());
   }
-  if (pending.empty()) return receipt;
+  return queued;
+}
+
+/// All is settled: enters what is durable into the books.
+Result<AppendReceipt> finish_append(NodeState& node, Appending& appending,
+                                    std::vector<Result<log::AppendResult>> results) {
+  AppendReceipt& receipt = appending.receipt;
   std::optional<Error> failed;
   std::vector<ReceivedRange> received;
-  for (size_t i = 0; auto& result : node.log->wait_all(pending)) {
-    PartitionId partition = pending[i++].partition->id();
+  for (size_t i = 0; i < results.size(); ++i) {
+    PartitionId partition = appending.partitions[i];
+    Result<log::AppendResult>& result = results[i];
     if (!result.ok()) {
       failed = std::move(result).error();
       continue;
@@ -249,14 +276,35 @@ Result<AppendReceipt> append_records(NodeState& node, std::string_view stream,
     receipt.accepted += count;
     receipt.positions.push_back({partition, result->first, result->last});
     if (!result->duplicate) {
-      auto& share = shares[static_cast<size_t>(partition.value)];
+      auto& share = appending.shares[static_cast<size_t>(partition.value)];
       received.push_back({partition, result->first, count, result->append_time, std::move(share)});
     }
   }
+  if (results.empty()) return std::move(receipt);
   (void)node.env.failpoints().point("engine.received").check();  // only a delay has an effect: the rows are durable
-  node.received.add(to.id, received);
+  node.received.add(appending.stream, received);
   if (failed) return *std::move(failed);
-  return receipt;
+  return std::move(receipt);
+}
+
+}  // namespace
+
+Result<AppendReceipt> append_records(NodeState& node, std::string_view stream,
+                                     const std::vector<std::string_view>& records, const AppendRequest& request) {
+  MR_ASSIGN(Queued queued, queue_records(node, stream, records, request));
+  return finish_append(node, queued.appending, node.log->wait_all(queued.pending));
+}
+
+void append_records_async(NodeState& node, std::string_view stream, const std::vector<std::string_view>& records,
+                          const AppendRequest& request, std::function<void(Result<AppendReceipt>)> done) {
+  Result<Queued> queued = queue_records(node, stream, records, request);
+  if (!queued.ok()) return done(std::move(queued).error());
+  // The callback must not hold the stream: the last to let go of a stream waits for its callbacks.
+  auto appending = std::make_shared<Appending>(std::move(queued->appending));
+  node.log->when_all(queued->pending,
+                     [&node, appending, done = std::move(done)](std::vector<Result<log::AppendResult>> results) {
+                       done(finish_append(node, *appending, std::move(results)));
+                     });
 }
 
 }  // namespace millrace::engine

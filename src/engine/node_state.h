@@ -190,6 +190,8 @@ Result<StatementResult> execute_statement(NodeState& node, const sql::Statement&
 // node_ingest.cpp
 Result<AppendReceipt> append_records(NodeState& node, std::string_view stream,
                                      const std::vector<std::string_view>& records, const AppendRequest& request);
+void append_records_async(NodeState& node, std::string_view stream, const std::vector<std::string_view>& records,
+                          const AppendRequest& request, std::function<void(Result<AppendReceipt>)> done);
 Status declare_sent(NodeState& node, std::string_view stream, std::string_view producer, Timestamp minute,
                     const ledger::IdSum& sent);
 

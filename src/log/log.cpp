@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <charconv>
 #include <map>
 #include <mutex>
@@ -41,6 +42,26 @@ Status check_options(const StreamOptions& options) {
   }
   return {};
 }
+
+/// Collects the outcomes of appends that settle on different threads.
+struct Settling {
+  Settling(size_t count, std::function<void(std::vector<Result<AppendResult>>)> callback)
+      : outcomes(count), left(count), done(std::move(callback)) {}
+
+  std::vector<std::optional<Result<AppendResult>>>
+      outcomes;  // each written by one thread, before it counts `left` down
+  std::atomic<size_t> left;
+  std::function<void(std::vector<Result<AppendResult>>)> done;
+
+  void settle(size_t place, Result<AppendResult> outcome) {
+    outcomes[place] = std::move(outcome);
+    if (--left > 0) return;
+    std::vector<Result<AppendResult>> results;
+    results.reserve(outcomes.size());
+    for (auto& result : outcomes) results.push_back(*std::move(result));
+    done(std::move(results));
+  }
+};
 
 }  // namespace
 
@@ -197,6 +218,21 @@ std::vector<Result<AppendResult>> Log::wait_all(std::span<const PendingAppend> a
   results.reserve(appends.size());
   for (const PendingAppend& append : appends) results.push_back(append.partition->wait(append.ticket));
   return results;
+}
+
+void Log::when_all(std::span<const PendingAppend> appends,
+                   std::function<void(std::vector<Result<AppendResult>>)> done) {
+  if (appends.empty()) return done({});
+  auto settling = std::make_shared<Settling>(appends.size(), std::move(done));
+  for (size_t i = 0; i < appends.size(); ++i) {
+    appends[i].partition->when_settled(
+        appends[i].ticket, [settling, i](Result<AppendResult> outcome) { settling->settle(i, std::move(outcome)); });
+  }
+  bool inline_only = state_->env.single_threaded();
+  for (size_t i = 1; i < appends.size(); ++i) {
+    inline_only ? appends[i].partition->sync_queued() : appends[i].partition->start_sync();
+  }
+  appends[0].partition->sync_queued();
 }
 
 void Log::set_durable_listener(DurableListener listener) { state_->listener = std::move(listener); }

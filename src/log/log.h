@@ -12,6 +12,7 @@
 //   MR_ASSIGN(log::AppendResult at, plays->partition(PartitionId{0}).append_and_wait(std::move(batch)));
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -81,6 +82,9 @@ class Log {
   Status sync(std::span<Partition* const> partitions);
   /// Waits for all of them, synced in parallel, in the order given. One result each.
   std::vector<Result<AppendResult>> wait_all(std::span<const PendingAppend> appends);
+  /// The same without waiting: calls `done` once, when the last of them is settled. Before it returns it may sync one
+  /// partition that nobody else is syncing, and call `done` itself; else it is called from a thread that syncs.
+  void when_all(std::span<const PendingAppend> appends, std::function<void(std::vector<Result<AppendResult>>)> done);
 
   /// Set before the first append; one per log.
   void set_durable_listener(DurableListener listener);

@@ -45,7 +45,7 @@ struct StreamOptions {
 
 /// No batch may be larger.
 inline constexpr size_t kBatchBytesMax = size_t{128} << 20;
-/// An `append` that finds this much queued syncs first; an `append_async` is refused.
+/// An `append` that finds this much queued waits until it is synced.
 inline constexpr size_t kQueuedBytesMax = size_t{64} << 20;
 
 struct AppendOptions {
@@ -159,14 +159,15 @@ class Partition {
   /// Returns when the ticket's batch is durable. Syncs itself when nobody is at it.
   Result<AppendResult> wait(const Ticket& ticket);
   Result<AppendResult> append_and_wait(std::string batch, const AppendOptions& options = {});
-  /// Appends and calls `done` when durable (or failed), from another thread unless single-threaded. Never blocks:
-  /// fails with kUnavailable, and never calls `done`, when the queue is full.
-  Status append_async(std::string batch, const AppendOptions& options, std::function<void(Result<AppendResult>)> done);
+  /// Calls `done` once, when the ticket's batch is durable or has failed: at once when it has already, else from the
+  /// thread that syncs it, with no lock held. Somebody must sync: `start_sync`, `sync_queued` or a waiter.
+  void when_settled(const Ticket& ticket, std::function<void(Result<AppendResult>)> done);
   /// Makes all that was appended before durable.
   Status sync();
   /// Asks the pool to sync, and returns at once.
   void start_sync();
-  /// What the pool calls: syncs what is queued, unless somebody is at it.
+  /// Syncs what is queued, on this thread, unless somebody is at it: then that one or the pool goes on with it, if
+  /// somebody asked by `when_settled` or `start_sync`.
   void sync_queued();
   /// Where the batch marked with this hash lies, when it is durable and among the last `idempotency_window` marked
   /// ones.

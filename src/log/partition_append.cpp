@@ -103,32 +103,20 @@ Status Partition::make_room(Lock& lock) {
   return {};
 }
 
-Status Partition::append_async(std::string batch, const AppendOptions& options,
-                               std::function<void(Result<AppendResult>)> done) {
-  MR_ASSIGN(int32_t record_count, check_batch(batch));
+void Partition::when_settled(const Ticket& ticket, std::function<void(Result<AppendResult>)> done) {
+  MR_CHECK(ticket.group_ != nullptr, "a ticket comes from append");
   Lock lock(mutex_);
-  if (open_group_ && open_group_->bytes >= kQueuedBytesMax) {
-    return external_error(sqlstate::kUnavailable,
-                          fmt::format("log partition has too much waiting for the disk: {}", setup_.directory),
-                          Retry::kBackoff);
-  }
-  MR_ASSIGN(Ticket ticket, enqueue(std::move(batch), record_count, options));
   AppendGroup& group = *ticket.group_;
   if (group.done) {
+    Result<AppendResult> result = group.result(ticket.first_, ticket.last_, ticket.duplicate_);
     lock.unlock();
-    done(group.result(ticket.first_, ticket.last_, true));
-    return {};
+    done(std::move(result));
+    return;
   }
   group.callbacks.push_back(
       [done = std::move(done), first = ticket.first_, last = ticket.last_,
        duplicate = ticket.duplicate_](const AppendGroup& settled) { done(settled.result(first, last, duplicate)); });
   group.wants_pool = true;
-  if (setup_.pool != nullptr) {
-    if (!writing_) setup_.pool->submit(this);
-    return {};
-  }
-  (void)wait_for_group(lock, group);  // `done` has the outcome
-  return {};
 }
 
 Result<AppendResult> Partition::wait(const Ticket& ticket) {

@@ -64,32 +64,47 @@ std::string receipt_json(const engine::AppendReceipt& receipt, const formats::Re
   return out;
 }
 
-Result<std::string> append(Context& context, Request& request, RecordShape shape, ContentCoding coding) {
-  MR_ASSIGN(engine::AppendRequest options, read_options(request));
+/// A request whose records are on their way.
+struct Append {
+  std::shared_ptr<Request> request;  // the records point into its body
+  formats::Records records;
+  engine::AppendRequest options;
+};
+
+Result<std::shared_ptr<Append>> read_records(Context& context, std::shared_ptr<Request> request, RecordShape shape,
+                                             ContentCoding coding) {
+  auto append = std::make_shared<Append>();
+  append->request = std::move(request);
+  Request& held = *append->request;
+  MR_ASSIGN(append->options, read_options(held));
   if (coding != ContentCoding::kIdentity) {
-    MR_ASSIGN(request.body, unpack(coding, request.body, context.options.body_bytes_max, request.claim));
+    MR_ASSIGN(held.body, unpack(coding, held.body, context.options.body_bytes_max, held.claim));
   }
-  MR_ASSIGN(formats::Records records, formats::split_records(request.body, shape, ',', context.options.records_max));
-  if (records.records.empty()) {
+  MR_ASSIGN(append->records, formats::split_records(held.body, shape, ',', context.options.records_max));
+  if (append->records.records.empty()) {
     return user_error(sqlstate::kInvalidParameter, "the body holds no records")
         .with_hint("send one JSON object a line");
   }
-  MR_ASSIGN(engine::AppendReceipt receipt, context.node.append(request.parameter, records.records, options));
-  return receipt_json(receipt, records);
+  return append;
 }
 
 }  // namespace
 
-Response append_records(Context& context, Request& request) {
-  auto shape = shape_of(request.content_type);
-  if (!shape.ok()) return error_answer(415, shape.error());
-  auto coding = parse_content_coding(request.content_encoding);
-  if (!coding.ok()) return error_answer(415, coding.error());
-  auto answer = append(context, request, *shape, *coding);
-  if (!answer.ok()) return error_answer(answer.error());
-  Response response;
-  response.body = std::move(answer).value();
-  return response;
+void append_records(Context& context, std::shared_ptr<Request> request, std::function<void(Response)> respond) {
+  auto shape = shape_of(request->content_type);
+  if (!shape.ok()) return respond(error_answer(415, shape.error()));
+  auto coding = parse_content_coding(request->content_encoding);
+  if (!coding.ok()) return respond(error_answer(415, coding.error()));
+  std::string stream = request->parameter;
+  auto append = read_records(context, std::move(request), *shape, *coding);
+  if (!append.ok()) return respond(error_answer(append.error()));
+  context.node.append_async(stream, (*append)->records.records, (*append)->options,
+                            [append = *append, respond](Result<engine::AppendReceipt> receipt) {
+                              if (!receipt.ok()) return respond(error_answer(receipt.error()));
+                              Response response;
+                              response.body = receipt_json(*receipt, append->records);
+                              respond(std::move(response));
+                            });
 }
 
 }  // namespace millrace::server

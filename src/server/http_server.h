@@ -30,10 +30,11 @@ struct HttpOptions {
   bool insecure = false;  ///< --insecure: no token although others can reach the listener; shows in /v1/status
 
   uint32_t io_threads = 2;
-  uint32_t append_threads = 16;  ///< requests that wait for fsync together
+  uint32_t append_threads = 16;
   uint32_t query_threads = 4;
   uint32_t subscriptions_max = 32;
-  uint32_t queued_requests_max = 256;  ///< for each kind of worker; more: 503
+  uint32_t queued_appends_max = 4096;  ///< that no thread has taken up yet; more: 503
+  uint32_t queued_requests_max = 256;  ///< the same for each other kind of worker
   uint32_t connections_max = 4096;
   uint64_t header_bytes_max = 16ULL << 10;
   uint64_t body_bytes_max = 64ULL << 20;               ///< of one request, before and after unpacking; more: 413

@@ -3,8 +3,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
 #include <string_view>
+#include <variant>
 
 #include "base/env.h"
 #include "base/metrics.h"
@@ -27,12 +30,15 @@ struct Context {
 /// Which threads run the handler, so that SQL that takes long does not hold up ingest, nor either of them the status.
 enum class WorkerKind : uint8_t { kAppend, kQuery, kLook };
 
+/// Waits and returns the answer.
 using Handler = Response (*)(Context&, Request&);
+/// Gives the answer to its last argument, once: before it returns or later, from any thread.
+using LaterHandler = void (*)(Context&, std::shared_ptr<Request>, std::function<void(Response)>);
 
 struct Route {
   std::string_view method;
   std::string_view path;  ///< may hold one {parameter}
-  Handler handler;
+  std::variant<Handler, LaterHandler> handler;
   WorkerKind workers = WorkerKind::kLook;
   bool needs_token = true;
   uint64_t body_bytes_max = 0;  ///< kBodyBytesOption: HttpOptions::body_bytes_max
@@ -56,7 +62,8 @@ Response no_route_answer(const Request& request, const RouteMatch& match);
 Status read_account(const Request& request, engine::AppendRequest& options);
 
 // Handlers. Each is in the file of its area.
-Response append_records(Context& context, Request& request);    // append_handler.cpp
+void append_records(Context& context, std::shared_ptr<Request> request,
+                    std::function<void(Response)> respond);     // append_handler.cpp
 Response declare_sent(Context& context, Request& request);      // account_handler.cpp
 Response replay_dead(Context& context, Request& request);       // dead_handler.cpp
 Response create_savepoint(Context& context, Request& request);  // savepoint_handler.cpp

@@ -204,16 +204,17 @@ asio::awaitable<bool> Session::read_body(Parser& parser, Request& request) {
 asio::awaitable<Response> Session::answer(Request request, const Route& route) {
   auto shared = std::make_shared<Request>(std::move(request));  // a job must be copyable
   Context& context = host_.context();
-  Handler handler = route.handler;
-  std::function<std::shared_ptr<Response>()> work = [shared, handler, &context]() -> std::shared_ptr<Response> {
+  using Resume = std::function<void(std::shared_ptr<Response>)>;
+  std::function<void(Resume)> work = [shared, handler = route.handler, &context](const Resume& resume) {
+    auto respond = [resume](Response response) { resume(std::make_shared<Response>(std::move(response))); };
     try {
-      return std::make_shared<Response>(handler(context, *shared));
-    } catch (const std::exception& error) {  // of a library, or out of memory
-      return std::make_shared<Response>(
-          error_answer(internal_error(std::string("the request failed: ") + error.what())));
+      if (const auto* later = std::get_if<LaterHandler>(&handler)) return (*later)(context, shared, respond);
+      respond(std::get<Handler>(handler)(context, *shared));
+    } catch (const std::exception& error) {  // of a library, or out of memory; before there was an answer
+      respond(error_answer(internal_error(std::string("the request failed: ") + error.what())));
     }
   };
-  std::shared_ptr<Response> response = co_await run_on_workers(host_.workers(route.workers), std::move(work));
+  std::shared_ptr<Response> response = co_await begin_on_workers(host_.workers(route.workers), std::move(work));
   if (!response) co_return busy_answer("too many requests are waiting");
   co_return std::move(*response);
 }

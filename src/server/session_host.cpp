@@ -27,7 +27,7 @@ SessionHost::SessionHost(Env& env, Metrics& metrics, engine::Node& node, HttpOpt
       budget_(options_.body_bytes_in_hand_max),
       received_bytes_(metrics.counter("millrace_http_received_bytes", "Bytes of request bodies", {}, Unit::kBytes)),
       connections_(metrics.gauge("millrace_http_connections", "Open connections")),
-      appends_(options_.append_threads, options_.queued_requests_max),
+      appends_(options_.append_threads, options_.queued_appends_max),
       queries_(options_.query_threads, options_.queued_requests_max),
       looks_(kLookThreads, options_.queued_requests_max),
       subscriptions_(options_.subscriptions_max, options_.subscriptions_max) {

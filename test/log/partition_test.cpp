@@ -267,9 +267,16 @@ TEST_F(PartitionTest, TruncationCutsToABatchEnd) {
 TEST_F(PartitionTest, AsyncAppendsCallBack) {
   create();
   std::optional<Result<AppendResult>> outcome;
-  ASSERT_TRUE(
-      is_ok(partition().append_async(one("a"), {}, [&](Result<AppendResult> result) { outcome = std::move(result); })));
+  Ticket ticket = partition().append(one("a")).value();
+  auto note = [&](Result<AppendResult> result) { outcome = std::move(result); };
+  partition().when_settled(ticket, note);
+  EXPECT_FALSE(outcome.has_value()) << "nobody has synced";
+  partition().sync_queued();
   ASSERT_TRUE(outcome.has_value());
+  EXPECT_EQ((*outcome)->first, Offset{0});
+  outcome.reset();
+  partition().when_settled(ticket, note);
+  ASSERT_TRUE(outcome.has_value()) << "it was settled before";
   EXPECT_EQ((*outcome)->first, Offset{0});
   EXPECT_EQ(partition().end_offset(), Offset{1});
 }

@@ -188,7 +188,7 @@ TEST_F(Append, BodiesInHandHaveABudget) {
 TEST_F(Append, ManyWaitTogetherAndAFullQueueSaysSo) {
   HttpOptions options;
   options.append_threads = 4;
-  options.queued_requests_max = 1;
+  options.queued_appends_max = 1;
   start(options);
   node_.hold();
   std::vector<Client> waiting;
