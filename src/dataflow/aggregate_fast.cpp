@@ -40,6 +40,7 @@ class AggregateFast final : public Operator {
   void advance(Timestamp watermark) override {
     if (window_) window_->advance(watermark);
   }
+  bool due_at(Timestamp watermark) const override { return window_ && window_->due_at(watermark); }
   std::vector<state::TableRef> tables() override;
 
  private:

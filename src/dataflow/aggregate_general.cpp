@@ -48,6 +48,7 @@ class AggregateGeneral final : public Operator {
   void advance(Timestamp watermark) override {
     if (window_) window_->advance(watermark);
   }
+  bool due_at(Timestamp watermark) const override { return window_ && window_->due_at(watermark); }
   std::vector<state::TableRef> tables() override { return {{{node_.id, 0}, &groups_}, {{node_.id, 1}, &results_}}; }
 
  private:

@@ -59,6 +59,7 @@ class GraphRun final : public Graph {
       }
     }
   }
+  bool due_at(const std::map<std::string, Timestamp>& watermarks) const override;
   std::vector<state::TableRef> tables() override;
   Status restore(state::TableId id, const state::Entry& entry) override;
   std::vector<NodeReport> report() const override;
@@ -85,6 +86,7 @@ class GraphRun final : public Graph {
   Status feed_sources(uint32_t worker, const std::string* only_view, SourceFeed& feed);
   Status run_stage(uint32_t worker, uint32_t stage, const std::map<std::string, Timestamp>& watermarks);
   Status drain(uint32_t worker, uint32_t stage);
+  std::optional<Timestamp> watermark_of(uint32_t vertex, const std::map<std::string, Timestamp>& watermarks) const;
   void advance(uint32_t worker, uint32_t vertex, const std::map<std::string, Timestamp>& watermarks);
 
   std::vector<ViewPlan> views_;
@@ -211,14 +213,31 @@ Status GraphRun::drain(uint32_t worker, uint32_t stage) {
   return {};
 }
 
-void GraphRun::advance(uint32_t worker, uint32_t index, const std::map<std::string, Timestamp>& watermarks) {
+/// The smallest of the streams that it comes from; nothing when one of them has none.
+std::optional<Timestamp> GraphRun::watermark_of(uint32_t vertex,
+                                                const std::map<std::string, Timestamp>& watermarks) const {
   std::optional<Timestamp> smallest;
-  for (const std::string& stream : vertices_[index].streams) {
+  for (const std::string& stream : vertices_[vertex].streams) {
     auto found = watermarks.find(stream);
-    if (found == watermarks.end()) return;
+    if (found == watermarks.end()) return std::nullopt;
     smallest = smallest ? std::min(*smallest, found->second) : found->second;
   }
-  if (smallest) workers_[worker].operators[index]->advance(*smallest);
+  return smallest;
+}
+
+void GraphRun::advance(uint32_t worker, uint32_t vertex, const std::map<std::string, Timestamp>& watermarks) {
+  std::optional<Timestamp> watermark = watermark_of(vertex, watermarks);
+  if (watermark) workers_[worker].operators[vertex]->advance(*watermark);
+}
+
+bool GraphRun::due_at(const std::map<std::string, Timestamp>& watermarks) const {
+  for (uint32_t i = 0; i < vertices_.size(); ++i) {
+    std::optional<Timestamp> watermark = watermark_of(i, watermarks);
+    for (const auto& worker : workers_) {
+      if (watermark && worker.operators[i] && worker.operators[i]->due_at(*watermark)) return true;
+    }
+  }
+  return false;
 }
 
 Status GraphRun::feed_sources(uint32_t worker, const std::string* only_view, SourceFeed& feed) {

@@ -69,6 +69,8 @@ class Graph {
 
   /// Tells all operators how far the watermarks are, before the first step after a restore.
   virtual void advance(const std::map<std::string, Timestamp>& watermarks) = 0;
+  /// Whether a step without rows would do anything, were the watermarks there.
+  virtual bool due_at(const std::map<std::string, Timestamp>& watermarks) const = 0;
 
   virtual std::vector<state::TableRef> tables() = 0;
   /// Puts a restored entry into the table of the worker that owns its virtual node.

@@ -80,6 +80,11 @@ class Operator {
   }
   /// The smallest watermark over all partitions moved on to `watermark`. Called before finish().
   virtual void advance(Timestamp watermark) { (void)watermark; }
+  /// Its finish() would do something that no row asks for, were the watermark there.
+  virtual bool due_at(Timestamp watermark) const {
+    (void)watermark;
+    return false;
+  }
   /// Its tables, for checkpoints and restores; slot numbers are fixed for ever.
   virtual std::vector<state::TableRef> tables() { return {}; }
 

@@ -34,8 +34,10 @@ class WindowTracker {
   /// Calls `visit` with the keys of all groups that are due, earliest first, and forgets them.
   Status close_due(const std::function<Status(uint64_t hash, std::string_view key)>& visit);
   bool emit_on_close() const { return bound_.emit_on_close; }
+  /// Some group is due once the watermark is there.
+  bool due_at(Timestamp watermark) const { return !open_.empty() && open_.begin()->first <= watermark.micros; }
   /// Some group may be due: the watermark passed the earliest time.
-  bool due() const { return !open_.empty() && open_.begin()->first <= watermark_; }
+  bool due() const { return due_at(Timestamp{watermark_}); }
 
  private:
   struct Keys {

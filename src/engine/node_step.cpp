@@ -295,7 +295,7 @@ Result<bool> step_and_commit(NodeState& node, bool force) {
   for (const state::TableRef& table : node.pipeline->tables()) dirty += table.table->dirty_bytes();
   node.replay_debt.micros += node.env.clock().monotonic().micros - started.micros;
   bool due = dirty > std::min(node.options.checkpoint_dirty_bytes, shares.dirty_bytes) ||
-             (dirty > 0 && node.replay_debt > node.options.replay_debt_max);
+             node.replay_debt > node.options.replay_debt_max;  // also without state: or a start would read it all again
   if (due) MR_TRY(checkpoint(node));
   MR_TRY(bound_state(node));
   return true;

@@ -351,8 +351,13 @@ Result<bool> Pipeline::step(size_t bytes_max, bool end_of_time, bool force, Thre
   StepInput input(sources_, taps_, workers_, env_->failpoints());
   MR_ASSIGN(bool has_rows, input.take(bytes_max));
   MR_TRY(input.decode(pool));
+  std::map<std::string, Timestamp> before = watermarks_;
   bool moved = move_watermarks(input, end_of_time);
-  if (!has_rows && !moved && !force) return false;
+  // While all is silent the time passes by itself: only when that closes something is it worth a commit.
+  if (!has_rows && !force && !(moved && (end_of_time || graph_->due_at(watermarks_)))) {
+    watermarks_ = std::move(before);
+    return false;
+  }
   MR_TRY(run(input, pool));
   record.ends = input.ends();
   record.watermarks = watermarks_;
