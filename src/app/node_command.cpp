@@ -3,11 +3,13 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <set>
 #include <thread>
 
 #include "app/command_line.h"
 #include "app/console.h"
 #include "app/progress.h"
+#include "app/run_notes.h"
 #include "app/stop_signals.h"
 #include "base/config.h"
 #include "base/metrics.h"
@@ -94,6 +96,8 @@ int run_once(Env& env, Running& running) {
   double rate = static_cast<double>(reached.rows_in) / (seconds > 0 ? seconds : 1e-6);
   write_message("done: " + format_count(static_cast<int64_t>(reached.rows_in)) + " rows in " + text + " s, " +
                 format_count(static_cast<int64_t>(rate)) + " rows/s");
+  for (const std::string& note : load_notes(reached)) write_message(note);
+  for (const std::string& note : dead_notes(reached)) write_message(note);
   return kExitDone;
 }
 
@@ -104,7 +108,14 @@ int serve(Running& running) {
   std::string failure;
   {
     Progress progress(*running.node);
-    while (!take_stop_signal(kSignalCheck) && failure.empty()) failure = running.node->status().failure;
+    std::set<std::string> told;
+    while (!take_stop_signal(kSignalCheck) && failure.empty()) {
+      engine::NodeStatus status = running.node->status();
+      failure = status.failure;
+      for (const std::string& note : load_notes(status)) {
+        if (told.insert(note).second) write_message(note);
+      }
+    }
   }
   Status stopped = running.stop();
   if (!failure.empty()) return report_failure(internal_error(failure));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,11 +17,12 @@ namespace millrace::connectors {
 
 /// Records that lie one after another in the input. The views live until the next read.
 struct RecordChunk {
-  std::vector<std::string_view> records;
+  std::vector<std::string_view> records;  ///< of one that is too long its beginning
   uint64_t first_position = 0;  ///< of the chunk's first byte in the (decompressed) input: the same at every reading
   bool end = false;             ///< there is nothing behind this chunk
-  uint64_t skipped = 0;         ///< records of this chunk that were left out: longer than record_bytes_max
-  std::string skipped_reason;   ///< of the first of them, with its position
+  /// Those of `records` that are longer than record_bytes_max, by index, with the reason: how long, in which file,
+  /// where.
+  std::map<size_t, std::string> too_long;
 };
 
 class RecordSource {
@@ -41,7 +43,7 @@ struct SourceSetup {
   sql::Options options;
   /// Of the stream, in order. The records of a CSV file with a header come in this order; empty: in the file's.
   std::vector<std::string> columns = {};
-  uint64_t record_bytes_max = 16ULL << 20;  ///< longer records are left out and counted
+  uint64_t record_bytes_max = 16ULL << 20;
 };
 
 }  // namespace millrace::connectors

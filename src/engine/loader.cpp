@@ -69,10 +69,11 @@ void Loader::stop() {
 }
 
 Status Loader::append_chunk(const sql::CatalogObject& object, const std::string& mark,
-                            const std::vector<std::string_view>& records) {
+                            const connectors::RecordChunk& chunk) {
   AppendRequest request;
   request.idempotency_key = mark;
-  MR_ASSIGN(AppendReceipt receipt, append_records(node_, object.name, records, request));
+  request.refused = chunk.too_long;
+  MR_ASSIGN(AppendReceipt receipt, append_records(node_, object.name, chunk.records, request));
   if (receipt.rejected.empty()) return {};
   return user_error(sqlstate::kTooLarge,
                     "record " + std::to_string(receipt.rejected[0].line) + " of a chunk: " + receipt.rejected[0].error);
@@ -104,13 +105,12 @@ Status Loader::load(Job& job) {
     MR_ASSIGN(connectors::RecordChunk chunk, source->read(kChunkBytes));
     if (!chunk.records.empty()) {
       std::string mark = "load:" + std::to_string(object.stream.value) + ":" + std::to_string(chunk.first_position);
-      MR_TRY(append_chunk(object, mark, chunk.records));
+      MR_TRY(append_chunk(object, mark, chunk));
     }
     std::lock_guard guard(mutex_);
     job.status.bytes = chunk.first_position;
     job.status.records += chunk.records.size();
-    if (job.status.skipped == 0) job.status.skipped_reason = chunk.skipped_reason;
-    job.status.skipped += chunk.skipped;
+    job.status.too_long += chunk.too_long.size();
     if (chunk.end) {
       job.status.bytes = job.status.bytes_total;
       return {};
@@ -149,6 +149,7 @@ void Loader::run() {
       std::lock_guard guard(mutex_);
       job->status.done = status.ok();
       if (!status.ok()) job->failure = status.error();
+      if (!status.ok()) job->status.failure = status.error().message;
     }
     changed_.notify_all();
   }

@@ -11,20 +11,10 @@
 #include <thread>
 #include <vector>
 
+#include "connectors/source.h"
 #include "engine/node_state.h"
 
 namespace millrace::engine {
-
-struct LoadStatus {
-  std::string stream;
-  std::string path;
-  uint64_t bytes = 0;
-  uint64_t bytes_total = 0;  ///< 0: unknown
-  uint64_t records = 0;
-  bool done = false;
-  uint64_t skipped = 0;        ///< records that were left out because they are too long
-  std::string skipped_reason;  ///< of the first of them: which file, where
-};
 
 class Loader {
  public:
@@ -51,8 +41,7 @@ class Loader {
 
   void run();
   Status load(Job& job);
-  Status append_chunk(const sql::CatalogObject& object, const std::string& mark,
-                      const std::vector<std::string_view>& records);
+  Status append_chunk(const sql::CatalogObject& object, const std::string& mark, const connectors::RecordChunk& chunk);
   Status remember(StreamId id);
 
   NodeState& node_;

@@ -319,6 +319,7 @@ NodeStatus RunningNode::status() {
     status.bounded_done = state_.bounded_end;
     status.rows_in = state_.pipeline->rows_taken();
     for (const state::TableRef& table : state_.pipeline->tables()) status.state_bytes += table.table->memory_bytes();
+    status.loads = state_.loader->status();
     status.streams = stream_status();
     status.views = view_status();
   }

@@ -69,6 +69,8 @@ struct AppendRequest {
   std::string idempotency_key;  ///< empty: none
   bool validate = false;        ///< reject lines that do not decode, instead of storing them
   std::optional<ProducerAccount> account;
+  /// Records, by index, that must not be decoded, with the reason: they become dead letters when they are read.
+  std::map<size_t, std::string> refused;
 };
 
 /// Answer to one SQL text: that of its last statement.
@@ -87,6 +89,18 @@ class Subscription {
   /// Waits up to `timeout` for changes; an empty batch when there were none. Fails with kCancelled when the node stops,
   /// and with kUnavailable when the reader was too slow and changes were let go (it must subscribe again).
   virtual Result<batch::Batch> next(Duration timeout) = 0;
+};
+
+/// A bounded input (WITH (load = …)) since this node's start. One that was done before is not shown.
+struct LoadStatus {
+  std::string stream;
+  std::string path;
+  uint64_t records = 0;
+  uint64_t too_long = 0;  ///< of them; they are dead letters
+  uint64_t bytes = 0;
+  uint64_t bytes_total = 0;  ///< 0: unknown
+  bool done = false;
+  std::string failure;  ///< why it ended before its end
 };
 
 struct StreamStatus {
@@ -148,6 +162,7 @@ struct NodeStatus {
   uint64_t checkpoints = 0;
   std::string failure;    ///< why the engine stopped; empty while it runs
   std::string safe_mode;  ///< why the node only serves reads; empty otherwise
+  std::vector<LoadStatus> loads;
   std::vector<StreamStatus> streams;
   std::vector<ViewStatus> views;
   std::vector<SinkStatus> sinks;

@@ -151,23 +151,31 @@ class AccountWriter {
 /// One batch a partition; the first record of each carries the partition's share of the producer's account.
 std::vector<log::RecordBatchBuilder> build_batches(NodeState& node, const Destination& to,
                                                    const std::vector<std::string_view>& records,
+                                                   const std::map<size_t, std::string>& refused,
                                                    const std::vector<int32_t>& places, AccountWriter& account,
                                                    std::vector<std::optional<ProducerShare>>& shares) {
   auto partitions = static_cast<size_t>(to.stream->partition_count());
   std::vector<log::RecordBatchBuilder> builders(partitions);
   shares.resize(partitions);
   int64_t now_ms = node.env.clock().now().millis();
+  auto next_refused = refused.begin();
+  std::vector<log::RecordHeader> headers;
   for (size_t i = 0; i < records.size(); ++i) {
+    const bool is_refused = next_refused != refused.end() && next_refused->first == i;
+    const std::string* reason = is_refused ? &(next_refused++)->second : nullptr;
     if (places[i] == kRejected) continue;
     auto place = static_cast<size_t>(places[i]);
-    if (builders[place].empty()) shares[place] = account.share(place);
-    if (!builders[place].empty() || !shares[place]) {
+    const bool first = builders[place].empty();
+    if (first) shares[place] = account.share(place);
+    if (!reason && (!first || !shares[place])) [[likely]] {
       builders[place].add(std::nullopt, records[i], now_ms);
       continue;
     }
-    std::string bytes = shares[place]->encode();
-    log::RecordHeader header{kProducerShareHeader, bytes};
-    builders[place].add(std::nullopt, records[i], {&header, 1}, now_ms);
+    std::string share = first && shares[place] ? shares[place]->encode() : std::string();
+    headers.clear();
+    if (!share.empty()) headers.push_back({kProducerShareHeader, share});
+    if (reason) headers.push_back({kRefusedHeader, *reason});
+    builders[place].add(std::nullopt, records[i], headers, now_ms);
   }
   return builders;
 }
@@ -244,7 +252,7 @@ Result<Queued> queue_records(NodeState& node, std::string_view stream, const std
     account.count(places[i], records[i]);
   }
   std::vector<log::RecordBatchBuilder> builders =
-      build_batches(node, to, records, places, account, queued.appending.shares);
+      build_batches(node, to, records, request.refused, places, account, queued.appending.shares);
 
   for (size_t p = 0; p < builders.size(); ++p) {
     if (builders[p].empty()) continue;

@@ -192,6 +192,19 @@ Status StreamDecoder::State::flush(PartitionId partition, PartitionProgress& pro
   return {};
 }
 
+namespace {
+
+/// Why a record must not be decoded; nothing: it may be.
+std::optional<std::string> refusal_of(log::RecordHeaders headers) {
+  log::RecordHeader header;
+  while (headers.next(header)) {
+    if (header.key == kRefusedHeader) return std::string(header.value.value_or("refused"));
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 StreamDecoder::StreamDecoder(const StreamSource& source, batch::Session& session, Failpoints& failpoints)
     : state_(std::make_unique<State>(source, session, failpoints)) {}
 StreamDecoder::~StreamDecoder() = default;
@@ -218,6 +231,15 @@ Status StreamDecoder::decode(PartitionId partition, const log::ReadBatches& batc
       if (offset < from || offset >= to) continue;
       if (first_counted < 0) first_counted = offset.value;
       ++counted;
+      if (record.headers.count() > 0) [[unlikely]] {
+        if (auto reason = refusal_of(record.headers)) {
+          MR_TRY(state.flush(partition, progress, out, dead, recorder));  // dead letters come in the order of offsets
+          if (recorder) recorder->add(state.source.dead_hop, state.source.id, partition, stored.append_time, offset, 1);
+          dead.push_back({partition, offset, stored.append_time, *std::move(reason),
+                          std::string(record.value.value_or(std::string_view()))});
+          continue;
+        }
+      }
       if (pending.runs.empty() || pending.runs.back().append_time != stored.append_time) {
         pending.runs.push_back({stored.append_time, static_cast<uint32_t>(pending.records.size()), 0});
       }

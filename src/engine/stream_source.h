@@ -67,6 +67,9 @@ struct DecodedBatch {
   std::vector<AppendRun> runs;
 };
 
+/// Header of a stored record that is not decoded but a dead letter; the value is the reason. docs/formats/log.md.
+inline constexpr std::string_view kRefusedHeader = "millrace-refused";
+
 /// A record that did not decode.
 struct DeadRecord {
   PartitionId partition;

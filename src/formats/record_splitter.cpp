@@ -30,7 +30,10 @@ Error RecordSplitter::bad_array(std::string_view what, size_t at) const {
 Split RecordSplitter::finish(std::string_view bytes, size_t end, size_t next_start) {
   std::string_view record = bytes.substr(0, end);
   if (place_ == Place::kLines && record.ends_with('\r')) record.remove_suffix(1);
-  bool too_long = passed_over_ + record.size() > record_bytes_max_;
+  const uint64_t bytes_in_all = passed_over_ + record.size();
+  const uint64_t position = position_ - passed_over_;
+  const bool too_long = bytes_in_all > record_bytes_max_;
+  if (too_long && passed_over_ == 0) beginning_ = record.substr(0, kTooLongBytesKept);
   scanned_ = 0;
   passed_over_ = 0;
   quoted_ = escaped_ = plain_value_ = false;
@@ -38,8 +41,12 @@ Split RecordSplitter::finish(std::string_view bytes, size_t end, size_t next_sta
   depth_ = 0;
   position_ += next_start;
   ++line_;
-  return {too_long ? SplitState::kTooLong : SplitState::kRecord, too_long ? std::string_view() : record, next_start,
-          line_};
+  return {too_long ? SplitState::kTooLong : SplitState::kRecord,
+          too_long ? std::string_view(beginning_) : record,
+          next_start,
+          line_,
+          position,
+          bytes_in_all};
 }
 
 /// All bytes belong to a record that goes on. One that is already too long is not kept.
@@ -48,6 +55,7 @@ Split RecordSplitter::need_more(std::string_view bytes) {
   // The last byte stays: it may be a \r that belongs to the line's end.
   if (passed_over_ + bytes.size() <= record_bytes_max_ + 1) return {};
   size_t used = bytes.size() - 1;
+  if (passed_over_ == 0) beginning_ = bytes.substr(0, std::min(used, kTooLongBytesKept));
   scanned_ = 1;
   passed_over_ += used;
   position_ += used;

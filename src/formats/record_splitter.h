@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,16 +21,21 @@ enum class RecordShape : uint8_t {
 
 enum class SplitState : uint8_t {
   kRecord,    ///< `record` is one
-  kTooLong,   ///< a record of more than the limit ended; its bytes are passed over
+  kTooLong,   ///< a record of more than the limit ended; most of its bytes are passed over
   kNeedMore,  ///< give more bytes behind those that are not used
   kEnd,       ///< nothing is left
 };
 
+/// What is kept of a record that is too long, at its beginning; less when the limit is.
+inline constexpr size_t kTooLongBytesKept = 1024;
+
 struct Split {
   SplitState state = SplitState::kNeedMore;
-  std::string_view record;
-  size_t used = 0;    ///< bytes at the front that are done with, in every state
-  uint64_t line = 0;  ///< of the record, from 1, empty lines counted; in an array: its place
+  std::string_view record;  ///< a view into the bytes given; of kTooLong its beginning, which lives until the next call
+  size_t used = 0;          ///< bytes at the front that are done with, in every state
+  uint64_t line = 0;        ///< of the record, from 1, empty lines counted; in an array: its place
+  uint64_t position = 0;    ///< of the record's first byte in the input
+  uint64_t bytes = 0;       ///< of the whole record
 };
 
 class RecordSplitter {
@@ -64,6 +70,7 @@ class RecordSplitter {
   uint64_t position_ = 0;     // of bytes[0] in the input, for messages
   size_t scanned_ = 0;        // bytes of the present record that were looked at
   uint64_t passed_over_ = 0;  // bytes of the present record that were given up because it is too long
+  std::string beginning_;     // of a record that is too long
   bool quoted_ = false;       // inside "…"
   bool escaped_ = false;      // JSON: behind a backslash
   bool field_start_ = true;   // CSV

@@ -6,6 +6,7 @@
 #include "server/error_answer.h"
 #include "server/routes.h"
 #include "server/status_json.h"
+#include "server/status_metrics.h"
 
 namespace millrace::server {
 namespace {
@@ -38,7 +39,7 @@ Response show_ledger(Context& context, Request&) { return json_answer(ledger::to
 Response show_metrics(Context& context, Request&) {
   Response response;
   response.content_type = Metrics::kOpenMetricsType;
-  response.body = context.metrics.openmetrics();
+  response.body = status_metrics(context.node.status()) + context.metrics.openmetrics();
   return response;
 }
 

@@ -9,6 +9,22 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+Json loads_json(const engine::NodeStatus& status) {
+  Json out = Json::array();
+  for (const engine::LoadStatus& load : status.loads) {
+    out.push_back({{"stream", load.stream},
+                   {"path", load.path},
+                   {"records", load.records},
+                   {"too_long", load.too_long},
+                   {"bytes", load.bytes},
+                   {"bytes_total", load.bytes_total},
+                   {"state", !load.failure.empty() ? "failed: " + load.failure
+                             : load.done           ? "done"
+                                                   : "reading"}});
+  }
+  return out;
+}
+
 Json streams_json(const engine::NodeStatus& status) {
   Json out = Json::array();
   for (const engine::StreamStatus& stream : status.streams) {
@@ -79,6 +95,7 @@ std::string status_json(const engine::NodeStatus& status, bool insecure, Timesta
               {"state_blocks_read", status.state_blocks_read},
               {"commits", status.commits},
               {"checkpoints", status.checkpoints}};
+  out["loads"] = loads_json(status);
   out["streams"] = streams_json(status);
   out["views"] = views_json(status);
   out["sinks"] = sinks_json(status);

@@ -21,8 +21,7 @@ struct Chunk {
 struct Contents {
   std::vector<Chunk> chunks;
   Texts records;
-  uint64_t skipped = 0;
-  std::string skipped_reason;
+  Texts too_long;  // reasons
   std::string error;
 };
 
@@ -64,8 +63,10 @@ class FileSourceTest : public testing::Test {
       }
       contents.chunks.push_back({chunk->first_position, Texts(chunk->records.begin(), chunk->records.end())});
       contents.records.insert(contents.records.end(), chunk->records.begin(), chunk->records.end());
-      if (chunk->skipped > 0) contents.skipped_reason = chunk->skipped_reason;
-      contents.skipped += chunk->skipped;
+      for (const auto& [index, reason] : chunk->too_long) {
+        EXPECT_LT(index, chunk->records.size());
+        contents.too_long.push_back(reason);
+      }
       if (chunk->end) return contents;
     }
   }
@@ -153,16 +154,32 @@ TEST_F(FileSourceTest, CutOffPackingIsAnErrorAfterWhatWasRead) {
   EXPECT_GT(contents.records.size(), 0u);
 }
 
-TEST_F(FileSourceTest, TooLongRecordsAreLeftOutAndCounted) {
-  put("/long.ndjson", "{\"a\":1}\n{\"a\":\"" + std::string(5 << 20, 'x') + "\"}\n{\"a\":2}\n");
-  SourceSetup with = setup("long.ndjson");
-  with.record_bytes_max = 1 << 20;
-  Contents contents = read(with, 10);
-  EXPECT_EQ(contents.error, "");
-  EXPECT_EQ(contents.records, (Texts{"{\"a\":1}", "{\"a\":2}"}));
-  EXPECT_EQ(contents.skipped, 1u);
-  EXPECT_EQ(contents.skipped_reason,
-            "/long.ndjson: the record that ends at byte 5242897 has more than 1048576 bytes and was left out");
+TEST_F(FileSourceTest, OfTooLongRecordsTheBeginningIsKept) {
+  const std::string longest = "{\"a\":\"" + std::string(5 << 20, 'x') + "\"}";
+  const std::string text = "{\"a\":1}\n" + longest + "\n{\"a\":2}\n";
+  put("/long.ndjson", text);
+  put("/long.ndjson.gz", pack(formats::Packing::kGzip, text));
+  for (size_t bytes_wanted : {size_t{10}, size_t{1} << 20, size_t{100} << 20}) {
+    SourceSetup with = setup("long.ndjson");
+    with.record_bytes_max = 1 << 20;
+    Contents contents = read(with, bytes_wanted);
+    EXPECT_EQ(contents.error, "");
+    EXPECT_EQ(contents.records, (Texts{"{\"a\":1}", longest.substr(0, 1024), "{\"a\":2}"}));
+    EXPECT_EQ(contents.too_long, (Texts{"the record has 5242888 bytes; the limit is 1048576; it begins at byte 8 of "
+                                        "/long.ndjson, and this is the beginning of it"}));
+    with.path = "long.ndjson.gz";
+    EXPECT_NE(read(with, bytes_wanted).too_long.at(0).find("byte 8 of what is packed in /long"), std::string::npos);
+  }
+}
+
+TEST_F(FileSourceTest, ATooLongCsvRecordKeepsItsFieldsWhereTheyAre) {
+  put("/t.csv", "b,a\n1,2\n3," + std::string(5000, '4') + "\n5,6\n");
+  SourceSetup with = setup("t.csv", "csv");
+  with.columns = {"a", "b"};
+  with.record_bytes_max = 3000;
+  Contents contents = read(with);
+  EXPECT_EQ(contents.records, (Texts{"2,1", "3," + std::string(1022, '4'), "6,5"}));
+  EXPECT_EQ(contents.too_long.size(), 1u);
 }
 
 TEST_F(FileSourceTest, CsvComesInTheOrderOfTheColumns) {

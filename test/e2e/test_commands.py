@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import threading
 import unittest
+import urllib.request
 
 BINARY = os.environ.get("MILLRACE_BINARY", os.path.join(os.path.dirname(__file__), "../../build/millrace"))
 SOURCE = os.environ.get("MILLRACE_SOURCE_DIR", os.path.join(os.path.dirname(__file__), "../.."))
@@ -107,6 +108,49 @@ class CommandsTest(unittest.TestCase):
         done = call("run", pipeline, "--data", self.data, "--once")
         self.assertRegex(done.stderr, r"done: 3,000 rows in [\d.]+ s, [\d,]+ rows/s")
         self.assertEqual(call("sql", "--data", self.data, "-c", "SELECT * FROM n ORDER BY k", "--format", "csv").stdout, "k,n\n0,1000\n1,1000\n2,1000\n")
+
+    def test_records_that_are_too_long(self):
+        pipeline = os.path.join(self.folder, "p.sql")
+        long_bytes = 17 << 20
+        with open(os.path.join(self.folder, "events.ndjson"), "w") as out:
+            out.write('{"k": 1}\n{"k": 2, "text": "%s"}\n{"k": 3}\n' % ("x" * long_bytes))
+        with open(pipeline, "w") as out:
+            out.write("CREATE STREAM events (k BIGINT) WITH (load = 'events.ndjson');"
+                      "CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n, sum(k) AS k FROM events;")
+        said = call("run", pipeline, "--data", self.data, "--once").stderr
+        self.assertIn("events: of 3 records in events.ndjson, 1 longer than the limit", said)
+        self.assertIn(f"events: 1 dead letter; `millrace dead show events --data {self.data}` shows why", said)
+        at = ["--data", self.data]
+        self.assertEqual(call("sql", *at, "-c", "SELECT * FROM n", "--format", "csv").stdout, "n,k\n2,4\n")
+        self.assertTrue(json.loads(call("ledger", *at, "--format", "json").stdout)["closed"])
+        letter = json.loads(call("dead", "show", "events", *at, "--format", "json").stdout)[0]
+        self.assertRegex(letter["reason"], rf"has {long_bytes + 20} bytes; the limit is 16777216; it begins at byte 9 of .*/events.ndjson")
+        self.assertTrue(letter["raw"].startswith('{"k": 2, "text": "xxx'))
+
+    def test_a_load_shows_in_status_and_metrics(self):
+        pipeline = os.path.join(self.folder, "p.sql")
+        with open(os.path.join(self.folder, "events.ndjson"), "w") as out:
+            out.write('{"k": 1}\n{"k": "%s"}\n' % ("x" * (17 << 20)))
+        with open(pipeline, "w") as out:
+            out.write("CREATE STREAM events (k BIGINT) WITH (load = 'events.ndjson');"
+                      "CREATE STREAM other (k BIGINT) WITH (load = 'nowhere.ndjson');")
+        node = Node("run", pipeline, "--data", self.data)
+        try:
+            said = sorted(node.process.stderr.readline() for _ in range(2))  # when both loads have ended
+            self.assertIn("events: of 2 records in events.ndjson, 1 longer than the limit", said[0])
+            self.assertRegex(said[1], "loading other failed after 0 records: .*nowhere.ndjson")
+            call("sql", "-c", "SYNC", "--url", node.url)
+            loads = {load["stream"]: load for load in json.loads(call("status", "--url", node.url, "--format", "json").stdout)["loads"]}
+            self.assertEqual((loads["events"]["records"], loads["events"]["too_long"], loads["events"]["state"]), (2, 1, "done"))
+            self.assertIn("failed: ", loads["other"]["state"])
+            self.assertRegex(call("status", "--url", node.url).stdout, r"too_long")
+            with urllib.request.urlopen(node.url + "/metrics", timeout=60) as answer:
+                metrics = answer.read().decode()
+            for line in ('millrace_load_too_long{stream="events"} 1', 'millrace_load_failed{stream="other"} 1',
+                         'millrace_stream_dead_records{stream="events"} 1'):
+                self.assertIn(line + "\n", metrics)
+        finally:
+            self.assertEqual(node.stop(), 0)
 
     def test_what_is_refused(self):
         self.assertIn("--insecure", call("run", SHOP, "--data", self.data, "--listen", "0.0.0.0:0", expect=2).stderr)

@@ -35,6 +35,7 @@ class NodeFixture : public ::testing::Test {
     options.workers = workers_;
     options.step_bytes_max = step_bytes_max_;
     options.memory_bytes = memory_bytes_;
+    options.record_bytes_max = record_bytes_max_;
     return options;
   }
   void open(bool start = true) {
@@ -69,6 +70,7 @@ class NodeFixture : public ::testing::Test {
   uint32_t workers_ = 1;
   uint64_t step_bytes_max_ = 16 << 20;
   uint64_t memory_bytes_ = 4ULL << 30;
+  uint64_t record_bytes_max_ = 16 << 20;
   std::unique_ptr<RealEnv> env_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Node> node_;

@@ -12,7 +12,7 @@ namespace {
 
 struct Records {
   std::vector<std::string> records;
-  uint64_t too_long = 0;
+  std::vector<std::string> too_long;  // "position+bytes:beginning"
   std::string error;
   bool operator==(const Records&) const = default;
 };
@@ -31,8 +31,15 @@ Records split_in_pieces(const std::string& input, RecordShape shape, size_t piec
       out.error = split.error().message;
       return out;
     }
-    if (split->state == SplitState::kRecord) out.records.emplace_back(split->record);
-    if (split->state == SplitState::kTooLong) ++out.too_long;
+    if (split->state == SplitState::kRecord) {
+      out.records.emplace_back(split->record);
+      EXPECT_EQ(input.substr(split->position, split->bytes), split->record);
+    }
+    if (split->state == SplitState::kTooLong) {
+      EXPECT_EQ(input.substr(split->position, split->record.size()), split->record);
+      out.too_long.push_back(std::to_string(split->position) + "+" + std::to_string(split->bytes) + ":" +
+                             std::string(split->record.substr(0, 20)));
+    }
     window.erase(0, split->used);
     if (split->state == SplitState::kEnd) return out;
     if (split->state == SplitState::kNeedMore) {
@@ -116,13 +123,17 @@ TEST(RecordSplitter, TooLongRecordsArePassedOver) {
   std::string fits(50, 'y');
   Records lines = split("a\n" + longer + "\r\n" + fits + "\r\nb\n" + longer, RecordShape::kLines, 50);
   EXPECT_EQ(lines.records, (Texts{"a", fits, "b"}));
-  EXPECT_EQ(lines.too_long, 2u);
+  EXPECT_EQ(lines.too_long, (Texts{"2+51:" + std::string(20, 'x'), "109+51:" + std::string(20, 'x')}));
   Records array = split("[1,\"" + longer + "\\\"]\", {\"a\":[\"" + longer + "\"]}, 2]", RecordShape::kLinesOrArray, 50);
   EXPECT_EQ(array.records, (Texts{"1", "2"}));
-  EXPECT_EQ(array.too_long, 2u);
+  EXPECT_EQ(array.too_long, (Texts{"3+56:\"" + std::string(19, 'x'), "61+61:{\"a\":[\"" + std::string(13, 'x')}));
   Records csv = split("a,\"" + longer + "\n\"\nb\n", RecordShape::kCsv, 50);
   EXPECT_EQ(csv.records, (Texts{"b"}));
-  EXPECT_EQ(csv.too_long, 1u);
+  EXPECT_EQ(csv.too_long, (Texts{"0+56:a,\"" + std::string(17, 'x')}));
+  std::string huge = "a\n" + std::string(5000, 'x') + "\nb\n";
+  Records kept = split_in_pieces(huge, RecordShape::kLines, 700, 2000);
+  EXPECT_EQ(kept.too_long, (Texts{"2+5000:" + std::string(20, 'x')}));
+  EXPECT_EQ(kept.records, (Texts{"a", "b"}));
 }
 
 // ---- packed bytes

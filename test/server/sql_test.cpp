@@ -177,6 +177,27 @@ TEST_F(Sql, MetricsCountRequests) {
   EXPECT_TRUE(answer.body.ends_with("# EOF\n"));
 }
 
+TEST_F(Sql, MetricsShowTheStatus) {
+  start();
+  node_.status_now.epoch = Epoch(7);
+  node_.status_now.streams = {{"orders", "stream", 5, 100, 1, 2}};
+  engine::LoadStatus load;
+  load.stream = "orders";
+  load.too_long = 2;
+  load.failure = "gone";
+  node_.status_now.loads = {load};
+  std::string body = get("/metrics").body;
+  for (const char* line :
+       {"millrace_epoch 7\n", "millrace_stream_dead_records{stream=\"orders\"} 2\n",
+        "millrace_load_too_long{stream=\"orders\"} 2\n", "millrace_load_failed{stream=\"orders\"} 1\n"}) {
+    EXPECT_NE(body.find(line), std::string::npos) << line << body;
+  }
+  EXPECT_EQ(body.find("# EOF"), body.size() - 6);
+  EXPECT_EQ(get("/v1/status").json()["loads"][0]["state"], "failed: gone");
+  node_.status_now.streams.clear();
+  EXPECT_EQ(get("/metrics").body.find("millrace_stream_dead_records"), std::string::npos);
+}
+
 TEST_F(Sql, ThePageHoldsAllThatItNeeds) {
   start();
   Answer page = get("/");

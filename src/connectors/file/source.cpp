@@ -1,5 +1,6 @@
 #include "connectors/file/source.h"
 
+#include <deque>
 #include <optional>
 #include <utility>
 
@@ -66,6 +67,7 @@ class FileSource final : public RecordSource {
   Result<Split> next();
   Status fill();
   void drop_used();
+  std::string reason_of(const Split& too_long) const;
   Error named(Error error) const { return std::move(error).within(path_); }
 
   const std::string path_;
@@ -79,11 +81,12 @@ class FileSource final : public RecordSource {
   std::optional<CsvColumns> reorder_;  // when the header differs from the columns
   uint64_t total_bytes_ = 0;
 
-  std::string window_;     // the unpacked input from window_start_ on
-  uint64_t position_ = 0;  // of window_[0] in the unpacked input
-  size_t at_ = 0;          // what is before it is used
-  bool last_ = false;      // nothing comes behind the window
-  std::string rebuilt_;    // the records of a chunk, when their fields change places
+  std::string window_;                  // the unpacked input from window_start_ on
+  uint64_t position_ = 0;               // of window_[0] in the unpacked input
+  size_t at_ = 0;                       // what is before it is used
+  bool last_ = false;                   // nothing comes behind the window
+  std::string rebuilt_;                 // the records of a chunk, when their fields change places
+  std::deque<std::string> beginnings_;  // of the chunk's records that are too long
 };
 
 Status FileSource::open(FileSystem& files, bool expect_json) {
@@ -149,20 +152,33 @@ Status FileSource::fill() {
   return {};
 }
 
-/// The next record, as far as at_ moves behind it. The window grows at its end only, so places in it stay.
+/// The next record, as far as at_ moves behind it. Places in the window before at_ stay as they are.
 Result<Split> FileSource::next() {
+  const size_t begin = at_;
   while (true) {
     auto split = splitter_.next(std::string_view(window_).substr(at_), last_);
     if (!split.ok()) return named(std::move(split).error());
     at_ += split->used;
     if (split->state != SplitState::kNeedMore) return split;
+    if (at_ > begin) {  // a record that is too long is not kept in memory
+      window_.erase(begin, at_ - begin);
+      position_ += at_ - begin;
+      at_ = begin;
+    }
     MR_TRY(fill());
   }
+}
+
+std::string FileSource::reason_of(const Split& too_long) const {
+  return "the record has " + std::to_string(too_long.bytes) + " bytes; the limit is " +
+         std::to_string(record_bytes_max_) + "; it begins at byte " + std::to_string(too_long.position) + " of " +
+         (total_bytes_ == 0 ? "what is packed in " : "") + path_ + ", and this is the beginning of it";
 }
 
 Result<RecordChunk> FileSource::read(size_t bytes_wanted) {
   drop_used();
   rebuilt_.clear();
+  beginnings_.clear();
   struct Range {
     size_t first;
     size_t size;
@@ -177,14 +193,10 @@ Result<RecordChunk> FileSource::read(size_t bytes_wanted) {
       break;
     }
     if (split.state == SplitState::kTooLong) {
-      if (chunk.skipped++ == 0) {
-        chunk.skipped_reason = path_ + ": the record that ends at byte " + std::to_string(position_ + at_) +
-                               " has more than " + std::to_string(record_bytes_max_) + " bytes and was left out";
-      }
-      if (ranges.empty()) drop_used();
-      continue;
-    }
-    if (reorder_) {
+      chunk.too_long[ranges.size()] = reason_of(split);
+      beginnings_.emplace_back(split.record);
+      ranges.push_back({0, 0});
+    } else if (reorder_) {
       size_t first = rebuilt_.size();
       reorder_->append(split.record, rebuilt_);
       ranges.push_back({first, rebuilt_.size() - first});
@@ -195,6 +207,8 @@ Result<RecordChunk> FileSource::read(size_t bytes_wanted) {
   const std::string& text = reorder_ ? rebuilt_ : window_;
   chunk.records.reserve(ranges.size());
   for (const Range& range : ranges) chunk.records.push_back(std::string_view(text).substr(range.first, range.size));
+  auto beginning = beginnings_.begin();
+  for (const auto& [index, reason] : chunk.too_long) chunk.records[index] = *beginning++;
   return chunk;
 }
 
