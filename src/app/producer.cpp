@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "app/console.h"
 #include "app/json_text.h"
 #include "base/text.h"
 
@@ -80,9 +81,14 @@ Result<HttpResponse> Producer::send_until_taken(const HttpRequest& request) {
     auto response = remote_.client().send(request);
     if (response.ok() && response->status == 200) return response;
     Error error = response.ok() ? error_of(*response) : response.error();
-    bool may_help = response.ok() ? error.retry == Retry::kBackoff : error.fault == Fault::kExternal;
+    // Whatever the server failed at: under its key the chunk is stored once.
+    bool may_help = error.retry == Retry::kBackoff || error.fault == Fault::kExternal;
     bool in_time = env_.clock().monotonic().micros - begin.micros < options_.retry_for.micros;
     if (!may_help || !in_time) return error;
+    if (backoff.micros == kBackoffFirst.micros) {
+      write_message("waiting, for " + std::to_string(options_.retry_for.micros / 1000000) +
+                    " s at most: " + error.message);
+    }
     ++totals_.retries;
     env_.clock().sleep_for(response.ok() ? pause_after(*response, backoff) : backoff);
     backoff = std::min(Duration{backoff.micros * 2}, kBackoffMax);

@@ -21,10 +21,10 @@ struct ProduceTotals {
 };
 
 struct ProducerOptions {
-  size_t chunk_bytes = 1 << 20;  ///< a chunk ends at the first line end behind it
-  Duration retry_for =
-      Duration::from_seconds(60);  ///< how long one chunk is tried again while the server says "slow down"
-  bool validate = false;           ///< have lines that do not fit the schema rejected instead of kept as dead letters
+  size_t chunk_bytes = 1 << 20;                     ///< a chunk ends at the first line end behind it
+  Duration retry_for = Duration::from_seconds(60);  ///< how long one chunk is tried again while the server cannot be
+                                                    ///< reached or says 429 or 5xx
+  bool validate = false;  ///< have lines that do not fit the schema rejected instead of kept as dead letters
 };
 
 class Producer {
