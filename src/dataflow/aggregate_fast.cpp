@@ -37,6 +37,9 @@ class AggregateFast final : public Operator {
 
   Status push(size_t, const batch::Batch& batch, Output& out) override;
   Status finish(Output& out) override;
+  bool owes_rows() override {
+    return !ready_ && global() && context_.owns_global_group && !groups_.find(hash_bytes({}), {});
+  }
   void advance(Timestamp watermark) override {
     if (window_) window_->advance(watermark);
   }

@@ -45,6 +45,9 @@ class AggregateGeneral final : public Operator {
 
   Status push(size_t, const batch::Batch& batch, Output& out) override;
   Status finish(Output& out) override;
+  bool owes_rows() override {
+    return !ready_ && group_columns_ == 0 && context_.owns_global_group && !results_.find(hash_bytes({}), {});
+  }
   void advance(Timestamp watermark) override {
     if (window_) window_->advance(watermark);
   }
@@ -90,10 +93,8 @@ class AggregateGeneral final : public Operator {
 /// After a restore: the open windows. Without GROUP BY: the one group.
 Status AggregateGeneral::prepare() {
   if (ready_) return {};
+  if (owes_rows()) touch(groups_.find_or_insert(hash_bytes({}), {}));
   ready_ = true;
-  if (group_columns_ == 0 && context_.owns_global_group && !results_.find(hash_bytes({}), {})) {
-    touch(groups_.find_or_insert(hash_bytes({}), {}));
-  }
   if (!window_) return {};
   Status status;
   groups_.for_each_group_key([&](uint64_t hash, std::string_view key) {

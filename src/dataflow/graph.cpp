@@ -52,6 +52,7 @@ class GraphRun final : public Graph {
                        ViewSink& sink, ThreadPool& pool) override {
     return run(&view, feed, watermarks, sink, pool);
   }
+  bool owes_rows(const std::string& view) override;
   void advance(const std::map<std::string, Timestamp>& watermarks) override {
     for (uint32_t worker = 0; worker < workers_.size(); ++worker) {
       for (uint32_t i = 0; i < vertices_.size(); ++i) {
@@ -84,6 +85,7 @@ class GraphRun final : public Graph {
   Status run(const std::string* only_view, SourceFeed& feed, const std::map<std::string, Timestamp>& watermarks,
              ViewSink& sink, ThreadPool& pool);
   Status feed_sources(uint32_t worker, const std::string* only_view, SourceFeed& feed);
+  bool left_out(const Vertex& vertex) const { return only_view_ && views_[vertex.view].name != *only_view_; }
   Status run_stage(uint32_t worker, uint32_t stage, const std::map<std::string, Timestamp>& watermarks);
   Status drain(uint32_t worker, uint32_t stage);
   std::optional<Timestamp> watermark_of(uint32_t vertex, const std::map<std::string, Timestamp>& watermarks) const;
@@ -98,7 +100,9 @@ class GraphRun final : public Graph {
   std::map<state::TableId, uint32_t> table_vertex_;
   std::vector<Worker> workers_;
   uint32_t stages_ = 1;
-  ViewSink* sink_ = nullptr;  // during a step
+  // During a step.
+  ViewSink* sink_ = nullptr;
+  const std::string* only_view_ = nullptr;  // null: all
 };
 
 Status GraphRun::add_view(uint32_t view) {
@@ -187,6 +191,7 @@ Status GraphRun::deliver(uint32_t worker, uint32_t index, const batch::Batch& ba
   const Vertex& vertex = vertices_[index];
   if (vertex.is_root) MR_TRY(deliver_result(worker, vertex, batch));
   for (const Edge& edge : vertex.edges) {
+    if (left_out(vertices_[edge.to])) continue;
     if (edge.exchange >= 0) {
       exchanges_[edge.exchange]->scatter(worker, batch);
     } else {
@@ -256,7 +261,7 @@ Status GraphRun::feed_sources(uint32_t worker, const std::string* only_view, Sou
 Status GraphRun::run_stage(uint32_t worker, uint32_t stage, const std::map<std::string, Timestamp>& watermarks) {
   MR_TRY(drain(worker, stage));
   for (uint32_t i = 0; i < vertices_.size(); ++i) {
-    if (vertices_[i].stage != stage || !workers_[worker].operators[i]) continue;
+    if (vertices_[i].stage != stage || !workers_[worker].operators[i] || left_out(vertices_[i])) continue;
     advance(worker, i, watermarks);
     Emitter out(*this, worker, i);
     MR_TRY(workers_[worker].operators[i]->finish(out));
@@ -267,6 +272,7 @@ Status GraphRun::run_stage(uint32_t worker, uint32_t stage, const std::map<std::
 Status GraphRun::run(const std::string* only_view, SourceFeed& feed, const std::map<std::string, Timestamp>& watermarks,
                      ViewSink& sink, ThreadPool& pool) {
   sink_ = &sink;
+  only_view_ = only_view;
   Status status;
   for (uint32_t stage = 0; stage < stages_ && status.ok(); ++stage) {
     status = pool.run_on_all([&](size_t index) -> Status {
@@ -276,7 +282,18 @@ Status GraphRun::run(const std::string* only_view, SourceFeed& feed, const std::
     });
   }
   sink_ = nullptr;
+  only_view_ = nullptr;
   return status;
+}
+
+bool GraphRun::owes_rows(const std::string& view) {
+  for (Worker& worker : workers_) {
+    for (uint32_t i = 0; i < vertices_.size(); ++i) {
+      if (!view.empty() && views_[vertices_[i].view].name != view) continue;
+      if (worker.operators[i] && worker.operators[i]->owes_rows()) return true;
+    }
+  }
+  return false;
 }
 
 std::vector<state::TableRef> GraphRun::tables() {

@@ -61,8 +61,8 @@ class Graph {
   /// Runs one step: feeds all sources, moves watermarks (per relation with a watermark), finishes all operators.
   virtual Status step(SourceFeed& feed, const std::map<std::string, Timestamp>& watermarks, ViewSink& sink,
                       ThreadPool& pool) = 0;
-  /// A step that feeds only one, new view, whose result nobody reads yet: all its Sources come from `feed`, those that
-  /// read other views too.
+  /// A step of one new view alone: all its Sources come from `feed`, those that read other views too, and views that
+  /// read it get nothing.
   virtual Status backfill_step(const std::string& view, SourceFeed& feed,
                                const std::map<std::string, Timestamp>& watermarks, ViewSink& sink,
                                ThreadPool& pool) = 0;
@@ -71,6 +71,9 @@ class Graph {
   virtual void advance(const std::map<std::string, Timestamp>& watermarks) = 0;
   /// Whether a step without rows would do anything, were the watermarks there.
   virtual bool due_at(const std::map<std::string, Timestamp>& watermarks) const = 0;
+
+  /// The next step emits rows of this view (empty: of any) without input: Operator::owes_rows().
+  virtual bool owes_rows(const std::string& view) = 0;
 
   virtual std::vector<state::TableRef> tables() = 0;
   /// Puts a restored entry into the table of the worker that owns its virtual node.

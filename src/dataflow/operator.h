@@ -78,6 +78,8 @@ class Operator {
     (void)out;
     return {};
   }
+  /// The next finish() emits rows without any input: an aggregate without GROUP BY that never ran.
+  virtual bool owes_rows() { return false; }
   /// The smallest watermark over all partitions moved on to `watermark`. Called before finish().
   virtual void advance(Timestamp watermark) { (void)watermark; }
   /// Its finish() would do something that no row asks for, were the watermark there.

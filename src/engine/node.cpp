@@ -115,6 +115,10 @@ Status RunningNode::apply_pipeline(std::string_view text, const std::string& bas
 
 Status RunningNode::start() {
   MR_TRY(state_.starts->clear());
+  if (Status first = give_first_rows(state_); !first.ok()) {
+    std::lock_guard guard(state_.signal_mutex);
+    state_.failure = std::move(first).error();  // the step thread deals with it
+  }
   state_.ready = true;
   MR_TRY(follow_sinks(state_));
   state_.loader->follow();

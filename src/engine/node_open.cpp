@@ -274,7 +274,8 @@ Status recover(NodeState& node) {
   bool incomplete = false;
   for (auto& view : node.pipeline->views()) {
     if (std::find(note.views.begin(), note.views.end(), view->name) != note.views.end()) continue;
-    MR_TRY(node.pipeline->backfill(view->name, node.options.step_bytes_max, *node.pool));
+    if (!node.pipeline->is_fresh(*view))
+      MR_TRY(node.pipeline->backfill(view->name, node.options.step_bytes_max, *node.pool));
     incomplete = true;
   }
   MR_ASSIGN(std::vector<CommitRecord> commits, read_commits(node, note.epoch));

@@ -157,6 +157,8 @@ Status bound_state(NodeState& node);
 // node_step.cpp
 /// Takes, runs and commits one step. True when there was something to do.
 Result<bool> step_and_commit(NodeState& node, bool force);
+/// A step when some view shows rows before any input and has not yet.
+Status give_first_rows(NodeState& node);
 Status commit(NodeState& node);
 Status checkpoint(NodeState& node);
 void step_loop(NodeState& node);

@@ -193,6 +193,7 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   }
   MR_TRY(node.env.failpoints().point("engine.change.dropped").check());
   if (!dropped.empty()) MR_TRY(node.store->drop(dropped));
+  if (node.ready) MR_TRY(give_first_rows(node));
   result.message = change.message;
   return result;
 }

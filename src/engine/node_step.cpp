@@ -301,6 +301,16 @@ Result<bool> step_and_commit(NodeState& node, bool force) {
   return true;
 }
 
+Status give_first_rows(NodeState& node) {
+  {
+    std::lock_guard steps(node.step_mutex);
+    if (!node.pipeline->owes_rows()) return {};
+  }
+  MR_ASSIGN(bool stepped, step_and_commit(node, false));
+  (void)stepped;
+  return {};
+}
+
 void wake(NodeState& node) {
   {
     std::lock_guard guard(node.signal_mutex);

@@ -42,6 +42,14 @@ class HistoryFeed final : public dataflow::SourceFeed {
   bool with_views_;
 };
 
+/// Some operator emits a row before any input: an aggregate without GROUP BY.
+bool has_row_of_nothing(const plan::Plan& plan) {
+  return std::any_of(plan.nodes.begin(), plan.nodes.end(), [](const plan::Node& node) {
+    const auto* aggregate = std::get_if<plan::Aggregate>(&node.operation);
+    return aggregate && aggregate->group_columns.empty();
+  });
+}
+
 /// True when some sink needs the view's changes one by one, not only its rows.
 bool needs_changelog(const sql::Catalog& catalog, const sql::CatalogObject& view, bool append_only) {
   for (const sql::CatalogObject* sink : catalog.objects(sql::ObjectKind::kSink)) {
@@ -156,6 +164,9 @@ bool Pipeline::may_go_without_rows(const PipelineSetup& setup, const PipelineVie
 
 bool Pipeline::is_fresh(const PipelineView& view) const {
   std::set<std::string> closure = closure_of(view.name);
+  for (const auto& other : views_) {
+    if (closure.count(other->name) && has_row_of_nothing(other->plan) && !graph_->owes_rows(other->name)) return false;
+  }
   for (const RunningSource& running : sources_) {
     if (!closure.count(running.source.name)) continue;
     for (size_t p = 0; p < running.positions.size(); ++p) {
@@ -173,11 +184,11 @@ Status Pipeline::run_history_of(const Pipeline& like, size_t bytes_max, ThreadPo
     }
     running.engine_written = true;  // bounds the reading by `committed`
   }
-  while (true) {
+  for (bool first = true;; first = false) {
     StepInput input(sources_, taps_, workers_, env_->failpoints());
     input.set_counting(false, false);
     MR_ASSIGN(bool has_rows, input.take(bytes_max));
-    if (!has_rows) return {};
+    if (!has_rows && !first) return {};
     MR_TRY(input.decode(pool));
     MR_TRY(run(input, pool));
     input.finish();
@@ -354,7 +365,7 @@ Result<bool> Pipeline::step(size_t bytes_max, bool end_of_time, bool force, Thre
   std::map<std::string, Timestamp> before = watermarks_;
   bool moved = move_watermarks(input, end_of_time);
   // While all is silent the time passes by itself: only when that closes something is it worth a commit.
-  if (!has_rows && !force && !(moved && (end_of_time || graph_->due_at(watermarks_)))) {
+  if (!has_rows && !force && !owes_rows() && !(moved && (end_of_time || graph_->due_at(watermarks_)))) {
     watermarks_ = std::move(before);
     return false;
   }

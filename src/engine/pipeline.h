@@ -71,10 +71,13 @@ class Pipeline final : public dataflow::ViewSink {
   Result<bool> step(size_t bytes_max, bool end_of_time, bool force, ThreadPool& pool, StepRecord& record);
   /// Runs a recorded step again. Side rows and dead records are dropped: the first run wrote them.
   Status replay(const StepRecord& record, ThreadPool& pool);
-  /// From the beginning of the logs up to the positions of `like`, counting nothing.
+  /// From the beginning of the logs up to the positions of `like`, counting nothing; at least one step.
   Status run_history_of(const Pipeline& like, size_t bytes_max, ThreadPool& pool);
-  /// No row was taken yet from the streams that this view reads, directly or through others.
+  /// No row was taken yet from the streams that this view reads, directly or through others, and none of those views
+  /// has emitted what it emits without input.
   bool is_fresh(const PipelineView& view) const;
+  /// An aggregate without GROUP BY that never ran: its row comes with the next step, which needs no input.
+  bool owes_rows() const { return graph_->owes_rows({}); }
   /// Feeds a new view with all rows that its sources hold up to the positions. The view stores' rows must be applied.
   Status backfill(const std::string& view, size_t bytes_max, ThreadPool& pool);
 

@@ -96,6 +96,7 @@ class Translator {
   static JoinParts parts_of(duckdb::LogicalComparisonJoin& op);
   static JoinParts parts_of(duckdb::LogicalAnyJoin& op);
   uint32_t join(duckdb::LogicalJoin& op, JoinParts parts, Needs needs);
+  bool at_most_one_row(uint32_t node) const;
   uint32_t add_join(plan::Join join, uint32_t left, uint32_t right);
   uint32_t cross_product(duckdb::LogicalOperator& op, Needs needs);
   uint32_t top_n(duckdb::LogicalTopN& op);

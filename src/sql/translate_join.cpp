@@ -85,6 +85,17 @@ Translator::JoinParts Translator::parts_of(duckdb::LogicalAnyJoin& op) {
   return parts;
 }
 
+/// So is an aggregate without GROUP BY, as in `x > (SELECT avg(x) FROM t)`.
+bool Translator::at_most_one_row(uint32_t index) const {
+  const plan::Node& at = nodes_[index];
+  if (const auto* aggregate = std::get_if<plan::Aggregate>(&at.operation)) return aggregate->group_columns.empty();
+  const auto* join = std::get_if<plan::Join>(&at.operation);
+  bool keeps_rows = std::holds_alternative<plan::Project>(at.operation) ||
+                    std::holds_alternative<plan::Filter>(at.operation) || (join && join->type != plan::JoinType::kFull);
+  return keeps_rows &&
+         std::all_of(at.inputs.begin(), at.inputs.end(), [&](uint32_t input) { return at_most_one_row(input); });
+}
+
 uint32_t Translator::join(duckdb::LogicalJoin& op, JoinParts parts, Needs needs) {
   plan::Join result;
   result.type = parts.type;
@@ -111,7 +122,9 @@ uint32_t Translator::join(duckdb::LogicalJoin& op, JoinParts parts, Needs needs)
     result.right_keys.push_back(r);
     result.null_equals_null.push_back(condition.comparison == duckdb::ExpressionType::COMPARE_NOT_DISTINCT_FROM);
   }
-  if (result.left_keys.empty() && (result.type != plan::JoinType::kInner || !comparisons.empty())) {
+  const bool beside_one_row = at_most_one_row(left) || at_most_one_row(right);
+  const bool refused = result.type != plan::JoinType::kInner || (!comparisons.empty() && !beside_one_row);
+  if (result.left_keys.empty() && refused) {
     refuse("a join without an equality", "add an equality between the two sides to the ON clause");
   }
   left = left_pre.finish();

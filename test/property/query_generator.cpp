@@ -76,7 +76,12 @@ std::string QueryGenerator::scalar(const Query& in, char& type) {
   }
 }
 
+void QueryGenerator::add_relation(const std::string& name, const std::vector<Column>& columns) {
+  views_.push_back({"SELECT " + list_of(columns) + " FROM " + name, columns, 0});
+}
+
 Query QueryGenerator::relation() {
+  if (!views_.empty() && chance(0.5)) return views_[pick(views_.size())];
   if (chance(0.3)) return {"SELECT id, k, name, w FROM u", {{"id", 'i'}, {"k", 'i'}, {"name", 's'}, {"w", 'i'}}, 0};
   return {"SELECT id, k, g, x, l FROM t", {{"id", 'i'}, {"k", 'i'}, {"g", 's'}, {"x", 'i'}, {"l", 'l'}}, 0};
 }
@@ -124,7 +129,7 @@ Query QueryGenerator::union_all(Query in, int depth) {
 }
 
 Query QueryGenerator::aggregate(Query in) {
-  auto keys = chance(0.9) ? some_keys(in) : std::vector<Column>();
+  auto keys = chance(0.7) ? some_keys(in) : std::vector<Column>();
   auto ints = of_type(in, 'i');
   std::string x = ints.empty() ? "1" : ints[pick(ints.size())].name;
   Query out{"SELECT ", keys, in.depth + 1};
@@ -139,12 +144,13 @@ Query QueryGenerator::aggregate(Query in) {
 }
 
 Query QueryGenerator::general_aggregate(Query in) {
-  auto keys = some_keys(in);
+  auto keys = chance(0.8) ? some_keys(in) : std::vector<Column>();
   auto ints = of_type(in, 'i');
   std::string x = ints.empty() ? "1" : ints[pick(ints.size())].name;
   std::string a = fresh();
   std::string b = fresh();
-  Query out{"SELECT " + list_of(keys) + ", ", keys, in.depth + 1};
+  Query out{"SELECT ", keys, in.depth + 1};
+  if (!keys.empty()) out.sql += list_of(keys) + ", ";
   switch (pick(3)) {
     case 0:
       out.sql += "count(DISTINCT " + x + ") AS " + a + ", CAST(quantile_disc(" + x + ", 0.5) AS BIGINT) AS " + b;
@@ -163,7 +169,8 @@ Query QueryGenerator::general_aggregate(Query in) {
       out.columns.push_back({b, 'i'});
       break;
   }
-  out.sql += from(in) + " GROUP BY " + list_of(keys);
+  out.sql += from(in);
+  if (!keys.empty()) out.sql += " GROUP BY " + list_of(keys);
   return out;
 }
 
@@ -245,10 +252,39 @@ Query QueryGenerator::semi_join(Query in) {
   return {"SELECT " + all_columns(in) + from(in) + " WHERE " + test, in.columns, in.depth + 1};
 }
 
+/// Against, or beside, the one row of an aggregate over a whole relation.
+Query QueryGenerator::scalar_subquery(Query in) {
+  auto ints = of_type(in, 'i');
+  std::string x = ints.empty() ? "3" : ints[pick(ints.size())].name;
+  Query out{"SELECT " + all_columns(in), in.columns, in.depth + 2};
+  if (chance(0.5)) {
+    static const char* kTests[] = {"coalesce(X, 0) <= (SELECT count(*) FROM u WHERE k < 4)",
+                                   "(SELECT sum(w) FROM u) IS NULL OR X < (SELECT avg(w) FROM u)"};
+    std::string test = kTests[pick(std::size(kTests))];
+    for (size_t at; (at = test.find('X')) != std::string::npos;) test.replace(at, 1, x);
+    out.sql += from(in) + " WHERE " + test;
+    return out;
+  }
+  std::string name = fresh();
+  static const char* kValues[] = {"count(*)", "CAST(sum(w) AS BIGINT)", "max(w)", "count(DISTINCT name)"};
+  out.sql += ", (SELECT " + std::string(kValues[pick(std::size(kValues))]) + " FROM u) AS " + name + from(in);
+  out.columns.push_back({name, 'i'});
+  return out;
+}
+
+/// An aggregate without GROUP BY that stands only while its condition holds.
+Query QueryGenerator::having(Query in) {
+  std::string name = fresh();
+  static const char* kConditions[] = {"count(*) < 20", "count(*) = 0", "count(*) > 10", "count(*) % 2 = 0"};
+  return {"SELECT count(*) AS " + name + from(in) + " HAVING " + kConditions[pick(std::size(kConditions))],
+          {{name, 'i'}},
+          in.depth + 2};
+}
+
 Query QueryGenerator::generate(int depth) {
   if (depth <= 0) return relation();
   Query in = generate(depth - 1);
-  switch (pick(14)) {
+  switch (pick(16)) {
     case 0: return filter(std::move(in));
     case 1: return project(std::move(in));
     case 2: return unnest(std::move(in));
@@ -262,6 +298,8 @@ Query QueryGenerator::generate(int depth) {
     case 10: return general_window(std::move(in));
     case 11:
     case 12: return join(std::move(in), depth);
+    case 13: return scalar_subquery(std::move(in));
+    case 14: return having(std::move(in));
     default: return semi_join(std::move(in));
   }
 }

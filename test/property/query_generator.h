@@ -23,6 +23,8 @@ struct Query {
 class QueryGenerator {
  public:
   explicit QueryGenerator(uint64_t seed) : random_(seed) {}
+  /// From now on queries may read this view too.
+  void add_relation(const std::string& name, const std::vector<Column>& columns);
   Query generate(int depth);
 
  private:
@@ -39,6 +41,8 @@ class QueryGenerator {
   Query general_window(Query in);
   Query join(Query in, int depth);
   Query semi_join(Query in);
+  Query scalar_subquery(Query in);
+  Query having(Query in);
 
   size_t pick(size_t count) { return std::uniform_int_distribution<size_t>(0, count - 1)(random_); }
   bool chance(double probability) { return std::bernoulli_distribution(probability)(random_); }
@@ -51,6 +55,7 @@ class QueryGenerator {
   std::vector<Column> some_keys(const Query& in);
 
   std::mt19937_64 random_;
+  std::vector<Query> views_;
   int next_column_ = 0;
 };
 
