@@ -12,7 +12,4 @@ namespace millrace::app {
 /// `width`: columns of the terminal; 0: as wide as the values are.
 std::string table_text(const Answer& answer, size_t width);
 
-/// Columns that the text takes on a terminal: wide characters count two, combining ones none.
-size_t display_width(std::string_view text);
-
 }  // namespace millrace::app

@@ -5,11 +5,22 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <optional>
 #include <string>
 
 #include "app/command_line.h"
+#include "base/display.h"
 
 namespace millrace::app {
+namespace {
+
+std::optional<size_t> columns_of(int descriptor) {
+  winsize size{};
+  if (isatty(descriptor) != 1 || ioctl(descriptor, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return std::nullopt;
+  return size.ws_col;
+}
+
+}  // namespace
 
 Status write_output(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
@@ -24,10 +35,14 @@ void write_message(std::string_view line) {
   (void)std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
-int report_failure(const Error& error, std::string_view text) {
-  std::string shown = render(error, text);
+void write_error(std::string_view who, const Error& error, std::string_view text) {
+  std::string shown = render(error, text, columns_of(STDERR_FILENO).value_or(kExcerptColumns));
   while (!shown.empty() && shown.back() == '\n') shown.pop_back();
-  write_message("millrace: " + shown);
+  write_message(std::string(who) + ": " + shown);
+}
+
+int report_failure(const Error& error, std::string_view text) {
+  write_error("millrace", error, text);
   return kExitFailed;
 }
 
@@ -41,11 +56,7 @@ bool output_is_terminal() { return isatty(STDOUT_FILENO) == 1; }
 bool messages_are_on_terminal() { return isatty(STDERR_FILENO) == 1; }
 bool input_is_terminal() { return isatty(STDIN_FILENO) == 1; }
 
-size_t terminal_width(size_t otherwise) {
-  winsize size{};
-  if (!output_is_terminal() || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return otherwise;
-  return size.ws_col;
-}
+size_t terminal_width(size_t otherwise) { return columns_of(STDOUT_FILENO).value_or(otherwise); }
 
 Result<size_t> read_input(char* buffer, size_t length) {
   while (true) {

@@ -12,8 +12,9 @@ namespace millrace::app {
 Status write_output(std::string_view text);
 /// Writes a line to standard error.
 void write_message(std::string_view line);
-/// Writes "millrace: " and the error as `render` shows it; `text` is what its position points into. Returns
-/// kExitFailed.
+/// Writes `who`, ": " and the error as `render` shows it to standard error; `text` is what its position points into.
+void write_error(std::string_view who, const Error& error, std::string_view text = {});
+/// Writes the error as "millrace". Returns kExitFailed.
 int report_failure(const Error& error, std::string_view text = {});
 /// The same for what is wrong with the command line. Returns kExitUsage.
 int report_usage(std::string_view reason, std::string_view hint = {});

@@ -1,6 +1,5 @@
 #include "app/executor.h"
 
-#include <atomic>
 #include <thread>
 
 #include "app/change_printer.h"
@@ -13,6 +12,10 @@ namespace {
 class RemoteExecutor final : public Executor {
  public:
   explicit RemoteExecutor(std::unique_ptr<Remote> remote) : remote_(std::move(remote)) {}
+  Status check() override {
+    MR_ASSIGN(std::string status, remote_->get("/v1/status"));
+    return {};
+  }
   Result<Answer> execute(std::string_view sql, const Remote::OnLine& on_line) override {
     return remote_->execute(sql, on_line);
   }
@@ -28,6 +31,7 @@ class LocalExecutor final : public Executor {
   LocalExecutor(std::unique_ptr<Metrics> metrics, std::unique_ptr<engine::Node> node, std::string data)
       : metrics_(std::move(metrics)), node_(std::move(node)), data_(std::move(data)) {}
 
+  Status check() override { return {}; }
   Result<Answer> execute(std::string_view sql, const Remote::OnLine&) override {
     MR_ASSIGN(auto target, node_->subscription_target(sql));
     if (target) {
@@ -51,17 +55,15 @@ class InterruptOnSignal {
  public:
   explicit InterruptOnSignal(Executor& executor)
       : thread_([this, &executor] {
-          while (!done_) {
-            if (take_stop_signal(Duration::from_millis(50))) executor.interrupt();
-          }
+          while (wait_.wait()) executor.interrupt();
         }) {}
   ~InterruptOnSignal() {
-    done_ = true;
+    wait_.end();
     thread_.join();
   }
 
  private:
-  std::atomic<bool> done_ = false;
+  StopSignalWait wait_;
   std::thread thread_;
 };
 

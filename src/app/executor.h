@@ -17,6 +17,8 @@ namespace millrace::app {
 class Executor {
  public:
   virtual ~Executor() = default;
+  /// Whether it can be asked: that a server is there and takes our token.
+  virtual Status check() = 0;
   /// Runs SQL; see Remote::execute for streamed answers.
   virtual Result<Answer> execute(std::string_view sql, const Remote::OnLine& on_line) = 0;
   /// Ends the statement under way, if it can be ended; from another thread.

@@ -209,11 +209,12 @@ Result<HttpResponse> HttpClient::exchange(const HttpRequest& request, const Choo
 
 Result<HttpResponse> HttpClient::send(const HttpRequest& request, const ChooseConsumer& choose) {
   interrupted_ = false;
+  if (!request.repeatable) disconnect();
   bool kept = connection_ != nullptr;
   if (!kept) MR_TRY(connect());
   bool answered = false;
   auto response = exchange(request, choose, answered);
-  if (!response.ok() && kept && !answered && request.repeatable && !interrupted_) {
+  if (!response.ok() && kept && !answered && !interrupted_) {
     disconnect();
     MR_TRY(connect());
     response = exchange(request, choose, answered);
@@ -221,7 +222,10 @@ Result<HttpResponse> HttpClient::send(const HttpRequest& request, const ChooseCo
   if (response.ok()) return response;
   disconnect();
   if (interrupted_) return user_error(sqlstate::kCancelled, "interrupted");
-  return std::move(response).error().within("http://" + server_.text());
+  Error error = std::move(response).error().within("http://" + server_.text());
+  if (!request.repeatable && error.hint.empty())
+    error.hint = "the node may have done it or not: look before you ask again";
+  return error;
 }
 
 Result<Endpoint> parse_url(std::string_view url) {

@@ -25,7 +25,9 @@ struct HttpRequest {
   std::string target = "/";
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
-  bool repeatable = true;  ///< may be sent again when a kept connection turns out to be closed
+  /// May be sent again when a kept connection turns out to be closed. What may not goes over a new one: a server that
+  /// closes an idle one, or was started anew, would leave open whether it was done.
+  bool repeatable = true;
 };
 
 struct HttpResponse {

@@ -1,89 +1,88 @@
 #include "app/line_editor.h"
 
 #include <editline/readline.h>
-#include <setjmp.h>
+#include <langinfo.h>
+#include <locale.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 
 #include "app/console.h"
+#include "app/terminal_keys.h"
 #include "base/real_env.h"
 #include "base/text.h"
 
 namespace millrace::app {
 namespace {
 
-constexpr int kHistoryLines = 1000;
+// libedit calls back without a context.
+TerminalKeys* keys_under_way = nullptr;
 
-// readline() comes back from Ctrl-C only by a jump: libedit takes up its read again after a signal. The jump passes
-// over C frames of libedit alone.
-sigjmp_buf interrupted_jump;
-volatile sig_atomic_t jump_is_set = 0;
+int next_key(FILE*) { return keys_under_way->next(rl_forced_update_display); }
 
-extern "C" void on_interrupt(int) {
-  if (jump_is_set == 0) return;
-  jump_is_set = 0;
-  siglongjmp(interrupted_jump, 1);
-}
-
-/// Lets SIGINT through while a line is read; everything else in the program has it blocked.
-class InterruptWindow {
+/// libedit shows characters as the thread's locale has them; without one it drops all that is not ASCII.
+class Utf8Locale {
  public:
-  InterruptWindow() {
-    struct sigaction action = {};
-    action.sa_handler = on_interrupt;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, &old_action_);
-    sigset_t interrupt;
-    sigemptyset(&interrupt);
-    sigaddset(&interrupt, SIGINT);
-    pthread_sigmask(SIG_UNBLOCK, &interrupt, &old_mask_);
+  Utf8Locale() {
+    locale_ = newlocale(LC_CTYPE_MASK, "", nullptr);
+    if (locale_ != nullptr && std::strcmp(nl_langinfo_l(CODESET, locale_), "UTF-8") != 0) {
+      freelocale(locale_);
+      locale_ = nullptr;
+    }
+    if (locale_ == nullptr) locale_ = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+    if (locale_ != nullptr) before_ = uselocale(locale_);
   }
-  ~InterruptWindow() {
-    jump_is_set = 0;
-    pthread_sigmask(SIG_SETMASK, &old_mask_, nullptr);
-    sigaction(SIGINT, &old_action_, nullptr);
+  ~Utf8Locale() {
+    if (locale_ == nullptr) return;
+    uselocale(before_);
+    freelocale(locale_);
   }
 
  private:
-  struct sigaction old_action_ = {};
-  sigset_t old_mask_ = {};
+  locale_t locale_ = nullptr;
+  locale_t before_ = nullptr;
 };
 
-/// The line, malloc'ed by libedit; null at the end of input or when `interrupted` was set.
-char* read_with_jump(const char* prompt, bool& interrupted) {
-  if (sigsetjmp(interrupted_jump, 1) != 0) {
-    interrupted = true;
-    return nullptr;
-  }
-  jump_is_set = 1;
-  char* line = readline(prompt);
-  jump_is_set = 0;
-  return line;
+void block_hangup() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+std::string history_path() {
+  auto home = environment_variable("HOME");
+  return home && !home->empty() ? *home + "/.millrace_history" : std::string();
 }
 
 }  // namespace
 
-LineEditor::LineEditor() {
+LineEditor::LineEditor() : history_(history_path()) {
+  block_hangup();
+  tcgetattr(STDIN_FILENO, &outside_);
+  Utf8Locale locale;
+  rl_getc_function = next_key;
   rl_initialize();
+  rl_bind_key('\t', rl_insert);  // not the names of files: pasted text has tabs
   using_history();
-  stifle_history(kHistoryLines);
-  if (auto home = environment_variable("HOME")) {
-    history_path_ = *home + "/.millrace_history";
-    read_history(history_path_.c_str());
-  }
+  stifle_history(HistoryFile::kLinesMax);
+  for (const std::string& line : history_.load()) add_history(line.c_str());
+  keep_typed_ahead();
 }
 
-LineEditor::~LineEditor() {
-  if (!history_path_.empty()) write_history(history_path_.c_str());
-}
+LineEditor::~LineEditor() { tcsetattr(STDIN_FILENO, TCSADRAIN, &outside_); }
 
 LineEditor::Line LineEditor::read(const char* prompt) {
-  InterruptWindow window;
-  bool interrupted = false;
-  char* text = read_with_jump(prompt, interrupted);
-  if (interrupted) {
-    rl_deprep_terminal();
+  TerminalKeys keys;
+  keys_under_way = &keys;
+  Utf8Locale locale;
+  char* text = readline(prompt);
+  keys_under_way = nullptr;
+  if (keys.stop() == TerminalKeys::Stop::kInterrupted) {
+    std::free(text);
+    keep_typed_ahead();
     (void)write_output("^C\n");
     return {Kind::kInterrupted, {}};
   }
@@ -93,11 +92,19 @@ LineEditor::Line LineEditor::read(const char* prompt) {
   }
   Line line{Kind::kLine, text};
   std::free(text);
-  if (!trim(line.text).empty() && line.text != last_) {
-    add_history(line.text.c_str());
-    last_ = line.text;
-  }
+  keep_typed_ahead();
+  if (trim(line.text).empty() || line.text == last_) return line;
+  last_ = line.text;
+  add_history(last_.c_str());
+  history_.append(last_);
   return line;
+}
+
+void LineEditor::keep_typed_ahead() {
+  // The terminal's own line editing echoes what libedit echoes again, and drops what is beyond 4,095 bytes of a line.
+  termios quiet = outside_;
+  quiet.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+  tcsetattr(STDIN_FILENO, TCSADRAIN, &quiet);
 }
 
 }  // namespace millrace::app

@@ -19,10 +19,10 @@ constexpr const char* kHelp =
 
 }  // namespace
 
-std::vector<std::string> split_statements(std::string_view text) {
+std::vector<std::string_view> split_statements(std::string_view text) {
   auto tokens = sql::tokenize(text);
-  if (!tokens.ok()) return {std::string(text)};
-  std::vector<std::string> statements;
+  if (!tokens.ok()) return {text};
+  std::vector<std::string_view> statements;
   size_t begin = 0;
   bool empty = true;
   for (const sql::Token& token : *tokens) {
@@ -39,15 +39,23 @@ std::vector<std::string> split_statements(std::string_view text) {
   return statements;
 }
 
-void Shell::run(std::string_view statement) {
+/// `statement` stands at `offset` of `text`, which is what an error shows a line of. False when it failed.
+bool Shell::run(std::string_view statement, std::string_view text, size_t offset) {
   Status done = run_and_print(executor_, statement, format_, terminal_width(0));
-  if (done.ok()) return;
+  if (done.ok()) return true;
   failed_ = true;
-  report_failure(done.error(), statement);
+  Error error = std::move(done).error();
+  if (error.position) error.position->offset += offset;
+  write_error(interactive_ ? "ERROR" : "millrace", error, text);
+  return false;
 }
 
+/// A person sees what failed and goes on; a script ends there, since what follows may count on it.
 void Shell::run_statements(std::string_view text) {
-  for (const std::string& statement : split_statements(text)) run(statement);
+  for (std::string_view statement : split_statements(text)) {
+    bool done = run(statement, text, static_cast<size_t>(statement.data() - text.data()));
+    if (!done && !interactive_) return;
+  }
 }
 
 bool Shell::run_backslash(std::string_view command) {
@@ -60,7 +68,7 @@ bool Shell::run_backslash(std::string_view command) {
   if (verb == "\\?" || verb == "\\h") {
     (void)write_output(kHelp);
   } else if (verb == "\\d") {
-    run(rest.empty() ? std::string("SHOW ALL") : "DESCRIBE " + std::string(rest));
+    run_statements(rest.empty() ? std::string("SHOW ALL") : "DESCRIBE " + std::string(rest));
   } else if (verb == "\\f") {
     auto format = parse_format(rest);
     if (format.ok()) {
@@ -98,14 +106,14 @@ int Shell::run_input() {
     if (*count == 0) break;
     text.append(bytes, *count);
   }
-  for (const std::string& statement : split_statements(text)) {
-    run(statement);
-    if (failed_) return kExitFailed;
-  }
-  return kExitDone;
+  run_statements(text);
+  return failed_ ? kExitFailed : kExitDone;
 }
 
 int Shell::interact() {
+  Status reached = executor_.check();
+  if (!reached.ok()) return report_failure(reached.error());
+  interactive_ = true;
   LineEditor editor;
   (void)write_output("Connected to " + executor_.where() + ". Statements end with ; and \\? helps.\n");
   while (true) {

@@ -14,7 +14,7 @@ class Shell {
  public:
   Shell(Executor& executor, Format format) : executor_(executor), format_(format) {}
 
-  /// Reads from the terminal until \q or the end of input.
+  /// Reads from the terminal until \q or the end of input. A statement that fails does not end it.
   int interact();
   /// Runs what standard input holds; stops at the first statement that fails.
   int run_input();
@@ -29,16 +29,17 @@ class Shell {
  private:
   bool run_backslash(std::string_view command);
   void run_statements(std::string_view text);
-  void run(std::string_view statement);
+  bool run(std::string_view statement, std::string_view text, size_t offset);
 
   Executor& executor_;
   Format format_;
   std::string pending_;
+  bool interactive_ = false;
   bool failed_ = false;
 };
 
-/// The statements of a text, each with its `;`. What follows the last one is the last element when it is more than
-/// space and comments. Text that cannot be cut (an open quote) is one statement.
-std::vector<std::string> split_statements(std::string_view text);
+/// The statements of a text, views into it, each with its `;`. What follows the last one is the last element when it is
+/// more than space and comments. Text that cannot be cut (an open quote) is one statement.
+std::vector<std::string_view> split_statements(std::string_view text);
 
 }  // namespace millrace::app

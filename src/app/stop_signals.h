@@ -11,6 +11,22 @@ void hold_stop_signals();
 
 /// Takes one pending stop signal, waiting up to `timeout` for it. False when none came.
 bool take_stop_signal(Duration timeout);
+/// Waits for a stop signal in one thread, until another says that it is no longer wanted.
+class StopSignalWait {
+ public:
+  StopSignalWait();
+  ~StopSignalWait();
+  StopSignalWait(const StopSignalWait&) = delete;
+  StopSignalWait& operator=(const StopSignalWait&) = delete;
+
+  /// Takes the next stop signal; false when end() was called.
+  bool wait();
+  void end();
+
+ private:
+  int signals_;
+  int ended_;
+};
 
 /// Gives SIGINT back its usual effect (the process ends), for commands that have nothing to put in order.
 void release_stop_signals();

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <system_error>
 
+#include "base/display.h"
+
 namespace millrace {
 
 Error Error::with_hint(std::string text) && {
@@ -92,48 +94,7 @@ Error errno_error(std::string_view what, int errno_value) {
   return error;
 }
 
-namespace {
-
-/// How many terminal cells UTF-8 text takes when every character takes one: its bytes that start a character.
-size_t characters_in(std::string_view text) {
-  size_t count = 0;
-  for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  return count;
-}
-
-void append_excerpt(std::string& out, const SourceSpan& span, std::string_view text) {
-  const size_t offset = span.offset < text.size() ? static_cast<size_t>(span.offset) : text.size();
-  const size_t before = offset == 0 ? std::string_view::npos : text.rfind('\n', offset - 1);
-  const size_t line_first = before == std::string_view::npos ? 0 : before + 1;
-  size_t line_end = text.find('\n', offset);
-  if (line_end == std::string_view::npos) line_end = text.size();
-  std::string_view line = text.substr(line_first, line_end - line_first);
-  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-
-  size_t line_number = 1;
-  for (const char c : text.substr(0, line_first)) line_number += c == '\n';
-  const std::string label = "LINE " + std::to_string(line_number) + ": ";
-  out.append("\n").append(label).append(line).append("\n");
-
-  const std::string_view lead = line.substr(0, offset - line_first);
-  out.append(label.size(), ' ');
-  for (const char c : lead) {
-    if ((static_cast<unsigned char>(c) & 0xC0) != 0x80) out.push_back(c == '\t' ? '\t' : ' ');
-  }
-  const std::string_view marked =
-      lead.size() < line.size() ? line.substr(lead.size(), static_cast<size_t>(span.length)) : std::string_view();
-  const size_t carets = characters_in(marked);
-  out.append(carets == 0 ? 1 : carets, '^');
-}
-
-}  // namespace
-
-std::string render(const Error& error, std::string_view text) {
-  std::string out = error.message;
-  if (error.position && !text.empty()) append_excerpt(out, *error.position, text);
-  if (!error.hint.empty()) out.append("\nHINT: ").append(error.hint);
-  return out;
-}
+std::string render(const Error& error, std::string_view text) { return render(error, text, kExcerptColumns); }
 
 void check_failed(const char* expression, const char* file, int line, std::string_view message) {
   std::fprintf(stderr, "%s:%d: check failed: %s: %.*s\n", file, line, expression, static_cast<int>(message.size()),

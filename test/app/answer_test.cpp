@@ -5,6 +5,7 @@
 
 #include "app/answer_table.h"
 #include "app/json_text.h"
+#include "base/display.h"
 
 namespace millrace::app {
 namespace {

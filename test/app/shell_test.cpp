@@ -9,6 +9,7 @@ namespace {
 /// Keeps what it is asked; an `error` in the text fails.
 class Recorder : public Executor {
  public:
+  Status check() override { return {}; }
   Result<Answer> execute(std::string_view sql, const Remote::OnLine&) override {
     asked.emplace_back(sql);
     if (sql.find("error") != std::string_view::npos) return user_error(sqlstate::kSyntaxError, "no");
@@ -21,9 +22,9 @@ class Recorder : public Executor {
 
 TEST(Shell, CutsStatements) {
   EXPECT_EQ(split_statements("SELECT 1; SELECT 'a;b' ;\n-- c;\nSELECT $$;$$"),
-            (std::vector<std::string>{"SELECT 1;", "SELECT 'a;b' ;", "-- c;\nSELECT $$;$$"}));
-  EXPECT_EQ(split_statements(" ; ;\n-- nothing\n"), std::vector<std::string>());
-  EXPECT_EQ(split_statements("SELECT 'open; x"), std::vector<std::string>{"SELECT 'open; x"});
+            (std::vector<std::string_view>{"SELECT 1;", "SELECT 'a;b' ;", "-- c;\nSELECT $$;$$"}));
+  EXPECT_EQ(split_statements(" ; ;\n-- nothing\n"), std::vector<std::string_view>());
+  EXPECT_EQ(split_statements("SELECT 'open; x"), std::vector<std::string_view>{"SELECT 'open; x"});
 }
 
 TEST(Shell, AStatementMayTakeManyLines) {

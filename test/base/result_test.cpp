@@ -1,4 +1,4 @@
-#include "base/result.h"
+#include "base/display.h"
 
 #include <gtest/gtest.h>
 
@@ -73,10 +73,21 @@ TEST(Render, PutsTheCaretUnderTheSpan) {
             "HINT: Did you mean title?");
 }
 
-TEST(Render, CountsCharactersNotBytesAndKeepsTabs) {
-  const std::string text = "\tSELECT 'é' x";
+TEST(Render, CountsColumnsNotBytes) {
   const Error error = user_error("42601", "bad").at({13, 1});
-  EXPECT_EQ(render(error, text), "bad\nLINE 1: \tSELECT 'é' x\n        \t           ^");
+  EXPECT_EQ(render(error, "\tSELECT 'é' x"), "bad\nLINE 1:  SELECT 'é' x\n                    ^");
+  const Error wide = user_error("42601", "bad").at({16, 1});
+  EXPECT_EQ(render(wide, "SELECT '寿司' x"), "bad\nLINE 1: SELECT '寿司' x\n                      ^");
+}
+
+TEST(Render, CutsALongLineAroundTheCaret) {
+  std::string text(207, 'b');
+  text.replace(0, 107, std::string(100, 'a').append(" WRONG "));
+  const Error error = user_error("42601", "bad").at({101, 5});
+  EXPECT_EQ(render(error, text, 50),
+            "bad\nLINE 1: …" + std::string(27, 'a') + " WRONG bbbbbb…\n" + std::string(37, ' ') + "^^^^^");
+  const Error early = user_error("42601", "bad").at({0, 200});
+  EXPECT_EQ(render(early, text, 50), "bad\nLINE 1: " + std::string(41, 'a') + "…\n        " + std::string(42, '^'));
 }
 
 TEST(Render, StaysInsideTheText) {
