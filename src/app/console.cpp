@@ -3,13 +3,16 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <mutex>
 #include <optional>
 #include <string>
 
 #include "app/command_line.h"
 #include "base/display.h"
+#include "base/real_env.h"
 
 namespace millrace::app {
 namespace {
@@ -19,6 +22,10 @@ std::optional<size_t> columns_of(int descriptor) {
   if (isatty(descriptor) != 1 || ioctl(descriptor, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return std::nullopt;
   return size.ws_col;
 }
+
+// Whether rewrite_message left a line standing; a message behind it would run into it.
+std::mutex message_mutex;
+bool line_stands = false;  // guarded by message_mutex
 
 }  // namespace
 
@@ -30,8 +37,10 @@ Status write_output(std::string_view text) {
 }
 
 void write_message(std::string_view line) {
-  std::string text(line);
-  text.push_back('\n');
+  std::lock_guard guard(message_mutex);
+  std::string text = line_stands ? "\r\033[K" : "";
+  text.append(line).push_back('\n');
+  line_stands = false;
   (void)std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
@@ -39,6 +48,14 @@ void write_error(std::string_view who, const Error& error, std::string_view text
   std::string shown = render(error, text, columns_of(STDERR_FILENO).value_or(kExcerptColumns));
   while (!shown.empty() && shown.back() == '\n') shown.pop_back();
   write_message(std::string(who) + ": " + shown);
+}
+
+void rewrite_message(std::string_view line) {
+  // Room for the ^C that the terminal itself writes behind it: a line that wraps cannot be replaced.
+  size_t room = std::max<size_t>(columns_of(STDERR_FILENO).value_or(kExcerptColumns), 4) - 3;
+  std::lock_guard guard(message_mutex);
+  line_stands = !line.empty();
+  std::fprintf(stderr, "\r\033[K%s", cut_to_width(line, room).c_str());
 }
 
 int report_failure(const Error& error, std::string_view text) {
@@ -53,7 +70,9 @@ int report_usage(std::string_view reason, std::string_view hint) {
 }
 
 bool output_is_terminal() { return isatty(STDOUT_FILENO) == 1; }
-bool messages_are_on_terminal() { return isatty(STDERR_FILENO) == 1; }
+bool messages_can_be_rewritten() {
+  return isatty(STDERR_FILENO) == 1 && environment_variable("TERM").value_or("dumb") != "dumb";
+}
 bool input_is_terminal() { return isatty(STDIN_FILENO) == 1; }
 
 size_t terminal_width(size_t otherwise) { return columns_of(STDOUT_FILENO).value_or(otherwise); }

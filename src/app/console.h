@@ -19,8 +19,13 @@ int report_failure(const Error& error, std::string_view text = {});
 /// The same for what is wrong with the command line. Returns kExitUsage.
 int report_usage(std::string_view reason, std::string_view hint = {});
 
+/// Replaces the last line of standard error by `line`, cut to the terminal so that the next call replaces all of it.
+/// Any thread; what write_message writes takes the line's place.
+void rewrite_message(std::string_view line);
+
 bool output_is_terminal();
-bool messages_are_on_terminal();
+/// Whether standard error is a terminal on which rewrite_message works.
+bool messages_can_be_rewritten();
 bool input_is_terminal();
 /// Columns of the terminal that standard output is; `otherwise` when it is none.
 size_t terminal_width(size_t otherwise);

@@ -83,7 +83,7 @@ int run_once(Env& env, Running& running) {
   Duration begin = env.clock().monotonic();
   Status status;
   {
-    Progress progress(*running.node);
+    Progress progress(env, *running.node);
     status = finish_unless_stopped(running);
   }
   engine::NodeStatus reached = running.node->status();
@@ -101,13 +101,13 @@ int run_once(Env& env, Running& running) {
   return kExitDone;
 }
 
-int serve(Running& running) {
+int serve(Env& env, Running& running) {
   std::string safe_mode = running.node->status().safe_mode;
   if (!safe_mode.empty()) write_message("safe mode, for reading only: " + safe_mode);
   write_message("ready: " + running.server->url() + " serves " + running.node->status().data_directory);
   std::string failure;
   {
-    Progress progress(*running.node);
+    Progress progress(env, *running.node);
     std::set<std::string> told;
     while (!take_stop_signal(kSignalCheck) && failure.empty()) {
       engine::NodeStatus status = running.node->status();
@@ -185,7 +185,7 @@ int run_pipeline(Env& env, const RunFlags& flags) {
   bool serves = !flags.once || flags.node.listen_given;
   status = serves ? start_serving(env, *http, running) : running.node->start();
   if (!status.ok()) return report_failure(status.error());
-  return flags.once ? run_once(env, running) : serve(running);
+  return flags.once ? run_once(env, running) : serve(env, running);
 }
 
 int start_node(Env& env, const NodeFlags& flags) {
@@ -197,7 +197,7 @@ int start_node(Env& env, const NodeFlags& flags) {
   Running running;
   Status status = open_node(env, *options, running);
   if (status.ok()) status = start_serving(env, *http, running);
-  return status.ok() ? serve(running) : report_failure(status.error());
+  return status.ok() ? serve(env, running) : report_failure(status.error());
 }
 
 }  // namespace millrace::app
