@@ -240,7 +240,7 @@ Status Pipeline::add_sources(const PipelineSetup& setup) {
     running.positions.assign(partitions, Offset(0));
     running.committed.assign(partitions, Offset(0));
     running.progress.resize(partitions);
-    running.last_taken.assign(partitions, setup.env->clock().now());
+    running.last_taken.assign(partitions, setup.env->clock().monotonic());
     for (uint32_t worker = 0; worker < setup.workers; ++worker) {
       running.decoders.push_back(
           std::make_unique<StreamDecoder>(running.source, *setup.sessions[worker], setup.env->failpoints()));
@@ -326,7 +326,7 @@ RunningSource* Pipeline::find_source(StreamId id) {
 }
 
 bool Pipeline::move_watermarks(const StepInput& input, bool end_of_time) {
-  Timestamp now = env_->clock().now();
+  Duration now = env_->clock().monotonic();  // a wall clock that jumps is no silence
   bool moved = false;
   for (size_t s = 0; s < sources_.size(); ++s) {
     RunningSource& running = sources_[s];
@@ -335,7 +335,7 @@ bool Pipeline::move_watermarks(const StepInput& input, bool end_of_time) {
     Duration silence{std::numeric_limits<int64_t>::max()};
     for (int32_t p = 0; p < running.source.stream->partition_count(); ++p) {
       if (input.took(s, p)) running.last_taken[p] = now;
-      Duration silent = now - running.last_taken[p];
+      Duration silent{now.micros - running.last_taken[p].micros};
       silence = std::min(silence, silent);
       std::optional<Timestamp> watermark = input.progress(s, p).watermark;
       if (watermark) largest = largest ? std::max(*largest, *watermark) : *watermark;

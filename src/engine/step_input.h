@@ -22,7 +22,7 @@ struct RunningSource {
   std::vector<Offset> positions;                         ///< by partition: taken by steps so far
   std::vector<Offset> committed;                         ///< by partition: committed end, for engine-written ones
   std::vector<PartitionProgress> progress;               ///< by partition
-  std::vector<Timestamp> last_taken;                     ///< by partition: when rows last came
+  std::vector<Duration> last_taken;                      ///< by partition: when rows last came, monotonic
   std::vector<std::unique_ptr<StreamDecoder>> decoders;  ///< by worker
 };
 

@@ -30,6 +30,46 @@ TEST_F(IdleTest, ClosesTheLastWindowAndThenCommitsNothing) {
   EXPECT_EQ(sql("SELECT sum(n)::INTEGER FROM w"), "3\n");
 }
 
+/// Its wall clock can be set.
+class JumpingEnv : public RealEnv {
+ public:
+  Clock& clock() override { return clock_; }
+  void jump(Duration by) { clock_.shift.micros += by.micros; }
+
+ private:
+  struct JumpingClock : Clock {
+    explicit JumpingClock(Clock& clock) : real(clock) {}
+    Timestamp now() override { return real.now() + shift; }
+    Duration monotonic() override { return real.monotonic(); }
+    void sleep_for(Duration duration) override { real.sleep_for(duration); }
+    Clock& real;
+    Duration shift{0};
+  };
+  JumpingClock clock_{RealEnv::clock()};
+};
+
+TEST_F(IdleTest, AClockThatJumpsIsNoSilence) {
+  auto jumping = std::make_unique<JumpingEnv>();
+  JumpingEnv& env = *jumping;
+  env_ = std::move(jumping);
+  open(/*start=*/false);
+  pipeline(R"(CREATE STREAM s (ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (idle_timeout = '1 hour');
+    CREATE STREAM other (k INTEGER);
+    CREATE MATERIALIZED VIEW w AS SELECT window_start, count(*) AS n FROM tumble(s, ts, INTERVAL 1 MINUTE) GROUP BY ALL;
+    CREATE MATERIALIZED VIEW o AS SELECT k FROM other;)");
+  send("s", {R"({"ts":"2025-01-01T00:00:00"})"});
+  ok(node_->sync());
+  for (int64_t hours : {2, -5, 9000}) {
+    env.jump(Duration::from_seconds(hours * 3600));
+    send("other", {R"({"k":1})"});
+    ok(node_->sync());  // a step that finds nothing in s
+    send("s", {R"({"ts":"2025-01-01T00:00:30"})"});
+    ok(node_->sync());
+  }
+  EXPECT_EQ(sql("SELECT n FROM w"), "4\n");
+  EXPECT_EQ(sql("SELECT count(*) FROM w_late"), "0\n");
+}
+
 TEST_F(IdleTest, APipelineWithoutStateIsCheckpointedToo) {
   auto without_debt = options();
   without_debt.replay_debt_max = Duration{0};
