@@ -13,6 +13,7 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 
 import engagement_job as job  # noqa: E402
 import judge  # noqa: E402
+import parquet_files  # noqa: E402
 import records  # noqa: E402
 from node_process import NodeProcess  # noqa: E402
 
@@ -158,7 +159,25 @@ def judge_sinks(node, oracle, stored, expected):
         snapshot = [json.loads(line) for line in path.read_bytes().splitlines()]
     rows = [(row["key"], row["messages"], row["value"], row["seq"], row["latest"]) for row in snapshot]
     verdicts.append(judge.judge_totals("snapshot sink", expected, rows))
-    return verdicts
+    return verdicts + judge_parquet(node, oracle, sent, stored, expected)
+
+
+def judge_parquet(node, oracle, sent, stored, expected):
+    """The same of the sinks that write Parquet; nothing without DuckDB's library."""
+    if not parquet_files.available():
+        print("Parquet sinks are not judged: there is no libduckdb.so", flush=True)
+        return []
+    duckdb = parquet_files.Duckdb()
+    try:
+        paths = sorted((node.out / "archived").glob("copies-*.parquet"))
+        rows = [row for path in paths for row in duckdb.rows(path)]
+        verdicts = [judge.judge_messages("append sink in Parquet", oracle.seed, sent, stored, rows)]
+        path = node.out / "replaced" / "totals.parquet"
+        totals = duckdb.rows(path) if path.exists() else []
+        rows = [(row["key"], row["messages"], row["value"], row["seq"], row["latest"]) for row in totals]
+        return [*verdicts, judge.judge_totals("snapshot sink in Parquet", expected, rows)]
+    finally:
+        duckdb.close()
 
 
 def judge_all(node, oracle):

@@ -15,7 +15,11 @@ SELECT window_start, count(*) AS messages FROM tumble(messages, INTERVAL 1 SECON
 
 CREATE SINK appended FROM copies
   WITH (connector = 'file', format = 'ndjson', path = '${out}/appended', roll_age = '100 milliseconds');
+CREATE SINK archived FROM copies
+  WITH (connector = 'file', format = 'parquet', path = '${out}/archived', roll_age = '100 milliseconds');
 CREATE SINK changed FROM totals
   WITH (connector = 'file', format = 'csv', path = '${out}/changed', mode = 'changes', roll_age = '100 milliseconds');
 CREATE SINK replaced FROM totals
   WITH (connector = 'file', format = 'ndjson', path = '${out}/replaced', mode = 'snapshot', every = '100 milliseconds');
+CREATE SINK replaced_archive FROM totals
+  WITH (connector = 'file', format = 'parquet', path = '${out}/replaced', mode = 'snapshot', every = '100 milliseconds');
