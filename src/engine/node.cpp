@@ -313,6 +313,8 @@ NodeStatus RunningNode::status() {
   status.memory_limit_bytes = state_.options.memory_bytes;
   status.state_limit_bytes = shares_of(state_.options.memory_bytes).state_bytes;
   status.state_evicted_bytes = state_.state_evicted_bytes;
+  status.low_space_bytes = state_.options.low_space_bytes;
+  if (auto free = state_.env.files().free_bytes(state_.options.data_directory); free.ok()) status.free_bytes = *free;
   status.commits = state_.commits_made;
   status.checkpoints = state_.checkpoints_made;
   status.rows_per_second = state_.rows_per_second;

@@ -33,7 +33,9 @@ struct NodeOptions {
   uint64_t step_bytes_max = 16ULL << 20;                 ///< log bytes that one step takes, over all partitions
   uint64_t checkpoint_dirty_bytes = 256ULL << 20;        ///< a state checkpoint follows when more than this is dirty
   Duration replay_debt_max =
-      Duration::from_seconds(4);            ///< and when the steps since the last one took longer than this
+      Duration::from_seconds(4);  ///< and when the steps since the last one took longer than this
+  /// And at least so often, with what retention then deletes.
+  Duration checkpoint_interval = Duration::from_seconds(600);
   uint64_t record_bytes_max = 16ULL << 20;  ///< a longer line is rejected at ingest
   uint64_t query_rows_max = 1000000;
   uint64_t low_space_bytes = 256ULL << 20;  ///< with less free in the directory's file system, ingest is refused
@@ -137,6 +139,7 @@ struct SinkStatus {
   uint64_t rows = 0;
   uint64_t lag = 0;   ///< rows that wait to be delivered; of a snapshot: commits since the one it shows
   uint64_t dead = 0;  ///< rows that the destination refused and that were not sent again
+  uint64_t lost = 0;  ///< rows that were given up undelivered (give_up_after)
   std::optional<Timestamp> failing_since;  ///< the first of the failures in a row; absent when there is none
   uint64_t failed_attempts = 0;            ///< in a row
   std::string last_error;                  ///< also when it is over; empty: none since the start
@@ -160,8 +163,10 @@ struct NodeStatus {
   uint64_t state_blocks_read = 0;    ///< blocks of stored state that lookups and scans read since the start
   uint64_t commits = 0;
   uint64_t checkpoints = 0;
-  std::string failure;    ///< why the engine stopped; empty while it runs
-  std::string safe_mode;  ///< why the node only serves reads; empty otherwise
+  uint64_t free_bytes = 0;       ///< in the data directory's file system
+  uint64_t low_space_bytes = 0;  ///< with less free, ingest is refused
+  std::string failure;           ///< why the engine stopped; empty while it runs
+  std::string safe_mode;         ///< why the node only serves reads; empty otherwise
   std::vector<LoadStatus> loads;
   std::vector<StreamStatus> streams;
   std::vector<ViewStatus> views;

@@ -302,6 +302,7 @@ Status recover(NodeState& node) {
   MR_TRY(node.env.failpoints().point("engine.recover.after").check());
   node.committed_epoch = node.epoch;
   node.committed_ends = node.written;
+  node.checkpointed_at = node.env.clock().monotonic();
   if (incomplete) MR_TRY(checkpoint(node));
   node.store->set_readers_mutex(&node.readers_mutex);  // until here there were none, or the caller excludes them
   return {};

@@ -131,6 +131,7 @@ Status drop_log_streams(NodeState& node, const sql::CatalogObject& object) {
   }
   node.ledger.drop_hop("sink:" + object.name);
   node.ledger.drop_hop("dead:" + object.name);
+  node.ledger.drop_hop("lost:" + object.name);
   return {};
 }
 

@@ -96,6 +96,7 @@ struct NodeState {
   bool restarting = false;  ///< as the pipeline: its rows are not complete
   bool bounded_end = false;
   bool end_of_time_wanted = false;
+  Duration checkpointed_at;  ///< by the monotonic clock
   Duration replay_debt;  ///< how long the steps since the last checkpoint took: what recovery would have to do again
 
   std::shared_mutex readers_mutex;

@@ -207,7 +207,7 @@ Status commit(NodeState& node) {
 namespace {
 
 /// Deletes what the options of streams and views allow to delete: nothing that the state of the last checkpoint does
-/// not hold, and nothing that a sink has not delivered.
+/// not hold, and nothing that a sink has not delivered or given up.
 Status enforce_retention(NodeState& node) {
   Timestamp now = node.env.clock().now();
   for (RunningSource& running : node.pipeline->sources()) {
@@ -217,19 +217,19 @@ Status enforce_retention(NodeState& node) {
       (void)freed;
     }
   }
-  std::map<StreamId, Offset> delivered;  // by changelog: the sink that is furthest behind
+  std::map<StreamId, Offset> needed;  // by changelog: from where on a sink still wants it
   {
     std::lock_guard guard(node.sinks_mutex);
     for (const auto& sink : node.sinks) {
-      auto at = sink->delivered();
+      auto at = sink->needed(node.written);
       if (!at) continue;
-      auto [entry, is_new] = delivered.try_emplace(at->first, at->second);
+      auto [entry, is_new] = needed.try_emplace(at->first, at->second);
       if (!is_new) entry->second = std::min(entry->second, at->second);
     }
   }
   for (const auto& view : node.pipeline->views()) {
-    auto at = view->changelog ? delivered.find(view->changelog->id()) : delivered.end();
-    if (at == delivered.end()) continue;
+    auto at = view->changelog ? needed.find(view->changelog->id()) : needed.end();
+    if (at == needed.end()) continue;
     MR_ASSIGN(uint64_t freed, view->changelog->partition(PartitionId(0)).enforce_retention(now, at->second));
     (void)freed;
   }
@@ -240,6 +240,10 @@ Status enforce_retention(NodeState& node) {
 
 Status checkpoint(NodeState& node) {
   MR_CHECK(!node.in_doubt, "a checkpoint of what is in no commit");
+  {
+    std::lock_guard guard(node.sinks_mutex);
+    for (const auto& sink : node.sinks) sink->move_to(node.ledger, node.written);
+  }
   CheckpointNote note;
   note.epoch = node.epoch;
   note.bounded_end = node.bounded_end;
@@ -264,6 +268,7 @@ Status checkpoint(NodeState& node) {
   (void)stats;
   MR_TRY(node.env.failpoints().point("engine.checkpoint.after").check());
   node.replay_debt = Duration{};
+  node.checkpointed_at = node.env.clock().monotonic();
   node.checkpoints_made.fetch_add(1, std::memory_order_relaxed);
   log::Partition& commits = node.commits->partition(PartitionId(0));
   MR_ASSIGN(uint64_t freed, commits.enforce_retention(node.env.clock().now(), commits.end_offset()));
@@ -283,8 +288,11 @@ Result<bool> step_and_commit(NodeState& node, bool force) {
   Result<bool> ran = node.pipeline->step(step_bytes, end_of_time, force, *node.pool, record);
   MR_TRY(node.store->status());  // before what followed from rows that could not be read
   MR_ASSIGN(bool stepped, std::move(ran));
+  Duration checkpoint_age{started.micros - node.checkpointed_at.micros};
+  const bool long_ago = node.ready && checkpoint_age > node.options.checkpoint_interval;
   if (!stepped) {
     node.in_doubt = false;
+    if (long_ago) MR_TRY(checkpoint(node));
     return false;
   }
   MR_TRY(node.env.failpoints().point("engine.step.after").check());
@@ -294,7 +302,7 @@ Result<bool> step_and_commit(NodeState& node, bool force) {
   uint64_t dirty = 0;
   for (const state::TableRef& table : node.pipeline->tables()) dirty += table.table->dirty_bytes();
   node.replay_debt.micros += node.env.clock().monotonic().micros - started.micros;
-  bool due = dirty > std::min(node.options.checkpoint_dirty_bytes, shares.dirty_bytes) ||
+  bool due = long_ago || dirty > std::min(node.options.checkpoint_dirty_bytes, shares.dirty_bytes) ||
              node.replay_debt > node.options.replay_debt_max;  // also without state: or a start would read it all again
   if (due) MR_TRY(checkpoint(node));
   MR_TRY(bound_state(node));

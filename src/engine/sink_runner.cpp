@@ -58,6 +58,7 @@ Result<std::shared_ptr<SinkRunner>> SinkRunner::make(NodeState& node, const sql:
   runner->view_schema_ = view->store->schema();
   if (runner->mode_ != connectors::SinkMode::kSnapshot) runner->changelog_ = view->changelog;
   if (object.options.has("every")) runner->every_ = object.options.duration("every");
+  if (object.options.has("give_up_after")) runner->give_up_after_ = object.options.duration("give_up_after");
   batch::Schema changes = changes_schema(runner->view_schema_);
   connectors::SinkSetup setup;
   setup.env = &node.env;
@@ -75,8 +76,12 @@ Result<std::shared_ptr<SinkRunner>> SinkRunner::make(NodeState& node, const sql:
   if (runner->changelog_) {
     runner->delivered_hop_ = node.ledger.hop("sink:" + object.name);
     runner->dead_hop_ = node.ledger.hop("dead:" + object.name);
+    runner->lost_hop_ = node.ledger.hop("lost:" + object.name);
     node.ledger.link(runner->changelog_->id(), view->name,
-                     {"changelog", "sink:" + object.name, {"dead:" + object.name}});
+                     {"changelog", "sink:" + object.name, {"dead:" + object.name, "lost:" + object.name}});
+    for (const auto& row : node.ledger.rows()) {
+      if (row.hop == "lost:" + object.name) runner->lost_ += row.count;
+    }
   }
   runner->key_ = view->key;
   for (const sql::Companion& companion : object.companions) {
@@ -189,10 +194,6 @@ Status SinkRunner::write_changes(const batch::Batch& rows, Offset first, Timesta
   return {};
 }
 
-void SinkRunner::add_offsets(ledger::HopId hop, Timestamp append_time, const std::vector<int64_t>& offsets) {
-  if (!offsets.empty()) undelivered_.add_rows(hop, changelog_->id(), PartitionId(0), append_time, offsets);
-}
-
 /// Only what the destination holds counts as delivered.
 Status SinkRunner::commit_delivery() {
   attempted_ = position_;
@@ -206,14 +207,6 @@ Status SinkRunner::commit_delivery() {
   unbooked_end_ = position_;
   delivered_ = position_.value;
   return {};
-}
-
-void SinkRunner::move_to(ledger::Ledger& ledger, std::map<std::pair<StreamId, PartitionId>, Offset>& written) {
-  std::lock_guard guard(book_mutex_);
-  if (!changelog_ || unbooked_.empty()) return;
-  for (ledger::Recorder& recorder : unbooked_) ledger.merge(recorder);
-  unbooked_.clear();
-  written[{book_, PartitionId(0)}] = unbooked_end_;
 }
 
 Status SinkRunner::after_refusal(const Error& error) {
@@ -236,31 +229,6 @@ Status SinkRunner::after_refusal(const Error& error) {
   return {};
 }
 
-Status SinkRunner::book_delivered(Offset from, Offset to) {
-  if (!changelog_) return {};
-  log::Partition& partition = changelog_->partition(PartitionId(0));
-  ChangelogReader reader(partition, view_schema_, std::max(from, partition.begin_offset()));
-  std::set<int64_t> dead;
-  if (dead_ && from < to) {
-    MR_ASSIGN(dead, dead_->dead_from(from));
-  }
-  batch::Batch rows(changes_schema(view_schema_));
-  while (reader.position() < to) {
-    Offset first = reader.position();
-    rows.reset();
-    MR_TRY(reader.next(to, rows));
-    if (rows.empty()) break;
-    std::vector<int64_t> offsets[2];
-    for (int64_t at = first.value; at < reader.position().value; ++at) offsets[dead.count(at)].push_back(at);
-    add_offsets(delivered_hop_, reader.append_time(), offsets[0]);
-    add_offsets(dead_hop_, reader.append_time(), offsets[1]);
-  }
-  std::lock_guard guard(book_mutex_);
-  unbooked_.push_back(std::exchange(undelivered_, ledger::Recorder()));
-  unbooked_end_ = std::max(unbooked_end_, to);
-  return {};
-}
-
 Status SinkRunner::open_sink() {
   MR_ASSIGN(int64_t position, sink_->open());
   if (changelog_ && position > committed_end().value) {
@@ -271,17 +239,10 @@ Status SinkRunner::open_sink() {
   }
   undelivered_.clear();
   undelivered_rows_ = 0;
-  Offset booked;
-  {
-    std::shared_lock readers(node_.readers_mutex);
-    auto entry = node_.written.find({book_, PartitionId(0)});
-    if (entry != node_.written.end()) booked = entry->second;
-    std::lock_guard guard(book_mutex_);
-    booked = std::max(booked, unbooked_end_);
-  }
-  MR_TRY(book_delivered(booked, Offset(position)));
-  position_ = attempted_ = Offset(position);
-  delivered_ = position;
+  MR_TRY(book_delivered(booked(), Offset(position)));
+  MR_ASSIGN(position_, begin_at(Offset(position)));
+  attempted_ = position_;
+  delivered_ = position_.value;
   if (dead_ && changelog_) {
     MR_ASSIGN(dead_offsets_, dead_->dead_from(position_));
     dead_waiting_ = static_cast<uint64_t>(std::max<int64_t>(0, dead_->end().value - sink_->replayed()));
@@ -319,6 +280,7 @@ void SinkRunner::run() {
     bool last = stopping_ || node_.stopping;
     Status status = deliver(last);
     note(status);
+    if (!status.ok()) let_go_what_is_too_old();
     if (last) break;
     pause_ms = status.ok() ? 0 : std::min(kPauseMaxMs, std::max<int64_t>(100, pause_ms * 2));
     // Sinks of one destination that went away do not come back all at once.
@@ -336,14 +298,11 @@ void SinkRunner::run() {
   node_.signal.notify_all();
 }
 
-std::optional<std::pair<StreamId, Offset>> SinkRunner::delivered() const {
-  if (!changelog_) return std::nullopt;
-  return std::pair(changelog_->id(), Offset(delivered_));
-}
-
 uint64_t SinkRunner::lag() const {
   if (mode_ != connectors::SinkMode::kSnapshot) {
-    return static_cast<uint64_t>(std::max<int64_t>(0, committed_end().value - delivered_));
+    // Before the destination has answered once, the books say what it holds.
+    return static_cast<uint64_t>(
+        std::max<int64_t>(0, committed_end().value - std::max<int64_t>(delivered_, booked().value)));
   }
   std::shared_lock readers(node_.readers_mutex);
   return node_.epoch.value - std::min(node_.epoch.value, snapshot_epoch_.load());
@@ -371,6 +330,7 @@ SinkStatus SinkRunner::status() const {
   status.rows = rows_;
   status.lag = behind;
   status.dead = dead_waiting_;
+  status.lost = lost_;
   return status;
 }
 

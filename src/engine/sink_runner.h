@@ -35,8 +35,11 @@ class SinkRunner {
   /// Sends again what the destination refused and was not sent again since.
   Result<ReplayReceipt> replay_dead();
   SinkStatus status() const;
-  /// The changelog that it reads and up to where it has delivered; nothing for snapshots.
+  /// The changelog that it reads and up to where it has delivered (or given up); nothing for snapshots.
   std::optional<std::pair<StreamId, Offset>> delivered() const;
+  /// The changelog and from where on it must be kept: the rest is delivered and, by `written`, in the books.
+  std::optional<std::pair<StreamId, Offset>> needed(
+      const std::map<std::pair<StreamId, PartitionId>, Offset>& written) const;
   /// Enters what was delivered into the books, and in `written` up to where that is. With step_mutex held.
   void move_to(ledger::Ledger& ledger, std::map<std::pair<StreamId, PartitionId>, Offset>& written);
 
@@ -57,6 +60,13 @@ class SinkRunner {
   Status open_sink();
   /// Rows that the destination holds and the books do not: a crash came before the commit that books them.
   Status book_delivered(Offset from, Offset to);
+  Status count_rows(Offset from, Offset to, ledger::HopId hop, const std::set<int64_t>& dead);
+  /// Up to where the rows of the changelog are delivered, dead or lost, by the books.
+  Offset booked() const;
+  /// Where to go on when the destination says `position`: behind what was given up.
+  Result<Offset> begin_at(Offset position);
+  /// After a failure: rows that waited longer than give_up_after are lost, and counted so.
+  void let_go_what_is_too_old();
   Status write_changes(const batch::Batch& rows, Offset first, Timestamp append_time);
   void add_offsets(ledger::HopId hop, Timestamp append_time, const std::vector<int64_t>& offsets);
   Status commit_delivery();
@@ -75,11 +85,13 @@ class SinkRunner {
   std::string source_;
   connectors::SinkMode mode_ = connectors::SinkMode::kSnapshot;
   std::optional<Duration> every_;
+  std::optional<Duration> give_up_after_;
   std::unique_ptr<connectors::Sink> sink_;
   batch::Schema view_schema_;
   std::shared_ptr<log::Stream> changelog_;
   ledger::HopId delivered_hop_ = 0;
   ledger::HopId dead_hop_ = 0;
+  ledger::HopId lost_hop_ = 0;
   const StreamId book_;           ///< the sink's own id: in NodeState::written, up to where the books are
   std::vector<uint32_t> key_;     ///< of the view
   std::optional<SinkDead> dead_;  ///< nothing: a sink of an older directory
@@ -103,9 +115,11 @@ class SinkRunner {
   std::atomic<uint64_t> snapshot_epoch_{0};
   std::atomic<int64_t> delivered_{0};
   std::atomic<uint64_t> dead_waiting_{0};
-  std::mutex book_mutex_;
+  std::atomic<uint64_t> lost_{0};
+  mutable std::mutex book_mutex_;
   std::vector<ledger::Recorder> unbooked_;  // guarded by book_mutex_: delivered, not in the ledger yet
   Offset unbooked_end_;                     // guarded by book_mutex_
+  Offset given_up_;                         // guarded by book_mutex_: rows before it are not delivered any more
   mutable std::mutex state_mutex_;
   SinkStatus state_;  // guarded by state_mutex_; without what changes all the time
 };

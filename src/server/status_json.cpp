@@ -64,6 +64,7 @@ Json sinks_json(const engine::NodeStatus& status) {
                    {"rows", sink.rows},
                    {"lag", sink.lag},
                    {"dead", sink.dead},
+                   {"lost", sink.lost},
                    {"failing_since", time_json(sink.failing_since)},
                    {"failed_attempts", sink.failed_attempts},
                    {"last_error", sink.last_error.empty() ? Json(nullptr) : Json(sink.last_error)},
@@ -93,6 +94,8 @@ std::string status_json(const engine::NodeStatus& status, bool insecure, Timesta
               {"state_limit_bytes", status.state_limit_bytes},
               {"state_evicted_bytes", status.state_evicted_bytes},
               {"state_blocks_read", status.state_blocks_read},
+              {"free_bytes", status.free_bytes},
+              {"low_space_bytes", status.low_space_bytes},
               {"commits", status.commits},
               {"checkpoints", status.checkpoints}};
   out["loads"] = loads_json(status);

@@ -63,6 +63,8 @@ std::vector<OptionSpec> sink_specs() {
       choice("mode", {"append", "snapshot", "changes", "upsert"}, "",
              "append: new rows; snapshot: the whole view; changes: rows with _op and _commit; upsert: by key"),
       ranged("every", OptionKind::kDuration, "", 0, kMax, "the shortest time between two deliveries, e.g. '1 minute'"),
+      ranged("give_up_after", OptionKind::kDuration, "none", kSecondMicros, kMax,
+             "rows that a failing sink could not deliver for so long are lost, and counted so; 'none': never"),
   };
 }
 

@@ -27,7 +27,7 @@ CREATE MATERIALIZED VIEW copies WITH (retention = '1 second') AS SELECT id, note
 CREATE MATERIALIZED VIEW totals AS SELECT item, count(*) AS n FROM orders GROUP BY item;
 CREATE SINK copies_out FROM copies WITH (connector = 'file', path = 'copies', format = 'ndjson', roll_age = '50 ms');
 CREATE SINK totals_out FROM totals WITH (connector = 'file', path = 'totals', format = 'ndjson', mode = 'snapshot');
-CREATE SINK files_out FROM lines WITH (connector = 'file', path = '${folder}', format = 'ndjson', roll_age = '50 ms');
+CREATE SINK files_out FROM lines WITH (connector = 'file', path = '${folder}', format = 'ndjson', roll_age = '50 ms'${more});
 """
 POSTGRES_SINK = """
 CREATE SINK lines_out FROM lines WITH (connector = 'postgres', url = '${url}', table = 'lines', create_table = true,
@@ -95,7 +95,7 @@ class SinkDownTest(unittest.TestCase):
     def run_node(self, text, **settings):
         pipeline = self.path / "pipeline.sql"
         pipeline.write_text(text, encoding="utf-8")
-        self.node.run(pipeline, {"folder": "lines", **settings})
+        self.node.run(pipeline, {"folder": "lines", "more": "", **settings})
 
     def until(self, what, condition):
         limit = time.monotonic() + SECONDS_MAX
@@ -204,20 +204,42 @@ class SinkDownTest(unittest.TestCase):
         self.assert_delivered()
         self.assert_table()
 
+    def block_folder(self):
+        (self.path / "lines").rename(self.path / "away")
+        (self.path / "lines").write_text("in the way of the folder")
+
+    def free_folder(self):
+        (self.path / "lines").unlink()
+        (self.path / "away").rename(self.path / "lines")
+
     def test_folder_that_cannot_be_written(self):
         self.run_node(PIPELINE)
-        folder, away = self.path / "lines", self.path / "away"
-
-        def break_it():
-            folder.rename(away)
-            folder.write_text("in the way of the folder")
-
-        def mend_it():
-            folder.unlink()
-            away.rename(folder)
-
-        self.check("files_out", break_it, mend_it, str(folder))
+        self.check("files_out", self.block_folder, self.free_folder, str(self.path / "lines"))
         self.assert_delivered()
+
+    def test_what_is_given_up_is_counted_and_named(self):
+        self.run_node(PIPELINE, more=", give_up_after = '1 second'")
+        self.send()
+        self.until("delivered", lambda: self.sinks()["files_out"]["lag"] == 0)
+        self.block_folder()
+        self.send()
+        self.until("given up", lambda: self.sinks()["files_out"]["lost"] == ROWS)
+        self.assertEqual(self.sinks()["files_out"]["lag"], 0)
+        self.until("retention of what was given up", lambda: self.retention_took("lines"))
+        self.node.kill()
+        self.node.start()
+        self.until("noticed again", lambda: self.sinks()["files_out"]["failed_attempts"] >= 1)
+        self.assertEqual((self.sinks()["files_out"]["lost"], self.sinks()["files_out"]["lag"]), (ROWS, 0))
+        self.free_folder()
+        self.until("back", lambda: self.sinks()["files_out"]["state"] == "running")
+        self.send()
+        self.until("delivered", lambda: self.sinks()["files_out"]["lag"] == 0)
+        self.assertEqual(self.read_files("lines"), [order(n) for n in range(self.sent) if not ROWS <= n < 2 * ROWS])
+        self.assertEqual(self.node.json("GET", "/v1/ledger")["open"], [])
+        totals = self.node.sql("SELECT hop, sum(count)::BIGINT FROM _ledger WHERE stream = 'lines' GROUP BY hop ORDER BY hop")
+        self.assertEqual(totals, [["changelog", 3 * ROWS], ["lost:files_out", ROWS], ["sink:files_out", 2 * ROWS]])
+        _, metrics = self.node.request("GET", "/metrics")
+        self.assertIn(f'millrace_sink_lost_rows{{sink="files_out"}} {ROWS}\n', metrics.decode())
 
 
 if __name__ == "__main__":
