@@ -248,9 +248,16 @@ Result<ReplayReceipt> RunningNode::replay_dead(std::string_view name) {
     }
   }
   if (runner) return runner->replay_dead();
+  std::shared_lock readers(state_.readers_mutex);
+  const sql::CatalogObject* object = state_.catalog.find(name);
+  if (object && object->kind != sql::ObjectKind::kSink) {
+    return user_error(sqlstate::kNotSupported,
+                      "only a sink's dead letters go again as they are; what did not decode would not: " + object->name)
+        .with_hint("correct the records and send them anew: millrace dead show " + object->name +
+                   " --format json (docs/operations.md has an example)");
+  }
   return user_error(sqlstate::kUndefinedTable, "there is no running sink named " + std::string(name))
-      .with_hint(
-          "what did not decode is sent again by its producer, corrected: millrace dead show STREAM --format json");
+      .with_hint(state_.catalog.did_you_mean(name));
 }
 
 std::vector<StreamStatus> RunningNode::stream_status() {
