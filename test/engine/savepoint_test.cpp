@@ -1,9 +1,12 @@
 // A savepoint of a running node: what it holds, that it is a thing of its own, and what is refused.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
+#include "log/log.h"
 #include "node_fixture.h"
 
 namespace millrace::engine {
@@ -91,6 +94,65 @@ TEST_F(SavepointTest, SharesSealedFilesAndOutlivesTheOriginal) {
   ok(restore_savepoint(*env_, directory_ + "/kept", directory_ + "/again"));
   EXPECT_FALSE(fs::exists(directory_ + "/again/SAVEPOINT"));
   EXPECT_EQ(rows_of(directory_ + "/again", 1), before);
+}
+
+/// Hard links of the segments of stream `s` in a data directory, from the oldest segment on, one partition after
+/// another.
+std::vector<std::vector<uintmax_t>> links_of_segments(const std::string& data, StreamId stream) {
+  char name[16];
+  std::snprintf(name, sizeof name, "/log/%08u/", stream.value);
+  std::vector<std::vector<uintmax_t>> links;
+  for (const char* partition : {"0", "1"}) {
+    std::map<std::string, uintmax_t> found;
+    for (const auto& file : fs::directory_iterator(data + name + partition)) {
+      if (file.path().extension() == ".seg") found[file.path().filename()] = file.hard_link_count();
+    }
+    auto& of_partition = links.emplace_back();
+    for (const auto& [segment, count] : found) of_partition.push_back(count);
+  }
+  return links;
+}
+
+TEST_F(SavepointTest, LinksSealedSegmentsAndCopiesTheLast) {
+  open();
+  pipeline(kPipeline);
+  ok(node_->stop());
+  node_.reset();
+  StreamId stream;
+  {
+    // The same stream, still empty, with segments that are soon full.
+    auto log = log::Log::open(*env_, directory_ + "/data/log");
+    ASSERT_TRUE(log.ok()) << render(log.error());
+    stream = (*log)->find("s")->id();
+    ok((*log)->drop_stream(stream));
+    auto made = (*log)->create_stream(stream, "s", {.partitions = 2, .segment_bytes = 20000});
+    ASSERT_TRUE(made.ok()) << render(made.error());
+    ok((*log)->close());
+  }
+  open();
+  for (int i = 0; i < 20; ++i) send_some(1000 * i, 1000 * (i + 1));
+  std::string before = rows();
+  auto receipt = node_->create_savepoint("linked");
+  ASSERT_TRUE(receipt.ok()) << render(receipt.error());
+  EXPECT_GT(receipt->bytes_linked, 100000u);
+  for (const auto& links : links_of_segments(receipt->path, stream)) {
+    ASSERT_GT(links.size(), 3u);
+    EXPECT_EQ(std::count(links.begin(), links.end(), 2u), static_cast<int64_t>(links.size()) - 1);
+    EXPECT_EQ(links.back(), 1u) << "the segment that still grows is a copy";
+  }
+  // What the original does from here on does not reach the savepoint, nor the restored directory the savepoint.
+  send_some(20000, 25000);
+  node_.reset();
+  fs::rename(receipt->path, directory_ + "/kept");
+  fs::remove_all(directory_ + "/data");
+  for (const char* name : {"/again", "/and_again"}) {
+    ok(restore_savepoint(*env_, directory_ + "/kept", directory_ + name));
+    for (const auto& links : links_of_segments(directory_ + name, stream)) {
+      EXPECT_EQ(std::count(links.begin(), links.end(), 1u), static_cast<int64_t>(links.size()));
+    }
+    EXPECT_EQ(rows_of(directory_ + name, 2), before);
+    send_some(25000, 26000);
+  }
 }
 
 TEST_F(SavepointTest, IsTakenWhileProducersSend) {
