@@ -6,6 +6,7 @@ status says who, since when, how often and why, and when the destination is back
 import json
 import os
 import pathlib
+import re
 import select
 import socket
 import tempfile
@@ -16,6 +17,7 @@ import unittest
 from node_process import POLL_SECONDS, NodeProcess
 from postgres_server import PostgresServer, programs
 
+OPERATIONS = pathlib.Path(__file__).resolve().parents[2] / "docs/operations.md"
 SECONDS_MAX = 120
 ROWS = 400  # a round
 
@@ -240,6 +242,9 @@ class SinkDownTest(unittest.TestCase):
         self.assertEqual(totals, [["changelog", 3 * ROWS], ["lost:files_out", ROWS], ["sink:files_out", 2 * ROWS]])
         _, metrics = self.node.request("GET", "/metrics")
         self.assertIn(f'millrace_sink_lost_rows{{sink="files_out"}} {ROWS}\n', metrics.decode())
+        named = set(re.findall(r"millrace_[a-z_]+[a-z](?=[ `{])", OPERATIONS.read_text(encoding="utf-8")))
+        self.assertGreater(len(named), 20)
+        self.assertEqual([name for name in sorted(named) if name not in metrics.decode()], [])
 
 
 if __name__ == "__main__":
