@@ -11,7 +11,6 @@
 #include "duckdb/parser/expression/constant_expression.hpp"
 #include "duckdb/parser/expression/function_expression.hpp"
 #include "duckdb/parser/expression/subquery_expression.hpp"
-#include "duckdb/parser/parsed_data/create_scalar_function_info.hpp"
 #include "duckdb/parser/parsed_data/create_table_function_info.hpp"
 #include "duckdb/parser/parsed_expression_iterator.hpp"
 #include "duckdb/parser/parser.hpp"
@@ -20,12 +19,12 @@
 #include "duckdb/parser/tableref/table_function_ref.hpp"
 #include "sql/bind.h"
 #include "sql/bind_failure.h"
+#include "sql/time_windows.h"
 
 namespace millrace::sql {
 namespace {
 
 constexpr const char* kStateKey = "millrace_relations";
-constexpr int64_t kMicrosPerDay = 86400000000;
 
 struct ResolverState : duckdb::ClientContextState {
   const RelationResolver* resolver = nullptr;
@@ -35,6 +34,8 @@ const RelationResolver* resolver_of(duckdb::ClientContext& context) {
   auto state = context.registered_state->Get<ResolverState>(kStateKey);
   return state ? state->resolver : nullptr;
 }
+
+}  // namespace
 
 RelationInfo find_relation(duckdb::ClientContext& context, const std::string& name) {
   const RelationResolver* resolver = resolver_of(context);
@@ -46,6 +47,17 @@ RelationInfo find_relation(duckdb::ClientContext& context, const std::string& na
   }
   return *std::move(found);
 }
+
+duckdb::unique_ptr<duckdb::SelectStatement> parse_select(const std::string& text) {
+  duckdb::Parser parser;
+  parser.ParseQuery(text);
+  if (parser.statements.size() != 1 || parser.statements[0]->type != duckdb::StatementType::SELECT_STATEMENT) {
+    throw BindFailure(user_error(sqlstate::kSyntaxError, "a query must be one SELECT"));
+  }
+  return duckdb::unique_ptr_cast<duckdb::SQLStatement, duckdb::SelectStatement>(std::move(parser.statements[0]));
+}
+
+namespace {
 
 // ---- the relation as a table function
 
@@ -137,15 +149,6 @@ duckdb::unique_ptr<duckdb::NodeStatistics> constant_cardinality(duckdb::ClientCo
   return duckdb::make_uniq<duckdb::NodeStatistics>(1000000);
 }
 
-duckdb::unique_ptr<duckdb::SelectStatement> parse_select(const std::string& text) {
-  duckdb::Parser parser;
-  parser.ParseQuery(text);
-  if (parser.statements.size() != 1 || parser.statements[0]->type != duckdb::StatementType::SELECT_STATEMENT) {
-    throw BindFailure(user_error(sqlstate::kSyntaxError, "a query must be one SELECT"));
-  }
-  return duckdb::unique_ptr_cast<duckdb::SQLStatement, duckdb::SelectStatement>(std::move(parser.statements[0]));
-}
-
 duckdb::unique_ptr<duckdb::TableRef> replace_name(duckdb::ClientContext& context, duckdb::ReplacementScanInput& input,
                                                   duckdb::optional_ptr<duckdb::ReplacementScanData>) {
   if (!resolver_of(context)) return nullptr;
@@ -163,77 +166,6 @@ duckdb::unique_ptr<duckdb::TableRef> replace_name(duckdb::ClientContext& context
   return ref;
 }
 
-// ---- windows of time
-
-int64_t fixed_micros(const duckdb::interval_t& interval) { return interval.micros + interval.days * kMicrosPerDay; }
-
-/// Start of the window of `size` µs that holds `ts`, aligned to the epoch plus `offset`.
-int64_t window_start(int64_t ts, int64_t size, int64_t offset) {
-  int64_t shifted = ts - offset;
-  int64_t remainder = shifted % size;
-  if (remainder < 0) remainder += size;
-  return ts - remainder;
-}
-
-template <bool kEnd>
-void run_window_bound(duckdb::DataChunk& arguments, duckdb::ExpressionState&, duckdb::Vector& result) {
-  using duckdb::interval_t;
-  using duckdb::timestamp_t;
-  duckdb::TernaryExecutor::Execute<timestamp_t, interval_t, interval_t, timestamp_t>(
-      arguments.data[0], arguments.data[1], arguments.data[2], result, arguments.size(),
-      [](timestamp_t ts, interval_t size, interval_t offset) {
-        if (!duckdb::Timestamp::IsFinite(ts)) return ts;
-        int64_t start = window_start(ts.value, fixed_micros(size), fixed_micros(offset));
-        return timestamp_t(kEnd ? start + fixed_micros(size) : start);
-      });
-}
-
-std::string interval_text(const duckdb::interval_t& interval) {
-  return "INTERVAL '" + std::to_string(fixed_micros(interval)) + " microseconds'";
-}
-
-/// tumble('t', 'ts', size [, offset := …]) as (SELECT *, start, end FROM t).
-duckdb::unique_ptr<duckdb::TableRef> replace_tumble(duckdb::ClientContext& context,
-                                                    duckdb::TableFunctionBindInput& input) {
-  std::string table = input.inputs[0].GetValue<std::string>();
-  bool column_given = input.inputs.size() == 3;
-  auto size = input.inputs.back().GetValue<duckdb::interval_t>();
-  if (size.months != 0 || fixed_micros(size) <= 0) {
-    throw BindFailure(
-        user_error(sqlstate::kInvalidParameter, "the size of tumble must be a positive, fixed length of time")
-            .with_hint("months and years have no fixed length; write days, hours, minutes or seconds"));
-  }
-  duckdb::interval_t offset{};
-  if (auto found = input.named_parameters.find("offset"); found != input.named_parameters.end()) {
-    offset = found->second.GetValue<duckdb::interval_t>();
-  }
-  std::string column;
-  if (column_given) {
-    column = input.inputs[1].GetValue<std::string>();
-  } else {
-    RelationInfo relation = find_relation(context, table);
-    if (relation.watermark_column >= 0) {
-      column = relation.schema[relation.watermark_column].name;
-    } else if (relation.has_positions()) {
-      column = "_append_time";
-    } else {
-      throw BindFailure(
-          user_error(sqlstate::kInvalidParameter, "tumble needs a time column: " + table + " has no watermark")
-              .with_hint("write tumble(" + table + ", <column>, <size>)"));
-    }
-  }
-  std::string bounds;
-  for (const char* function : {kWindowStartFunction, kWindowEndFunction}) {
-    bounds += std::string(", ") + function + "(" + quote_identifier(column) + "::TIMESTAMP, " + interval_text(size) +
-              ", " + interval_text(offset) + ") AS " +
-              (function == kWindowStartFunction ? "window_start" : "window_end");
-  }
-  auto select = parse_select("SELECT *" + bounds + " FROM " + quote_identifier(table));
-  return duckdb::make_uniq<duckdb::SubqueryRef>(std::move(select), table);
-}
-
-bool is_window_function(const std::string& name) { return duckdb::StringUtil::CIEquals(name, "tumble"); }
-
 void rewrite_expression(duckdb::unique_ptr<duckdb::ParsedExpression>& expression) {
   if (expression->GetExpressionClass() == duckdb::ExpressionClass::SUBQUERY) {
     rewrite_window_functions(*expression->Cast<duckdb::SubqueryExpression>().subquery->node);
@@ -245,7 +177,7 @@ void rewrite_expression(duckdb::unique_ptr<duckdb::ParsedExpression>& expression
 void rewrite_table(duckdb::TableRef& ref) {
   if (ref.type != duckdb::TableReferenceType::TABLE_FUNCTION) return;
   auto& function = ref.Cast<duckdb::TableFunctionRef>().function->Cast<duckdb::FunctionExpression>();
-  if (!is_window_function(function.function_name)) return;
+  if (!is_time_window(function.function_name)) return;
   for (auto& argument : function.children) {
     if (argument->GetExpressionClass() != duckdb::ExpressionClass::COLUMN_REF) continue;
     std::string name = argument->Cast<duckdb::ColumnRefExpression>().GetColumnName();
@@ -253,31 +185,6 @@ void rewrite_table(duckdb::TableRef& ref) {
     argument = duckdb::make_uniq<duckdb::ConstantExpression>(duckdb::Value(name));
     argument->SetAlias(alias);
   }
-}
-
-void register_tumble(duckdb::ClientContext& context) {
-  duckdb::TableFunctionSet set("tumble");
-  using duckdb::LogicalType;
-  for (bool with_column : {true, false}) {
-    duckdb::vector<LogicalType> arguments{LogicalType::VARCHAR};
-    if (with_column) arguments.push_back(LogicalType::VARCHAR);
-    arguments.push_back(LogicalType::INTERVAL);
-    duckdb::TableFunction function(arguments, nullptr, nullptr);
-    function.bind_replace = replace_tumble;
-    function.named_parameters["offset"] = LogicalType::INTERVAL;
-    set.AddFunction(function);
-  }
-  duckdb::CreateTableFunctionInfo info(set);
-  context.RegisterFunction(info);
-}
-
-template <bool kEnd>
-void register_window_bound(duckdb::ClientContext& context, const char* name) {
-  using duckdb::LogicalType;
-  duckdb::ScalarFunction function(name, {LogicalType::TIMESTAMP, LogicalType::INTERVAL, LogicalType::INTERVAL},
-                                  LogicalType::TIMESTAMP, run_window_bound<kEnd>);
-  duckdb::CreateScalarFunctionInfo info(function);
-  context.RegisterFunction(info);
 }
 
 }  // namespace
@@ -317,9 +224,7 @@ void register_functions(duckdb::Connection& connection) {
   relation.filter_pushdown = false;
   duckdb::CreateTableFunctionInfo info(relation);
   context.RegisterFunction(info);
-  register_tumble(context);
-  register_window_bound<false>(context, kWindowStartFunction);
-  register_window_bound<true>(context, kWindowEndFunction);
+  register_time_windows(context);
   duckdb::DBConfig::GetConfig(context).replacement_scans.emplace_back(replace_name);
 }
 

@@ -36,14 +36,15 @@ struct RelationBindData : duckdb::TableFunctionData {
 };
 
 inline constexpr const char* kRelationFunction = "millrace_relation";
-/// (ts TIMESTAMP, size INTERVAL, offset INTERVAL) → start of ts's window.
-inline constexpr const char* kWindowStartFunction = "millrace_window_start";
-inline constexpr const char* kWindowEndFunction = "millrace_window_end";
-
 /// First of the column ids by which a LogicalGet names meta column i: kMetaColumnBase + i.
 duckdb::column_t meta_column_id(size_t index);
 
-/// Turns the column arguments of tumble(t, ts, size) into constants, so that they bind as a table function.
+/// What the resolver in scope knows of a name; throws BindFailure when it is nothing.
+RelationInfo find_relation(duckdb::ClientContext& context, const std::string& name);
+/// Throws BindFailure when the text is not one SELECT.
+duckdb::unique_ptr<duckdb::SelectStatement> parse_select(const std::string& text);
+
+/// Turns the column arguments of tumble(t, ts, size) and its like into constants, so that they bind as a table function.
 void rewrite_window_functions(duckdb::QueryNode& node);
 
 }  // namespace millrace::sql

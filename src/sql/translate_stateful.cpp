@@ -6,11 +6,13 @@
 #include "duckdb/planner/expression/bound_constant_expression.hpp"
 #include "duckdb/planner/expression/bound_function_expression.hpp"
 #include "duckdb/planner/expression/bound_reference_expression.hpp"
+#include "duckdb/planner/expression/bound_unnest_expression.hpp"
 #include "duckdb/planner/expression/bound_window_expression.hpp"
 #include "duckdb/planner/expression_iterator.hpp"
 #include "duckdb/planner/operator/list.hpp"
 #include "sql/bind_failure.h"
 #include "sql/relation_function.h"
+#include "sql/time_windows.h"
 #include "sql/translate.h"
 
 namespace millrace::sql {
@@ -56,8 +58,7 @@ plan::AggregateKind fast_kind(const duckdb::BoundAggregateExpression& call, bool
 const duckdb::BoundFunctionExpression* trace_bound(duckdb::LogicalOperator& op, const duckdb::Expression& expression) {
   if (expression.GetExpressionClass() == duckdb::ExpressionClass::BOUND_FUNCTION) {
     auto& function = expression.Cast<duckdb::BoundFunctionExpression>();
-    bool is_bound = function.function.name == kWindowStartFunction || function.function.name == kWindowEndFunction;
-    return is_bound ? &function : nullptr;
+    return window_bound_kind(function) != WindowBoundKind::kNone ? &function : nullptr;
   }
   if (expression.GetExpressionClass() != duckdb::ExpressionClass::BOUND_REF) return nullptr;
   duckdb::idx_t column = expression.Cast<duckdb::BoundReferenceExpression>().index;
@@ -68,8 +69,11 @@ const duckdb::BoundFunctionExpression* trace_bound(duckdb::LogicalOperator& op, 
     duckdb::BoundReferenceExpression below(expression.return_type, map.empty() ? column : map[column]);
     return trace_bound(*op.children[0], below);
   }
-  if (op.type == Kind::LOGICAL_UNNEST && column < op.children[0]->types.size())
-    return trace_bound(*op.children[0], expression);
+  if (op.type == Kind::LOGICAL_UNNEST) {
+    duckdb::idx_t below = op.children[0]->types.size();
+    if (column < below) return trace_bound(*op.children[0], expression);
+    return trace_bound(*op.children[0], *op.expressions[column - below]->Cast<duckdb::BoundUnnestExpression>().child);
+  }
   return nullptr;
 }
 
@@ -139,18 +143,19 @@ bool same_specification(const duckdb::BoundWindowExpression& a, const duckdb::Bo
 // ---- GROUP BY
 
 std::optional<plan::WindowBound> Translator::window_bound(duckdb::LogicalAggregate& op) {
+  std::optional<plan::WindowBound> found;
   for (uint32_t i = 0; i < op.groups.size(); ++i) {
     const auto* function = trace_bound(*op.children[0], *op.groups[i]);
     if (!function) continue;
-    plan::WindowBound bound;
-    bound.group_index = i;
-    if (function->function.name == kWindowStartFunction)
-      bound.end_offset = Duration{constant_micros(*function->children[1])};
-    bound.allowed_lateness = options_.allowed_lateness;
-    bound.emit_on_close = options_.emit_on_window_close;
-    return bound;
+    bool is_end = window_bound_kind(*function) == WindowBoundKind::kEnd;
+    if (found && !is_end) continue;  // windows of cumulate begin together: the end says when one closes
+    found.emplace();
+    found->group_index = i;
+    if (!is_end) found->end_offset = Duration{constant_micros(*function->children[1])};
+    found->allowed_lateness = options_.allowed_lateness;
+    found->emit_on_close = options_.emit_on_window_close;
   }
-  return std::nullopt;
+  return found;
 }
 
 plan::AggregateCall Translator::aggregate_call(const duckdb::BoundAggregateExpression& call, PreProjection& columns,
