@@ -8,6 +8,7 @@
 #include "app/console.h"
 #include "app/stop_signals.h"
 #include "base/failpoints.h"
+#include "base/process_memory.h"
 #include "base/real_env.h"
 #include "base/version.h"
 
@@ -30,6 +31,7 @@ bool names_no_command(CLI::App& program, int argc, char** argv) {
 }  // namespace
 
 int run_program(int argc, char** argv) {
+  limit_free_memory();
   CLI::App program("Millrace: events in, streaming SQL, tables out, and books that close.", "millrace");
   program.set_version_flag("--version", std::string("millrace ") + kVersion);
   program.require_subcommand(1);

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <set>
 #include <thread>
@@ -39,6 +40,9 @@ Result<server::HttpOptions> http_options(Env& env, const NodeFlags& flags) {
   options.host = endpoint.host;
   options.port = endpoint.port;
   options.insecure = flags.insecure;
+  MR_ASSIGN(const uint64_t memory_bytes, parse_size("--memory", flags.memory));
+  options.body_bytes_in_hand_max = std::clamp<uint64_t>(memory_bytes / 16, 16 << 20, options.body_bytes_in_hand_max);
+  options.body_bytes_max = std::min(options.body_bytes_max, options.body_bytes_in_hand_max / 2);
   if (!flags.auth_token_file.empty()) {
     MR_ASSIGN(options.auth_token_hash, server::read_auth_token(env, flags.auth_token_file));
   }

@@ -39,11 +39,11 @@ void evict(NodeState& node, uint64_t bytes) {
 
 MemoryShares shares_of(uint64_t memory_bytes) {
   MemoryShares shares;
-  shares.state_bytes = memory_bytes / 2;
-  shares.dirty_bytes = memory_bytes / 8;
-  shares.block_bytes = std::clamp<uint64_t>(memory_bytes / 10, 1 << 20, 512 << 20);
+  shares.state_bytes = memory_bytes / 8 * 3;
+  shares.dirty_bytes = memory_bytes / 16;
+  shares.block_bytes = std::clamp<uint64_t>(memory_bytes / 16, 1 << 20, 512 << 20);
   shares.query_bytes = std::max<uint64_t>(memory_bytes / 4, 64 << 20);
-  shares.step_bytes = std::max<uint64_t>(memory_bytes / 64, 256 << 10);
+  shares.step_bytes = std::max<uint64_t>(memory_bytes / 256, 256 << 10);
   return shares;
 }
 
@@ -63,25 +63,35 @@ Status open_store(NodeState& node) {
   return {};
 }
 
+namespace {
+
+/// The share of tables: what filters and indexes of stored state leave of it, but at least a quarter.
+uint64_t table_limit(NodeState& node) {
+  const uint64_t share = shares_of(node.options.memory_bytes).state_bytes;
+  return std::max(share - std::min(share, node.store->index_bytes()), share / 4);
+}
+
+}  // namespace
+
 void evict_clean_state(NodeState& node) {
-  const uint64_t limit = shares_of(node.options.memory_bytes).state_bytes;
+  const uint64_t limit = table_limit(node);
   const uint64_t used = memory_of(node.pipeline->tables());
   if (used > limit) evict(node, used - limit / 10 * 8);
 }
 
 Status bound_state(NodeState& node) {
-  const MemoryShares shares = shares_of(node.options.memory_bytes);
+  const uint64_t limit = table_limit(node);
   const auto evict_clean = [&] {
-    if (memory_of(node.pipeline->tables()) <= shares.state_bytes) return;
+    if (memory_of(node.pipeline->tables()) <= limit) return;
     std::unique_lock readers(node.readers_mutex);
     evict_clean_state(node);
   };
   evict_clean();
   const std::vector<state::TableRef> tables = node.pipeline->tables();
-  if (memory_of(tables) <= shares.state_bytes) return {};
+  if (memory_of(tables) <= limit) return {};
   uint64_t dirty = 0;
   for (const state::TableRef& ref : tables) dirty += ref.table->dirty_bytes();
-  if (dirty < shares.state_bytes / 16) return {};  // a checkpoint would make little room
+  if (dirty < limit / 16) return {};  // a checkpoint would make little room
   MR_TRY(checkpoint(node));
   evict_clean();
   return {};

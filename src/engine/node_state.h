@@ -139,7 +139,7 @@ Status set_base_directory(NodeState& node, const std::string& directory);
 // node_memory.cpp
 /// How NodeOptions::memory_bytes is divided. What is left is for the rest: the log, sinks, the program itself.
 struct MemoryShares {
-  uint64_t state_bytes = 0;  ///< operator state and rows of views, in tables
+  uint64_t state_bytes = 0;  ///< operator state and rows of views in tables; filters and indexes of what is stored
   uint64_t dirty_bytes = 0;  ///< of that: changed since the last checkpoint
   uint64_t block_bytes = 0;  ///< blocks of stored state
   uint64_t query_bytes = 0;  ///< DuckDB

@@ -1,6 +1,7 @@
 // Steps, commits and checkpoints. The protocol and its crash windows: docs/formats/commit.md.
 #include <algorithm>
 
+#include "base/process_memory.h"
 #include "base/text.h"
 #include "engine/changelog.h"
 #include "engine/node_state.h"
@@ -239,6 +240,7 @@ Status enforce_retention(NodeState& node) {
 }  // namespace
 
 Status checkpoint(NodeState& node) {
+  constexpr uint64_t kReturnMemoryBytes = 4 << 20;  // a checkpoint that wrote so much has freed as much
   MR_CHECK(!node.in_doubt, "a checkpoint of what is in no commit");
   {
     std::lock_guard guard(node.sinks_mutex);
@@ -265,7 +267,7 @@ Status checkpoint(NodeState& node) {
   MR_TRY(node.env.failpoints().point("engine.checkpoint").check());
   MR_TRY(node.store->status());
   MR_ASSIGN(auto stats, node.store->checkpoint(encode(note), node.pipeline->tables(), *node.pool));
-  (void)stats;
+  if (stats.bytes >= kReturnMemoryBytes) return_free_memory();
   MR_TRY(node.env.failpoints().point("engine.checkpoint.after").check());
   node.replay_debt = Duration{};
   node.checkpointed_at = node.env.clock().monotonic();

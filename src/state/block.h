@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -15,7 +16,7 @@ namespace millrace::state {
 
 inline constexpr size_t kBlockEntriesMax = 2048;
 /// A block is closed early once it holds this many bytes of keys and payloads: what a lookup has to decode.
-inline constexpr size_t kBlockBytesMax = 32 << 10;
+inline constexpr size_t kBlockBytesMax = 8 << 10;
 
 /// The order of entries in blocks and runs. A hash's top byte is the virtual node, so this sorts by virtual node first.
 inline bool entry_before(const Entry& a, const Entry& b) { return a.hash != b.hash ? a.hash < b.hash : a.key < b.key; }
@@ -25,6 +26,9 @@ inline bool same_entry_key(const Entry& a, const Entry& b) { return a.hash == b.
 class BlockWriter {
  public:
   void add(const Entry& entry);
+  /// Blocks that will take no more entries.
+  bool has_closed() const { return !blocks_.empty(); }
+  std::vector<std::string> take_closed() { return std::exchange(blocks_, {}); }
   /// Closes the last block and gives all of them away.
   std::vector<std::string> finish();
   uint64_t entries() const { return entries_; }
@@ -75,7 +79,7 @@ class IndexedBlock {
   const Entry& at(size_t position) const { return entries_[position]; }
   /// The first position whose hash is not below `hash`.
   size_t lower_bound(uint64_t hash) const;
-  size_t memory_bytes() const { return bytes_ + entries_.capacity() * sizeof(Entry); }
+  size_t memory_bytes() const { return bytes_ + entries_.capacity() * (sizeof(Entry) + 2 * sizeof(uint32_t)); }
 
  private:
   BlockReader reader_;

@@ -29,7 +29,6 @@ class BlockCache {
   /// Null when it is not there.
   Block find(const std::string& key);
   void insert(const std::string& key, Block block);
-  uint64_t memory_bytes() const { return bytes_; }
 
  private:
   struct Item {
@@ -40,7 +39,7 @@ class BlockCache {
   std::mutex mutex_;
   std::list<Item> items_;  // the one used last in front
   std::unordered_map<std::string_view, std::list<Item>::iterator> places_;
-  std::atomic<uint64_t> bytes_{0};
+  uint64_t bytes_ = 0;
 };
 
 struct LiveRuns {

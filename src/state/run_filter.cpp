@@ -45,26 +45,27 @@ std::pair<uint32_t, uint32_t> RunFilter::blocks_of(uint64_t hash) const {
   return {static_cast<uint32_t>(first - first_hashes_.begin()), static_cast<uint32_t>(upper - first_hashes_.begin())};
 }
 
+size_t RunFilter::Builder::add_block(std::string_view block) {
+  const std::string_view hashes = hashes_of_block(block);
+  filter_.first_hashes_.push_back(load_little<uint64_t>(hashes.data()));
+  for (size_t at = 0; at < hashes.size(); at += sizeof(uint64_t)) {
+    const auto hash = load_little<uint64_t>(hashes.data() + at);
+    if (hashes_.empty() || hashes_.back() != hash) hashes_.push_back(hash);
+  }
+  return hashes.size() / sizeof(uint64_t);
+}
+
+RunFilter RunFilter::Builder::finish() {
+  filter_.first_hashes_.shrink_to_fit();
+  filter_.bits_.assign((hashes_.size() * kBitsPerHash + kLineBits - 1) / kLineBits * kLineWords, 0);
+  for (const uint64_t hash : hashes_) filter_.add(hash);
+  return std::move(filter_);
+}
+
 RunFilter RunFilter::of_blocks(const std::vector<std::string>& blocks) {
-  RunFilter filter;
-  std::vector<std::string_view> hashes;  // of each block
-  uint64_t distinct = 0, previous = 0;
-  for (const std::string& block : blocks) {
-    hashes.push_back(hashes_of_block(block));
-    filter.first_hashes_.push_back(load_little<uint64_t>(hashes.back().data()));
-    for (size_t at = 0; at < hashes.back().size(); at += sizeof(uint64_t)) {
-      const auto hash = load_little<uint64_t>(hashes.back().data() + at);
-      distinct += distinct == 0 || hash != previous ? 1 : 0;
-      previous = hash;
-    }
-  }
-  filter.bits_.assign((distinct * kBitsPerHash + kLineBits - 1) / kLineBits * kLineWords, 0);
-  for (std::string_view of_block : hashes) {
-    for (size_t at = 0; at < of_block.size(); at += sizeof(uint64_t)) {
-      filter.add(load_little<uint64_t>(of_block.data() + at));
-    }
-  }
-  return filter;
+  Builder builder;
+  for (const std::string& block : blocks) builder.add_block(block);
+  return builder.finish();
 }
 
 std::string RunFilter::encode() const {

@@ -15,7 +15,9 @@ namespace millrace::state {
 
 class RunFilter {
  public:
-  /// Of a run's blocks, encoded. They must be sound.
+  /// Takes the blocks of a run in order, encoded; they must be sound. Holds their hashes until the end.
+  class Builder;
+  /// Of all blocks of a run.
   static RunFilter of_blocks(const std::vector<std::string>& blocks);
   std::string encode() const;
   static Result<RunFilter> decode(std::string_view bytes);
@@ -34,6 +36,17 @@ class RunFilter {
 
   std::vector<uint64_t> first_hashes_;  // by block
   std::vector<uint64_t> bits_;          // lines of kLineWords
+};
+
+class RunFilter::Builder {
+ public:
+  /// How many entries it has.
+  size_t add_block(std::string_view block);
+  RunFilter finish();
+
+ private:
+  RunFilter filter_;
+  std::vector<uint64_t> hashes_;  // distinct
 };
 
 }  // namespace millrace::state

@@ -12,6 +12,7 @@
 #include "state/live_runs.h"
 #include "state/run_index.h"
 #include "state/run_merge.h"
+#include "state/run_writer.h"
 #include "state/table_draft.h"
 
 namespace millrace::state {
@@ -24,6 +25,8 @@ const std::string kNextRunKey = "next_run";
 const std::string kNoteKey = "note";
 /// Merging waits for a later checkpoint when this one has merged so many bytes, and as many again as it writes anew.
 constexpr uint64_t kMergeBytes = 16 << 20;
+/// A checkpoint holds about so many bytes of blocks; more are written out before it is complete.
+constexpr uint64_t kUnstagedBytes = 4 << 20;
 
 class BlockStore final : public Store {
  public:
@@ -41,7 +44,7 @@ class BlockStore final : public Store {
   }
   Status status() override { return live_.status(); }
   void set_readers_mutex(std::shared_mutex* readers) override { readers_mutex_ = readers; }
-  uint64_t memory_bytes() override;
+  uint64_t index_bytes() override;
   uint64_t blocks_read() override { return live_.blocks_read; }
   Status restore(TableId id, const std::function<Status(const Entry&)>& put) override;
   Status drop_tables(const std::vector<TableId>& tables) override;
@@ -53,7 +56,9 @@ class BlockStore final : public Store {
   /// What one checkpoint is about to write.
   struct Draft {
     uint64_t run = 0;
-    uint64_t merged_bytes = 0;
+    uint64_t new_bytes = 0;     // of blocks with changes
+    uint64_t merged_bytes = 0;  // of blocks that merges wrote
+    uint64_t unstaged_bytes = 0;
     CheckpointStats stats;
     WriteSet changes;
     std::map<TableId, RunIndex> indexes;  // of the tables that change
@@ -66,11 +71,11 @@ class BlockStore final : public Store {
   Status sweep();
   Status write(const WriteSet& changes);
   Status draft_table(TableId id, std::vector<TableDraft>& parts, Draft& draft);
-  Status draft_group(TableId id, uint32_t group, std::vector<Run>& runs, std::vector<std::string> blocks,
-                     uint64_t entries, Draft& draft);
+  Status draft_group(TableId id, uint32_t group, std::vector<Run>& runs, std::vector<std::string> blocks, Draft& draft);
   size_t runs_to_merge(const std::vector<Run>& runs, uint64_t new_bytes, const Draft& draft) const;
-  Result<std::vector<std::string>> merge(TableId id, uint32_t group, const std::vector<Run>& runs, size_t kept,
-                                         std::vector<std::string> newest, uint64_t& entries);
+  Status put_block(Draft& draft, std::string key, std::string block);
+  Status merge(TableId id, uint32_t group, const std::vector<Run>& runs, size_t kept, std::vector<std::string> newest,
+               RunWriter& writer);
   RunMerge::Fetch fetch(TableId id, uint32_t group, uint64_t run);
 
   Env& env_;
@@ -242,6 +247,7 @@ Result<CheckpointStats> BlockStore::checkpoint(std::string_view note, std::vecto
   }
   Draft draft;
   draft.run = next_run_;
+  key_values_->discard_staged();
   for (auto& [id, parts] : by_id) MR_TRY(draft_table(id, parts, draft));
   std::string next_run;
   append_varint(next_run, draft.run + 1);
@@ -265,29 +271,41 @@ Status BlockStore::draft_table(TableId id, std::vector<TableDraft>& parts, Draft
   if (known != indexes_.end()) index = known->second;
   for (uint32_t group = 0; group < kGroups; ++group) {
     std::vector<std::vector<std::string>> blocks;  // by part; workers seldom share a group
-    uint64_t entries = 0;
     for (TableDraft& part : parts) {
-      if (part.groups[group].entries == 0) continue;
-      blocks.push_back(std::move(part.groups[group].blocks));
-      entries += part.groups[group].entries;
+      if (part.groups[group].entries > 0) blocks.push_back(std::move(part.groups[group].blocks));
     }
     if (blocks.empty()) continue;
     if (blocks.size() > 1) {
       MR_ASSIGN(std::vector<std::string> joined, join_parts(std::move(blocks)));
       blocks = {std::move(joined)};
     }
-    MR_TRY(draft_group(id, group, index.groups[group], std::move(blocks[0]), entries, draft));
+    MR_TRY(draft_group(id, group, index.groups[group], std::move(blocks[0]), draft));
   }
   for (const TableDraft& part : parts) draft.stats.entries += part.entries;
   return {};
 }
 
+Status BlockStore::put_block(Draft& draft, std::string key, std::string block) {
+  draft.unstaged_bytes += block.size();
+  draft.changes.blocks.emplace_back(std::move(key), std::move(block));
+  if (draft.unstaged_bytes <= kUnstagedBytes) return {};
+  MR_TRY(key_values_->stage(draft.changes.blocks));
+  draft.changes.blocks.clear();
+  draft.unstaged_bytes = 0;
+  return {};
+}
+
 Status BlockStore::draft_group(TableId id, uint32_t group, std::vector<Run>& runs, std::vector<std::string> blocks,
-                               uint64_t entries, Draft& draft) {
-  const size_t merged = runs_to_merge(runs, bytes_of(blocks), draft);
+                               Draft& draft) {
+  RunWriter writer([&](uint32_t number, std::string block) {
+    return put_block(draft, block_key(id, group, draft.run, number), std::move(block));
+  });
+  const uint64_t new_bytes = bytes_of(blocks);
+  const size_t merged = runs_to_merge(runs, new_bytes, draft);
+  draft.new_bytes += new_bytes;
   if (merged > 0) {
     const size_t kept = runs.size() - merged;
-    MR_ASSIGN(blocks, merge(id, group, runs, kept, std::move(blocks), entries));
+    MR_TRY(merge(id, group, runs, kept, std::move(blocks), writer));
     for (size_t i = kept; i < runs.size(); ++i) {
       for (uint32_t block = 0; block < runs[i].blocks; ++block) {
         draft.changes.erased.push_back(block_key(id, group, runs[i].number, block));
@@ -295,18 +313,17 @@ Status BlockStore::draft_group(TableId id, uint32_t group, std::vector<Run>& run
       draft.changes.erased.push_back(filter_key(id, group, runs[i].number));
     }
     runs.resize(kept);
-    draft.merged_bytes += bytes_of(blocks);
+  } else {
+    for (std::string& block : blocks) MR_TRY(writer.add_block(std::move(block)));
   }
-  if (blocks.empty()) return {};  // all that was left of the group has been deleted
-  const uint64_t bytes = bytes_of(blocks);
-  auto filter = std::make_shared<const RunFilter>(RunFilter::of_blocks(blocks));
-  draft.changes.put.emplace_back(filter_key(id, group, draft.run), filter->encode());
-  runs.push_back({draft.run, blocks.size(), entries, bytes, std::move(filter)});
-  draft.stats.blocks += blocks.size();
-  draft.stats.bytes += bytes;
-  for (uint32_t block = 0; block < runs.back().blocks; ++block) {
-    draft.changes.blocks.emplace_back(block_key(id, group, draft.run, block), std::move(blocks[block]));
-  }
+  MR_ASSIGN(Run run, writer.finish());
+  if (run.blocks == 0) return {};  // all that was left of the group has been deleted
+  run.number = draft.run;
+  draft.changes.put.emplace_back(filter_key(id, group, draft.run), run.filter->encode());
+  draft.stats.blocks += run.blocks;
+  draft.stats.bytes += run.bytes;
+  if (merged > 0) draft.merged_bytes += run.bytes;
+  runs.push_back(std::move(run));
   return {};
 }
 
@@ -316,7 +333,7 @@ Status BlockStore::draft_group(TableId id, uint32_t group, std::vector<Run>& run
 size_t BlockStore::runs_to_merge(const std::vector<Run>& runs, uint64_t new_bytes, const Draft& draft) const {
   if (runs.size() < options_.runs_max) return 0;
   const bool pressing = runs.size() >= 2 * size_t{options_.runs_max};
-  if (draft.merged_bytes > kMergeBytes + draft.stats.bytes && !pressing) return 0;
+  if (draft.merged_bytes > kMergeBytes + draft.new_bytes && !pressing) return 0;
   size_t merged = runs.size() - options_.runs_max + 1;
   uint64_t bytes = new_bytes;
   for (size_t i = 1; i <= merged; ++i) bytes += runs[runs.size() - i].bytes;
@@ -330,20 +347,17 @@ RunMerge::Fetch BlockStore::fetch(TableId id, uint32_t group, uint64_t run) {
   return [this, id, group, run](uint32_t block) { return key_values_->get(block_key(id, group, run, block)); };
 }
 
-Result<std::vector<std::string>> BlockStore::merge(TableId id, uint32_t group, const std::vector<Run>& runs,
-                                                   size_t kept, std::vector<std::string> newest, uint64_t& entries) {
+Status BlockStore::merge(TableId id, uint32_t group, const std::vector<Run>& runs, size_t kept,
+                         std::vector<std::string> newest, RunWriter& writer) {
   RunMerge merge;
   for (size_t i = kept; i < runs.size(); ++i) MR_TRY(merge.add_run(runs[i].blocks, fetch(id, group, runs[i].number)));
   MR_TRY(merge.add_run(newest.size(), [&](uint32_t block) -> Result<std::string> { return std::move(newest[block]); }));
-  BlockWriter writer;
   Entry entry;
-  entries = 0;
   while (true) {
     MR_ASSIGN(const bool more, merge.next(entry));
-    if (!more) return writer.finish();
+    if (!more) return {};
     if (entry.deleted && kept == 0) continue;  // nothing older that it must hide
-    writer.add(entry);
-    ++entries;
+    MR_TRY(writer.add(entry));
   }
 }
 
@@ -386,9 +400,9 @@ Status BlockStore::drop(const std::vector<OperatorId>& operators) {
   return drop_tables(tables);
 }
 
-uint64_t BlockStore::memory_bytes() {
+uint64_t BlockStore::index_bytes() {
   std::shared_lock lookups(live_.mutex);
-  uint64_t bytes = live_.cache.memory_bytes();
+  uint64_t bytes = key_values_->memory_bytes();
   for (const auto& [id, index] : indexes_) {
     for (const std::vector<Run>& runs : index.groups) {
       for (const Run& run : runs) bytes += run.filter->memory_bytes();

@@ -72,8 +72,8 @@ class Store {
   virtual Status status() = 0;
   /// Readers of tables hold it shared; a checkpoint takes it alone while it changes what they see. Set before use.
   virtual void set_readers_mutex(std::shared_mutex* readers) = 0;
-  /// Of filters and decoded blocks.
-  virtual uint64_t memory_bytes() = 0;
+  /// Memory that grows with what is stored: filters, indexes, and what waits to be written to files.
+  virtual uint64_t index_bytes() = 0;
   /// Blocks that lookups and scans have read.
   virtual uint64_t blocks_read() = 0;
   /// Gives every live entry of a table as of the last checkpoint, e.g. to the worker that owns its virtual node.
