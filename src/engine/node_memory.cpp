@@ -42,7 +42,8 @@ MemoryShares shares_of(uint64_t memory_bytes) {
   shares.state_bytes = memory_bytes / 8 * 3;
   shares.dirty_bytes = memory_bytes / 16;
   shares.block_bytes = std::clamp<uint64_t>(memory_bytes / 16, 1 << 20, 512 << 20);
-  shares.query_bytes = std::max<uint64_t>(memory_bytes / 4, 64 << 20);
+  shares.query_bytes = std::max<uint64_t>(memory_bytes / 8, 64 << 20);
+  shares.copy_bytes = std::max<uint64_t>(memory_bytes / 8, 8 << 20);
   shares.step_bytes = std::max<uint64_t>(memory_bytes / 256, 256 << 10);
   return shares;
 }

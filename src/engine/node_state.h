@@ -119,6 +119,8 @@ struct NodeState {
   std::thread step_thread;
   std::unique_ptr<Loader> loader;
 
+  std::atomic<uint64_t> copied_bytes{0};  ///< see MemoryShares
+
   // For status().
   std::atomic<uint64_t> commits_made{0};
   std::atomic<uint64_t> checkpoints_made{0};
@@ -143,6 +145,7 @@ struct MemoryShares {
   uint64_t dirty_bytes = 0;  ///< of that: changed since the last checkpoint
   uint64_t block_bytes = 0;  ///< blocks of stored state
   uint64_t query_bytes = 0;  ///< DuckDB
+  uint64_t copy_bytes = 0;   ///< rows of views and tables that queries have copied
   uint64_t step_bytes = 0;   ///< log bytes that one step takes
 };
 MemoryShares shares_of(uint64_t memory_bytes);

@@ -8,15 +8,25 @@
 namespace millrace::engine {
 namespace {
 
-/// The committed rows of a view or table, copied once for all readers of a query.
+/// The committed rows of a view or table, copied once for all readers of a query; they count in what all queries hold.
+struct CopiedRows {
+  CopiedRows(const ViewStore& store, std::atomic<uint64_t>& held, uint64_t held_max)
+      : held(held), snapshot(store.snapshot(held_max - std::min(held_max, held.load()))) {
+    held += snapshot.memory_bytes();
+  }
+  ~CopiedRows() { held -= snapshot.memory_bytes(); }
+  std::atomic<uint64_t>& held;
+  const ViewStore::Snapshot snapshot;
+};
+
 class StoreReader final : public sql::RelationReader {
  public:
-  explicit StoreReader(std::shared_ptr<const ViewStore::Snapshot> snapshot) : snapshot_(std::move(snapshot)) {}
+  explicit StoreReader(std::shared_ptr<const CopiedRows> rows) : rows_(std::move(rows)) {}
 
-  Status next(batch::Batch& out) override { return snapshot_->read(at_, out); }
+  Status next(batch::Batch& out) override { return rows_->snapshot.read(at_, out); }
 
  private:
-  std::shared_ptr<const ViewStore::Snapshot> snapshot_;
+  std::shared_ptr<const CopiedRows> rows_;
   ViewStore::Snapshot::Position at_;
 };
 
@@ -201,9 +211,15 @@ Result<Relations::Rows> Relations::rows(std::string_view name) const {
   if (stored) {
     PipelineView* view = node_.pipeline->find_view(relation->name);
     if (!view) return internal_error("a view is not in the pipeline: " + relation->name);
-    auto snapshot = std::make_shared<const ViewStore::Snapshot>(view->store->snapshot());
+    const uint64_t bytes_max = shares_of(node_.options.memory_bytes).copy_bytes;
+    auto rows = std::make_shared<const CopiedRows>(*view->store, node_.copied_bytes, bytes_max);
     if (node_.store) MR_TRY(node_.store->status());
-    return Rows([snapshot] { return std::make_unique<StoreReader>(snapshot); });
+    if (rows->snapshot.cut) {
+      return user_error(sqlstate::kTooLarge, "the rows of " + relation->name + " do not fit into the " +
+                                                 format_bytes(bytes_max) + " that queries may copy at a time")
+          .with_hint("ask an aggregate of it that is a view of its own, or start the node with more --memory");
+    }
+    return Rows([rows] { return std::make_unique<StoreReader>(rows); });
   }
   std::shared_ptr<log::Stream> stream = node_.log->find(relation->stream);
   if (!stream) return internal_error("a stream has no log: " + relation->name);

@@ -83,16 +83,17 @@ void ViewStore::clear_staged() {
   for (Staged& staged : staged_) staged.used = 0;
 }
 
-ViewStore::Snapshot ViewStore::snapshot() const {
+ViewStore::Snapshot ViewStore::snapshot(uint64_t bytes_max) const {
   Snapshot result{codec_};
   for (const auto& shard : shards_) {
     shard->for_each([&](const state::Entry& entry) {
       int64_t count;
       std::memcpy(&count, entry.payload.data(), sizeof count);
-      if (count <= 0) return;
+      if (count <= 0 || result.cut) return;
       result.bytes.append(entry.key);
       result.ends.push_back(result.bytes.size());
       result.counts.push_back(count);
+      result.cut = result.memory_bytes() > bytes_max;
     });
   }
   return result;

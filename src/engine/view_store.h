@@ -49,6 +49,7 @@ class ViewStore {
     std::string bytes = {};
     std::vector<uint64_t> ends = {};  ///< end of each row in bytes
     std::vector<int64_t> counts = {};
+    bool cut = false;  ///< it would have been larger than it may be, and lacks rows
 
     struct Position {
       size_t row = 0;
@@ -57,9 +58,10 @@ class ViewStore {
     /// Decodes rows from `at` on into `out` until it is full; leaves it empty at the end.
     Status read(Position& at, batch::Batch& out) const;
     bool at_end(const Position& at) const { return at.row == ends.size(); }
+    uint64_t memory_bytes() const { return bytes.size() + ends.size() * (sizeof(uint64_t) + sizeof(int64_t)); }
   };
   /// Readers' lock held.
-  Snapshot snapshot() const;
+  Snapshot snapshot(uint64_t bytes_max = UINT64_MAX) const;
   uint64_t rows() const;
   uint64_t memory_bytes() const;
 

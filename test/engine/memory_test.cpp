@@ -71,6 +71,32 @@ TEST_F(MemoryTest, AFewMegabytesGiveTheSameRows) {
   EXPECT_GT(whole, 2 * node_->status().state_limit_bytes) << "the limit must bind";
 }
 
+TEST_F(MemoryTest, AQueryThatWouldCopyMoreThanItsShareIsRefused) {
+  memory_bytes_ = 16 << 20;
+  open();
+  pipeline(R"(
+    CREATE STREAM texts (k BIGINT, t VARCHAR) WITH (partitions = 1);
+    CREATE MATERIALIZED VIEW last AS SELECT k, max(t) AS t FROM texts GROUP BY k;
+  )");
+  EXPECT_EQ(sql("SELECT count(*) FROM last"), "0\n");
+  const auto fill = [&](uint64_t first, uint64_t end) {
+    std::vector<std::string> lines;
+    for (uint64_t k = first; k < end; ++k) {
+      lines.push_back("{\"k\":" + std::to_string(k) + ",\"t\":\"" + std::string(100000, 'x') + "\"}");
+    }
+    send("texts", lines);
+    ok(node_->sync());
+  };
+  fill(0, 50);
+  EXPECT_EQ(sql("SELECT count(*) FROM last"), "50\n");
+  EXPECT_EQ(sql("SELECT count(*) FROM last"), "50\n") << "what the one before copied is free again";
+  fill(50, 100);
+  EXPECT_NE(sql("SELECT count(*) FROM last").find("do not fit"), std::string::npos);
+  memory_bytes_ = 1 << 30;
+  open();
+  EXPECT_EQ(sql("SELECT count(*) FROM last"), "100\n");
+}
+
 TEST_F(MemoryTest, AStartReadsNoState) {
   open();
   pipeline(kPipeline);
