@@ -38,8 +38,9 @@ void evict(NodeState& node, uint64_t bytes) {
 }  // namespace
 
 MemoryShares shares_of(uint64_t memory_bytes) {
+  constexpr uint64_t kProgramBytes = 64 << 20;  // without any state: half of it the code of libraries
   MemoryShares shares;
-  shares.state_bytes = memory_bytes / 8 * 3;
+  shares.state_bytes = std::max(memory_bytes / 4, (memory_bytes - std::min(memory_bytes, kProgramBytes)) / 8 * 3);
   shares.dirty_bytes = memory_bytes / 16;
   shares.block_bytes = std::clamp<uint64_t>(memory_bytes / 16, 1 << 20, 512 << 20);
   shares.query_bytes = std::max<uint64_t>(memory_bytes / 8, 64 << 20);

@@ -349,55 +349,6 @@ TEST(StoreCrash, BlocksThatWereIngestedAloneAreSwept) {
   std::filesystem::remove_all(directory);
 }
 
-TEST(StoreCrash, BlocksThatWereStagedForACheckpointThatFailedAreForgotten) {
-  ThreadPool pool(1, true);
-  SimulatedEnv env(1);
-  ValueTable table;
-  const std::string text(200, 'x');
-  const auto put_all = [&](char mark) {
-    for (uint64_t i = 0; i < 60000; ++i) put(table, key_of(i), mark + text + std::to_string(mix64(i)));
-  };
-  {
-    auto store = Store::open(env, "state", {});
-    ASSERT_TRUE(store.ok());
-    put_all('a');
-    ASSERT_TRUE((*store)->checkpoint("first", {{kTable, &table}}, pool).ok());
-    put_all('b');
-    env.files().set_capacity(env.files().used_bytes() + (1 << 20));  // the file of blocks gets longer than that
-    ASSERT_FALSE((*store)->checkpoint("second", {{kTable, &table}}, pool).ok());
-    env.files().set_capacity(1 << 30);
-  }
-  auto store = Store::open(env, "state", {});
-  ASSERT_TRUE(store.ok());
-  EXPECT_EQ(*(*store)->last_note(), "first");
-  EXPECT_EQ(restored(**store)[key_of(7)].front(), 'a');
-  ASSERT_TRUE((*store)->checkpoint("third", {{kTable, &table}}, pool).ok());
-  EXPECT_EQ(restored(**store), contents_of(table));
-}
-
-/// However many runs wait for it, a checkpoint of a few entries merges only so much; later ones do the rest.
-TEST(StoreMerge, ACheckpointMergesABoundedAmount) {
-  ThreadPool pool(1, true);
-  SimulatedEnv env(1);
-  auto store = Store::open(env, "state", {.runs_max = 4});
-  ASSERT_TRUE(store.ok());
-  ValueTable table;
-  const std::string text(2000, 'x');
-  uint64_t bytes = 0;
-  for (int round = 0; round < 4; ++round) {
-    for (uint64_t i = 0; i < 16000; ++i) put(table, key_of(i), text + std::to_string(mix64(i + bytes)));
-    auto stats = (*store)->checkpoint("", {{kTable, &table}}, pool);
-    ASSERT_TRUE(stats.ok());
-    bytes = stats->bytes;
-  }
-  for (uint64_t i = 0; i < 200; ++i) put(table, key_of(i), "small");
-  auto stats = (*store)->checkpoint("", {{kTable, &table}}, pool);
-  ASSERT_TRUE(stats.ok());
-  EXPECT_GT(stats->bytes, 16U << 20);
-  EXPECT_LT(stats->bytes, bytes * 3 / 4) << "all groups were merged at once";
-  EXPECT_EQ(restored(**store), contents_of(table));
-}
-
 TEST(StoreCrash, AFullDiskFailsTheCheckpointAndKeepsTheLastOne) {
   ThreadPool pool(1, true);
   SimulatedEnv env(1);
