@@ -11,8 +11,11 @@ namespace {
 
 class TimeWindows : public NodeFixture {
  protected:
-  static constexpr const char* kStream =
-      "CREATE STREAM s (k INTEGER, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL 20 MINUTE) WITH (partitions = 1);";
+  void pipeline_over_stream(const char* views) {
+    pipeline(
+        "CREATE STREAM s (k INTEGER, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL 20 MINUTE) WITH (partitions = 1)");
+    pipeline(views);
+  }
 
   /// Rows within `hours` hours of an odd moment before 1970, so that nothing is aligned by chance.
   std::vector<std::string> random_rows(std::mt19937_64& random, int count, int hours) {
@@ -28,7 +31,7 @@ class TimeWindows : public NodeFixture {
 
 TEST_F(TimeWindows, EveryRowIsInTheWindowsThatHoldIt) {
   open(/*start=*/false);
-  pipeline(std::string(kStream) + R"(
+  pipeline_over_stream(R"(
     CREATE MATERIALIZED VIEW h AS SELECT window_start, window_end, count(*) AS n, sum(k)::BIGINT AS t
       FROM hop(s, ts, INTERVAL 7 MINUTE, INTERVAL 30 MINUTE, INTERVAL 2 MINUTE) GROUP BY ALL
       ALLOW LATENESS INTERVAL 1 DAY;
@@ -57,7 +60,7 @@ TEST_F(TimeWindows, EveryRowIsInTheWindowsThatHoldIt) {
 
 TEST_F(TimeWindows, EachOfARowsWindowsClosesInItsTurn) {
   open(/*start=*/false);
-  pipeline(std::string(kStream) + R"(
+  pipeline_over_stream(R"(
     CREATE MATERIALIZED VIEW h AS SELECT window_end, count(*) AS n FROM hop(s, INTERVAL 10 MINUTE, INTERVAL 20 MINUTE)
       GROUP BY window_end EMIT ON WINDOW CLOSE;
     CREATE MATERIALIZED VIEW c AS SELECT window_start, window_end, count(*) AS n
@@ -88,7 +91,7 @@ TEST_F(TimeWindows, ATimeThatIsNullIsKept) {
 
 TEST_F(TimeWindows, SizesThatMakeNoSenseAreRefused) {
   open(/*start=*/false);
-  pipeline(kStream);
+  pipeline_over_stream("");
   for (auto [call, says] :
        {std::pair("hop(s, ts, INTERVAL 0 SECOND, INTERVAL 1 MINUTE)", "the slide of hop must be"),
         std::pair("hop(s, ts, INTERVAL 1 MICROSECOND, INTERVAL 1 MINUTE)", "more than 10000 windows"),
