@@ -115,7 +115,9 @@ int serve(Env& env, Running& running) {
     std::set<std::string> told;
     while (!take_stop_signal(kSignalCheck) && failure.empty()) {
       engine::NodeStatus status = running.node->status();
-      failure = status.failure;
+      if (!status.recovering) failure = status.failure;
+      bool recovers = status.recovering && told.insert(status.failure).second;
+      if (recovers) write_message("no events are processed, and it is tried again until it works: " + status.failure);
       for (const std::string& note : load_notes(status)) {
         if (told.insert(note).second) write_message(note);
       }

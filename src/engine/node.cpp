@@ -315,7 +315,10 @@ NodeStatus RunningNode::status() {
   status.version = kVersion;
   status.data_directory = state_.options.data_directory;
   status.ready = state_.ready;
-  if (auto failure = failure_of(state_)) status.failure = failure->message;
+  if (auto failure = failure_of(state_)) {
+    status.failure = failure->message;
+    status.recovering = failure->fault == Fault::kExternal;
+  }
   status.memory_bytes = resident_bytes(state_.env);
   status.memory_limit_bytes = state_.options.memory_bytes;
   status.state_limit_bytes = shares_of(state_.options.memory_bytes).state_bytes;

@@ -165,7 +165,8 @@ struct NodeStatus {
   uint64_t checkpoints = 0;
   uint64_t free_bytes = 0;       ///< in the data directory's file system
   uint64_t low_space_bytes = 0;  ///< with less free, ingest is refused
-  std::string failure;           ///< why the engine stopped; empty while it runs
+  std::string failure;           ///< why no steps are made; empty while they are
+  bool recovering = false;       ///< the failure is of something outside, such as the disk: tried until it works
   std::string safe_mode;         ///< why the node only serves reads; empty otherwise
   std::vector<LoadStatus> loads;
   std::vector<StreamStatus> streams;

@@ -28,6 +28,10 @@ Response plain_answer(unsigned status, std::string text) {
   return response;
 }
 
+std::string engine_failure(const engine::NodeStatus& status) {
+  return (status.recovering ? "the engine recovers from: " : "the engine stopped: ") + status.failure;
+}
+
 }  // namespace
 
 Response show_status(Context& context, Request&) {
@@ -45,7 +49,7 @@ Response show_metrics(Context& context, Request&) {
 
 Response show_health(Context& context, Request&) {
   engine::NodeStatus status = context.node.status();
-  if (!status.failure.empty()) return plain_answer(503, "the engine stopped: " + status.failure);
+  if (!status.failure.empty()) return plain_answer(503, engine_failure(status));
   std::string text = "ok";
   // A destination that is away is nothing that another node or a restart would mend.
   for (const engine::SinkStatus& sink : status.sinks) {
@@ -59,7 +63,7 @@ Response show_health(Context& context, Request&) {
 Response show_readiness(Context& context, Request&) {
   engine::NodeStatus status = context.node.status();
   if (!status.safe_mode.empty()) return plain_answer(503, "safe mode: " + status.safe_mode);
-  if (!status.failure.empty()) return plain_answer(503, "the engine stopped: " + status.failure);
+  if (!status.failure.empty()) return plain_answer(503, engine_failure(status));
   if (!status.ready || context.stopping) return plain_answer(503, "not ready");
   return plain_answer(200, "ready: caught up to commit " + std::to_string(status.epoch.value));
 }
