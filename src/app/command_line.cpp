@@ -35,11 +35,6 @@ int run_program(int argc, char** argv) {
   CLI::App program("Millrace: events in, streaming SQL, tables out, and books that close.", "millrace");
   program.set_version_flag("--version", std::string("millrace ") + kVersion);
   program.require_subcommand(1);
-  program.footer(
-      "Examples:\n"
-      "  millrace run examples/shop/shop.sql\n"
-      "  millrace sql -c 'SHOW ALL'\n"
-      "`millrace COMMAND --help` shows more. Exit codes: 0 done, 1 failed, 2 wrong usage.\n");
   program.fallthrough();
   std::string failpoints;
   program.add_option("--failpoints", failpoints, "misbehave on purpose, for tests (environment: MILLRACE_FAILPOINTS)");
@@ -48,6 +43,11 @@ int run_program(int argc, char** argv) {
   add_asking_commands(program, action);
   add_stream_commands(program, action);
   add_later_commands(program, action);
+  program.footer(  // now, or the commands without one of their own would have it too
+      "Examples:\n"
+      "  millrace run examples/shop/shop.sql\n"
+      "  millrace sql -c 'SHOW ALL'\n"
+      "`millrace COMMAND --help` shows more. Exit codes: 0 done, 1 failed, 2 wrong usage.\n");
   if (names_no_command(program, argc, argv)) {
     return report_usage(std::string("there is no command named ") + argv[1], "`millrace --help` lists the commands");
   }

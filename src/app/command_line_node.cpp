@@ -19,28 +19,40 @@ void add_node_flags(CLI::App& command, NodeFlags& flags) {
   flags.data = environment_variable("MILLRACE_DATA").value_or(kDefaultData);
   flags.listen = environment_variable("MILLRACE_LISTEN").value_or(flags.listen);
   command.add_option("--data", flags.data, "data directory; made when missing (environment: MILLRACE_DATA)")
+      ->type_name("DIR")
       ->capture_default_str();
-  command.add_option("--listen", flags.listen, "HTTP: HOST:PORT (environment: MILLRACE_LISTEN)")
+  command.add_option("--listen", flags.listen, "where HTTP listens (environment: MILLRACE_LISTEN)")
+      ->type_name("HOST:PORT")
       ->capture_default_str()
       ->each([&flags](const std::string&) { flags.listen_given = true; });
-  command.add_option("--kafka-listen", flags.kafka_listen, "Kafka protocol: HOST:PORT; not part of this version");
-  command.add_option("--pg-listen", flags.postgres_listen, "PostgreSQL protocol: HOST:PORT; not part of this version");
-  command.add_option("--auth-token-file", flags.auth_token_file, "file with the token that clients must show");
+  command.add_option("--kafka-listen", flags.kafka_listen, "Kafka protocol; not part of this version")
+      ->type_name("HOST:PORT");
+  command.add_option("--pg-listen", flags.postgres_listen, "PostgreSQL protocol; not part of this version")
+      ->type_name("HOST:PORT");
+  command.add_option("--auth-token-file", flags.auth_token_file, "file with the token that clients must show")
+      ->type_name("FILE");
   command.add_flag("--insecure", flags.insecure, "listen beyond loopback without a token");
-  command.add_option("--workers", flags.workers, "threads that run the pipeline")
+  command.add_option("--workers", flags.workers, "threads that run the pipeline, 1 to 256")
+      ->type_name("N")
       ->capture_default_str()
-      ->check(CLI::Range(1, 256));
-  command.add_option("--memory", flags.memory, "memory limit, such as 512MiB or 4GiB")->capture_default_str();
+      ->check(CLI::Range(1, 256).description(""));
+  command.add_option("--memory", flags.memory, "memory limit, such as 512MiB or 4GiB")
+      ->type_name("SIZE")
+      ->capture_default_str();
   command.add_option("--low-space", flags.low_space, "with less free on the data's disk, ingest answers 507; 0: never")
+      ->type_name("SIZE")
       ->capture_default_str();
 }
 
 void add_run(CLI::App& program, Action& action) {
   auto flags = std::make_shared<RunFlags>();
   CLI::App* command = program.add_subcommand("run", "run a pipeline file");
-  command->add_option("PIPELINE", flags->pipeline, "SQL file; paths in it are relative to it")->required();
+  command->add_option("PIPELINE", flags->pipeline, "SQL file; paths in it are relative to it")
+      ->type_name("FILE")
+      ->required();
   add_node_flags(*command, flags->node);
-  command->add_option("--set", flags->settings, "name=value for ${name} in the file; may be repeated")
+  command->add_option("--set", flags->settings, "for ${NAME} in the file; may be repeated")
+      ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
   command->add_flag("--once", flags->once,
                     "read bounded input to its end, deliver to every sink, exit; serves HTTP only with --listen");

@@ -27,7 +27,7 @@ void add_tail(CLI::App& program, Action& action) {
   auto flags = std::make_shared<TailFlags>();
   CLI::App* command = program.add_subcommand("tail", "show committed changes of a view as they come, until Ctrl-C");
   command->add_option("NAME", flags->name, "view or table")->required();
-  command->add_option("--format", flags->format, "table, csv or json")->capture_default_str();
+  command->add_option("--format", flags->format, "table, csv or json")->type_name("FORMAT")->capture_default_str();
   add_remote_flags(*command, flags->remote);
   command->footer("Example:\n  millrace tail revenue --format json\n");
   command->callback([flags, &action] { action = [flags](Env& env) { return run_tail(env, *flags); }; });
@@ -46,8 +46,10 @@ void add_generate(CLI::App& program, Action& action) {
   command
       ->add_option("--titles", flags->playback.titles_path,
                    "CSV: kind,title,available_globally,release_date,runtime,hours_viewed,views")
+      ->type_name("FILE")
       ->required();
-  command->add_option("--out", flags->playback.out_dir, "folder for events, catalogue, truth and manifest");
+  command->add_option("--out", flags->playback.out_dir, "folder for events, catalogue, truth and manifest")
+      ->type_name("DIR");
   command->add_option("--seed", options.seed, "equal seeds give equal bytes")->capture_default_str();
   command->add_option("--unit-ms", options.unit_ms, "ms of play for 100,000 published hours; smaller: fewer events")
       ->capture_default_str();
@@ -58,10 +60,12 @@ void add_generate(CLI::App& program, Action& action) {
   command->add_option("--unknown-sessions", options.unknown_sessions, "sessions of titles that the catalogue lacks")
       ->capture_default_str();
   command->add_option("--malformed-lines", options.malformed_lines, "lines that are no event")->capture_default_str();
-  command->add_flag("!--no-faults", options.faults, "deliver in time, in order, once, and well-formed");
+  command->add_flag_callback(
+      "--no-faults", [&options] { options.faults = false; }, "deliver in time, in order, once, and well-formed");
   command->add_option("--stream", flags->stream, "with --url: the stream that gets the events")->capture_default_str();
-  command->add_option("--url", flags->remote.url, "send the events to a node instead of a file");
-  command->add_option("--token-file", flags->remote.token_file, "file with the token that the node asks for");
+  command->add_option("--url", flags->remote.url, "send the events to a node instead of a file")->type_name("URL");
+  command->add_option("--token-file", flags->remote.token_file, "file with the token that the node asks for")
+      ->type_name("FILE");
   command->footer(
       "Examples:\n"
       "  millrace generate playback --titles examples/engagement/titles.csv --out events\n"

@@ -67,6 +67,19 @@ int finish(const Status& status, std::string_view text = {}) {
 
 }  // namespace
 
+namespace {
+
+/// The JSON text of a cell: a list is its elements as one text.
+Result<std::string> cell_of(std::string_view value) {
+  if (!value.starts_with('[')) return std::string(value);
+  MR_ASSIGN(auto elements, json_elements(value));
+  std::string text;
+  for (std::string_view element : elements) text += (text.empty() ? "" : ", ") + json_unquoted(element);
+  return json_string(text);
+}
+
+}  // namespace
+
 Result<Answer> answer_of_objects(std::string_view json_array) {
   Answer answer;
   MR_ASSIGN(auto elements, json_elements(json_array));
@@ -77,7 +90,8 @@ Result<Answer> answer_of_objects(std::string_view json_array) {
     for (const auto& [name, value] : members) {
       bool number = is_digit(value.front()) || value.front() == '-';
       if (first) answer.columns.push_back({name, number ? "DOUBLE" : "VARCHAR"});
-      row.emplace_back(value);
+      MR_ASSIGN(std::string cell, cell_of(value));
+      row.push_back(std::move(cell));
     }
     if (row.size() != answer.columns.size())
       return user_error(sqlstate::kInvalidText, "a report whose rows do not have the same members");
@@ -135,6 +149,13 @@ int run_dead_show(Env& env, const DeadShowFlags& flags) {
   if (!executor.ok()) return report_failure(executor.error());
   // A sink's have a payload, a stream's raw bytes.
   auto columns = (*executor)->execute("DESCRIBE " + dead_name(flags.stream), {});
+  if (!columns.ok() && columns.error().code == sqlstate::kUndefinedTable) {
+    return report_failure(
+        user_error(sqlstate::kUndefinedTable,
+                   "there is no stream, table or sink with dead letters named " + flags.stream)
+            .with_hint(
+                "`millrace dead list` names them; a view's late and failed rows are in VIEW_late and VIEW_error"));
+  }
   if (!columns.ok()) return report_failure(columns.error());
   bool raw = !columns->rows.empty() && json_unquoted(columns->rows.back().front()) == "raw";
   std::string what = raw ? "* REPLACE (coalesce(try(decode(raw)), raw::VARCHAR) AS raw)" : "*";

@@ -9,6 +9,7 @@
 #include "base/paths.h"
 #include "base/text.h"
 #include "connectors/playback/generator.h"
+#include "formats/compression.h"
 #include "formats/infer.h"
 #include "sql/lexer.h"
 
@@ -39,6 +40,30 @@ Status read_pieces(Env& env, const std::string& path, Take take) {
   }
 }
 
+/// The first bytes of what a file holds, unpacked.
+Result<std::string> read_sample(Env& env, const std::string& path) {
+  MR_ASSIGN(auto file, env.files().open_read(path));
+  char magic[formats::kMagicBytes];
+  MR_ASSIGN(size_t magic_size, file->read_at(0, magic, sizeof magic));
+  uint64_t at = 0;
+  auto unpacker = formats::make_unpacker(formats::packing_of({magic, magic_size}),
+                                         [&](char* buffer, size_t length) -> Result<size_t> {
+                                           MR_ASSIGN(size_t count, file->read_at(at, buffer, length));
+                                           at += count;
+                                           return count;
+                                         });
+  std::string sample(kSampleBytes, '\0');
+  size_t size = 0;
+  while (size < sample.size()) {
+    MR_ASSIGN(size_t count, unpacker->read(sample.data() + size, sample.size() - size));
+    if (count == 0) break;
+    size += count;
+  }
+  sample.resize(size);
+  if (sample.find('\0') == std::string::npos) return sample;
+  return user_error(sqlstate::kInvalidText, "is neither JSON nor CSV, for it holds a zero byte: " + path);
+}
+
 int report_totals(const Producer& producer, Duration took) {
   const ProduceTotals& totals = producer.totals();
   double seconds = static_cast<double>(took.micros) / 1e6;
@@ -48,7 +73,8 @@ int report_totals(const Producer& producer, Duration took) {
                 format_count(static_cast<int64_t>(rate)) + " lines/s" +
                 (totals.retries > 0 ? ", retried " + std::to_string(totals.retries) + " times" : std::string()));
   if (totals.rejected == 0) return kExitDone;
-  write_message("rejected " + format_count(static_cast<int64_t>(totals.rejected)) + " lines:");
+  write_message("rejected " + format_count(static_cast<int64_t>(totals.rejected)) +
+                (totals.rejected == 1 ? " line:" : " lines:"));
   for (const std::string& reason : totals.reasons) write_message("  " + reason);
   return kExitFailed;
 }
@@ -117,19 +143,15 @@ int run_generate_playback(Env& env, const GenerateFlags& flags) {
 }
 
 int run_infer(Env& env, const InferFlags& flags) {
-  auto file = env.files().open_read(flags.file);
-  if (!file.ok()) return report_failure(file.error());
-  std::string sample(kSampleBytes, '\0');
-  auto count = (*file)->read_at(0, sample.data(), sample.size());
-  if (!count.ok()) return report_failure(count.error());
-  sample.resize(*count);
+  auto sample = read_sample(env, flags.file);
+  if (!sample.ok()) return report_failure(sample.error());
   formats::InferOptions options;
   options.stream = flags.name.empty() ? stream_name_of(flags.file) : flags.name;
   options.format = flags.format;
   options.load_path = flags.file;
   options.quote_name = sql::quote_name;
-  options.whole = *count < kSampleBytes;
-  auto text = formats::infer_stream(sample, options);
+  options.whole = sample->size() < kSampleBytes;
+  auto text = formats::infer_stream(*sample, options);
   if (!text.ok()) return report_failure(Error(text.error()).within(flags.file));
   Status written = write_output(*text);
   return written.ok() ? kExitDone : report_failure(written.error());

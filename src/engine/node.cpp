@@ -211,6 +211,11 @@ Result<std::unique_ptr<Subscription>> RunningNode::subscribe(std::string_view vi
   std::shared_lock readers(state_.readers_mutex);
   MR_TRY(refuse_while_restarting(state_));
   PipelineView* found = state_.pipeline->find_view(view);
+  if (!found && state_.catalog.relation(view)) {
+    return user_error(sqlstate::kWrongObjectType,
+                      "only a materialized view or a table has changes to follow, not " + std::string(view))
+        .with_hint("CREATE MATERIALIZED VIEW … AS SELECT * FROM " + std::string(view) + ", and follow that");
+  }
   if (!found) {
     return user_error(sqlstate::kUndefinedTable, "there is no materialized view or table named " + std::string(view))
         .with_hint(state_.catalog.did_you_mean(view));

@@ -245,8 +245,12 @@ Status apply(Env& env, const std::string& directory, const Damage& damage) {
 }  // namespace
 
 Result<VerifyReport> verify_directory(Env& env, const std::string& directory, bool repair) {
-  MR_ASSIGN(const bool exists, env.files().exists(directory));
-  if (!exists) return user_error(sqlstate::kUndefinedFile, "there is no data directory " + directory);
+  bool found = false;
+  for (const char* part : {"VERSION", "catalog", "log", "state"}) {
+    MR_ASSIGN(const bool exists, env.files().exists(join_path(directory, part)));
+    found = found || exists;
+  }
+  if (!found) return user_error(sqlstate::kUndefinedFile, "there is no data directory " + directory);
   auto lock = env.files().lock(join_path(directory, "LOCK"));
   if (!lock.ok()) return std::move(lock).error().with_hint("stop the node that uses this data directory");
   MR_ASSIGN(VerifyReport report, Verifier(env, directory).run());

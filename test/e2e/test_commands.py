@@ -1,4 +1,5 @@
 """The commands against a real node: run, produce, sql, tail, status, ledger, dead, infer, test, SIGTERM."""
+import gzip
 import json
 import os
 import re
@@ -64,6 +65,10 @@ class CommandsTest(unittest.TestCase):
             self.assertIn("nonsense", call("dead", "show", "orders", *at).stdout)
             self.assertRegex(call("dead", "list", *at).stdout, r"orders +\| +1")
             call("produce", "nowhere", *at, text="{}", expect=1)
+            self.assertIn("only a materialized view or a table has changes", call("tail", "orders", *at, expect=1).stderr)
+            self.assertIn("dead letters named nowhere", call("dead", "show", "nowhere", *at, expect=1).stderr)
+            self.assertRegex(call("status", *at).stdout, r"abandoned_carts +\| view +\| clicks, orders")
+            call("status", *at, "--format", "csv", expect=2)
             self.check_tail(at)
         finally:
             code = node.stop()
@@ -160,7 +165,21 @@ class CommandsTest(unittest.TestCase):
         self.assertIn("nowhere.sql", call("run", "nowhere.sql", "--data", self.data, expect=1).stderr)
         call(expect=2)
         for command in ("run", "start", "sql", "produce", "tail", "generate", "infer", "status", "ledger", "dead", "test"):
-            self.assertIn("Usage", call(command, "--help").stdout)
+            said = call(command, "--help").stdout
+            self.assertIn("Usage", said)
+            self.assertEqual("millrace sql -c 'SHOW ALL'" in said, False, f"{command}: the examples of the whole program")
+            self.assertNotIn("TEXT=", said.replace("--stream TEXT=", ""), f"{command}: what kind of text?")
+
+    def test_infer(self):
+        events = os.path.join(self.folder, "Some events-1.ndjson.gz")
+        with gzip.open(events, "wb") as out:
+            out.write(b'{"k": 1, "name": "a"}\n' * 1000)
+        said = call("infer", events).stdout
+        self.assertIn("CREATE STREAM some_events_1 (", said)
+        self.assertIn("k BIGINT", said)
+        self.assertIn("neither JSON nor CSV", call("infer", BINARY, expect=1).stderr)
+        self.assertIn("no data directory", call("verify", "--data", self.folder, expect=1).stderr)
+        self.assertEqual(os.listdir(self.folder), [os.path.basename(events)], "verify left something")
 
     def test_examples(self):
         self.assertIn(" 0 failed", call("test", os.path.join(SOURCE, "examples")).stdout)
