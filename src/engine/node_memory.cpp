@@ -81,7 +81,23 @@ void evict_clean_state(NodeState& node) {
   if (used > limit) evict(node, used - limit / 10 * 8);
 }
 
+namespace {
+
+/// A start finds nothing in memory, and a replay reads what each changed entry was before: about 0.4 s of CPU a MiB of
+/// them, unless the cache holds most of what is stored. Steps that find all in memory are no measure of it.
+Status bound_replay(NodeState& node) {
+  constexpr uint64_t kDirtyBytesMax = 16 << 20;
+  uint64_t dirty = 0;
+  for (const state::TableRef& ref : node.pipeline->tables()) dirty += ref.table->dirty_bytes();
+  if (dirty <= kDirtyBytesMax) return {};
+  const bool cached = node.store->disk_bytes() <= shares_of(node.options.memory_bytes).block_bytes / 2;
+  return cached ? Status() : checkpoint(node);
+}
+
+}  // namespace
+
 Status bound_state(NodeState& node) {
+  MR_TRY(bound_replay(node));
   const uint64_t limit = table_limit(node);
   const auto evict_clean = [&] {
     if (memory_of(node.pipeline->tables()) <= limit) return;

@@ -280,6 +280,7 @@ Status recover(NodeState& node) {
   }
   MR_ASSIGN(std::vector<CommitRecord> commits, read_commits(node, note.epoch));
   MR_TRY(check_commits(node, note, commits));
+  const Duration started = node.env.clock().monotonic();
   for (const CommitRecord& commit : commits) {
     for (const StepRecord& step : commit.steps) {
       MR_TRY(node.pipeline->replay(step, *node.pool));
@@ -291,6 +292,8 @@ Status recover(NodeState& node) {
     node.bounded_end = commit.bounded_end;
     set_written(node, commit.written);
   }
+  // A start that came before the next checkpoint would replay it once more, and what follows.
+  node.replay_debt.micros = node.env.clock().monotonic().micros - started.micros;
   MR_TRY(node.env.failpoints().point("engine.recover.replayed").check());
   MR_TRY(truncate_own_streams(node));
   MR_TRY(node.env.failpoints().point("engine.recover.truncated").check());
