@@ -83,7 +83,7 @@ void evict_clean_state(NodeState& node) {
 
 namespace {
 
-/// A start finds nothing in memory, and a replay reads what each changed entry was before: about 0.4 s of CPU a MiB of
+/// A start finds nothing in memory, and a replay reads what each changed entry was before: about 0.7 s of CPU a MiB of
 /// them, unless the cache holds most of what is stored. Steps that find all in memory are no measure of it.
 Status bound_replay(NodeState& node) {
   constexpr uint64_t kDirtyBytesMax = 16 << 20;
