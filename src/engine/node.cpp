@@ -80,6 +80,7 @@ class RunningNode final : public Node {
   }
   Status sync() override { return wait_for_catch_up(state_); }
   Status finish_bounded() override;
+  Result<bool> turn() override { return take_turn(state_); }
   Result<ReplayReceipt> replay_dead(std::string_view sink) override;
   Result<SavepointReceipt> create_savepoint(std::string_view name) override {
     return engine::create_savepoint(state_, name);
@@ -146,7 +147,10 @@ Status RunningNode::stop() {
     // What is durable in the log but in no commit yet is taken by the next start; what is in a commit is delivered now.
     {
       std::lock_guard guard(state_.sinks_mutex);
-      for (auto& sink : state_.sinks) sink->stop();
+      for (auto& sink : state_.sinks) {
+        sink->stop();
+        if (state_.env.single_threaded()) (void)sink->deliver_all();  // else its thread did, at last
+      }
     }
     std::lock_guard steps(state_.step_mutex);
     {

@@ -20,6 +20,7 @@
 #include "base/metrics.h"
 #include "base/result.h"
 #include "batch/batch.h"
+#include "connectors/sink.h"
 #include "engine/savepoint.h"
 #include "ledger/ledger.h"
 
@@ -40,6 +41,9 @@ struct NodeOptions {
   uint64_t query_rows_max = 1000000;
   uint64_t low_space_bytes = 256ULL << 20;  ///< with less free in the directory's file system, ingest is refused
   bool bounded = false;                     ///< --once: sources end, no idle timeouts
+  /// Makes the destinations of sinks in place of connectors/connector.h: for tests that bring their own.
+  std::function<Result<std::unique_ptr<connectors::Sink>>(std::string_view connector, const connectors::SinkSetup&)>
+      make_sink = {};
 };
 
 /// Where appended records went, as the HTTP answer shows it.
@@ -213,6 +217,11 @@ class Node {
   virtual Status sync() = 0;
   /// --once: reads all sources to their end, moves watermarks to the end of time, commits, delivers to every sink.
   virtual Status finish_bounded() = 0;
+
+  /// Under Env::single_threaded(), where a node has no threads: what they would do now, on the calling thread. A step
+  /// and its commit, or one try to recover from an earlier failure, and a round of each sink that is not in a pause.
+  /// True when a step was made. An error that is not the outside's fault stays.
+  virtual Result<bool> turn() = 0;
 
   /// Sends the dead letters of a sink to its destination again.
   virtual Result<ReplayReceipt> replay_dead(std::string_view sink) = 0;

@@ -26,6 +26,8 @@ Status recover_from_disk(NodeState& node) {
   return recover(node);
 }
 
+}  // namespace
+
 Status restart(NodeState& node) {
   std::lock_guard ddl(node.ddl_mutex);
   {
@@ -41,10 +43,11 @@ Status restart(NodeState& node) {
     node.in_doubt = node.restarting = !recovered.ok();
     MR_TRY(std::move(recovered));
   }
-  return follow_sinks(node);
+  MR_TRY(follow_sinks(node));
+  std::lock_guard guard(node.signal_mutex);
+  node.failure.reset();
+  return {};
 }
-
-}  // namespace
 
 Status refuse_in_doubt(const NodeState& node) {
   if (!node.in_doubt) return {};
@@ -71,11 +74,8 @@ bool restart_until_it_works(NodeState& node, uint32_t failures) {
     }
     if (node.stopping) return false;
     Status status = restart(node);
+    if (status.ok()) return true;
     std::lock_guard guard(node.signal_mutex);
-    if (status.ok()) {
-      node.failure.reset();
-      return true;
-    }
     node.failure = std::move(status).error();
     pause_ms *= 2;
   }

@@ -171,7 +171,14 @@ void wake(NodeState& node);
 Status wait_for_catch_up(NodeState& node);
 std::optional<Error> failure_of(NodeState& node);
 
+/// Keeps it until a recovery in place works, and tells who waits. Of several the first.
+void note_failure(NodeState& node, const Error& error);
+/// One turn of all threads on the calling one. node.h
+Result<bool> take_turn(NodeState& node);
+
 // node_restart.cpp
+/// Recovers in place from the last commit, once; then the failure is over.
+Status restart(NodeState& node);
 /// After a failure of the disk: recovers in place from the last commit, again and again with growing pauses (at most 4
 /// s) until it works; then the failure is over. `failures`: how many there were in a row. False when the node stops.
 bool restart_until_it_works(NodeState& node, uint32_t failures);

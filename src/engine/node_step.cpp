@@ -334,6 +334,27 @@ std::optional<Error> failure_of(NodeState& node) {
   return node.failure;
 }
 
+void note_failure(NodeState& node, const Error& error) {
+  {
+    std::lock_guard guard(node.signal_mutex);
+    if (!node.failure) node.failure = error;
+  }
+  node.signal.notify_all();
+}
+
+Result<bool> take_turn(NodeState& node) {
+  MR_CHECK(node.env.single_threaded(), "a node with threads takes its own turns");
+  if (std::optional<Error> failed = failure_of(node)) {
+    if (failed->fault != Fault::kExternal) return *failed;
+    MR_TRY(restart(node));
+  }
+  Result<bool> stepped = step_and_commit(node, false);
+  if (!stepped.ok()) note_failure(node, stepped.error());
+  std::lock_guard guard(node.sinks_mutex);
+  for (const auto& sink : node.sinks) sink->turn();
+  return stepped;
+}
+
 void step_loop(NodeState& node) {
   // A step that finds nothing sleeps until data comes, or until silence may have moved a watermark.
   constexpr Duration kIdleCheck = Duration::from_seconds(1);
@@ -345,11 +366,7 @@ void step_loop(NodeState& node) {
     std::optional<Error> failed = failure_of(node);  // of a commit that another thread made
     Result<bool> stepped = failed ? Result<bool>(*failed) : step_and_commit(node, false);
     if (!stepped.ok()) {
-      {
-        std::lock_guard guard(node.signal_mutex);
-        node.failure = stepped.error();
-      }
-      node.signal.notify_all();
+      note_failure(node, stepped.error());
       // What is not the disk's fault would fail in the same way again.
       if (stepped.error().fault != Fault::kExternal || !restart_until_it_works(node, ++failures)) return;
       continue;
@@ -400,8 +417,11 @@ Status wait_for(NodeState& node, const std::vector<PartitionEnd>& wanted) {
   while (!reached()) {
     if (auto failure = failure_of(node)) return *failure;
     if (runs_itself) {
-      MR_ASSIGN(bool stepped, step_and_commit(node, false));
-      (void)stepped;
+      Result<bool> stepped = step_and_commit(node, false);
+      if (!stepped.ok()) {
+        note_failure(node, stepped.error());
+        return stepped.error();
+      }
       continue;
     }
     wake(node);

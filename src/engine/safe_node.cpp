@@ -44,6 +44,7 @@ class SafeNode final : public Node {
   Status declare(std::string_view, std::string_view, Timestamp, const ledger::IdSum&) override { return refused(); }
   Status sync() override { return refused(); }
   Status finish_bounded() override { return refused(); }
+  Result<bool> turn() override { return refused(); }
   Result<ReplayReceipt> replay_dead(std::string_view) override { return refused(); }
   Result<SavepointReceipt> create_savepoint(std::string_view) override { return refused(); }
 

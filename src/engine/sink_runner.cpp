@@ -72,7 +72,8 @@ Result<std::shared_ptr<SinkRunner>> SinkRunner::make(NodeState& node, const sql:
   setup.identity = node.identity + "/" + std::to_string(object_stream(node, object.source).value);
   setup.options = object.options;
   setup.base_directory = node.base_directory;
-  MR_ASSIGN(runner->sink_, connectors::make_sink(object.options.text("connector"), setup));
+  const auto& make_sink = node.options.make_sink ? node.options.make_sink : connectors::make_sink;
+  MR_ASSIGN(runner->sink_, make_sink(object.options.text("connector"), setup));
   if (runner->changelog_) {
     runner->delivered_hop_ = node.ledger.hop("sink:" + object.name);
     runner->dead_hop_ = node.ledger.hop("dead:" + object.name);
@@ -273,22 +274,36 @@ Status SinkRunner::deliver(bool final) {
 
 Status SinkRunner::deliver_all() { return deliver(true); }
 
-void SinkRunner::run() {
+void SinkRunner::round(bool final) {
   constexpr int64_t kPauseMaxMs = 30000;
-  int64_t pause_ms = 0;
+  Status status = deliver(final);
+  pause_ms_ = status.ok() ? 0 : std::min(kPauseMaxMs, std::max<int64_t>(100, pause_ms_ * 2));
+  note(status);
+  if (!status.ok()) let_go_what_is_too_old();
+}
+
+/// Sinks of one destination that went away do not come back all at once.
+int64_t SinkRunner::random_pause_ms() const {
+  return pause_ms_ / 2 + static_cast<int64_t>(node_.env.random().next() % (pause_ms_ / 2 + 1));
+}
+
+void SinkRunner::turn() {
+  Duration now = node_.env.clock().monotonic();
+  if (now < next_round_) return;
+  round(false);
+  next_round_ = Duration{now.micros + random_pause_ms() * 1000};
+}
+
+void SinkRunner::run() {
   while (true) {
     bool last = stopping_ || node_.stopping;
-    Status status = deliver(last);
-    note(status);
-    if (!status.ok()) let_go_what_is_too_old();
+    round(last);
     if (last) break;
-    pause_ms = status.ok() ? 0 : std::min(kPauseMaxMs, std::max<int64_t>(100, pause_ms * 2));
-    // Sinks of one destination that went away do not come back all at once.
-    int64_t wait_ms = pause_ms / 2 + static_cast<int64_t>(node_.env.random().next() % (pause_ms / 2 + 1));
+    int64_t wait_ms = random_pause_ms();
     std::unique_lock guard(node_.signal_mutex);
     Epoch seen = node_.committed_epoch;
-    node_.signal.wait_for(guard, std::chrono::milliseconds(pause_ms > 0 ? wait_ms : 200), [&] {
-      return stopping_ || node_.stopping || (pause_ms == 0 && node_.committed_epoch != seen);
+    node_.signal.wait_for(guard, std::chrono::milliseconds(pause_ms_ > 0 ? wait_ms : 200), [&] {
+      return stopping_ || node_.stopping || (pause_ms_ == 0 && node_.committed_epoch != seen);
     });
   }
   {

@@ -28,6 +28,8 @@ class SinkRunner {
   void start();
   /// Delivers what is committed, then ends the thread. A destination that does not answer holds it up for some seconds.
   void stop();
+  /// One round of what the thread does, on the calling thread, unless a pause after a failure lasts.
+  void turn();
   /// Delivers all that is committed now, on the calling thread.
   Status deliver_all();
   /// Connects and looks whether the destination fits.
@@ -52,6 +54,9 @@ class SinkRunner {
   }
 
   void run();
+  /// Delivers, and notes how that went in state_ and pause_ms_.
+  void round(bool final);
+  int64_t random_pause_ms() const;
   /// Delivers what is committed; `final`: whatever the sink's own bounds on size, age and `every` say.
   Status deliver(bool final);
   Status deliver_snapshot(bool final);
@@ -107,6 +112,10 @@ class SinkRunner {
   uint32_t refusals_ = 0;           ///< since the last dead letter
   std::set<int64_t> dead_offsets_;  ///< of rows at or behind the position
   Timestamp last_delivery_;
+
+  // Of the thread, or of who calls turn().
+  int64_t pause_ms_ = 0;  ///< after failures in a row; 0: none
+  Duration next_round_;   ///< of turn(), by the monotonic clock
 
   std::thread thread_;
   std::atomic<bool> stopping_{false};

@@ -63,6 +63,7 @@ class FakeNode : public engine::Node {
     declared = {std::string(producer), minute, sent};
     return {};
   }
+  Result<bool> turn() override { return false; }
   Result<engine::ReplayReceipt> replay_dead(std::string_view) override { return engine::ReplayReceipt{}; }
   Result<engine::SavepointReceipt> create_savepoint(std::string_view name) override {
     return engine::SavepointReceipt{"/data/savepoints/" + std::string(name), Epoch(7), 2, 1};
