@@ -73,29 +73,6 @@ Status open_log(NodeState& node) {
   return {};
 }
 
-Status load_catalog(NodeState& node) {
-  FileSystem& files = node.env.files();
-  std::string path = node.options.data_directory + "/catalog";
-  MR_ASSIGN(bool exists, files.exists(path));
-  MR_TRY(check_catalog_present(node, exists));
-  if (exists) {
-    MR_ASSIGN(std::string bytes, files.read_all(path));
-    MR_ASSIGN(node.catalog, sql::Catalog::decode(bytes));
-  }
-  node.catalog.add_system_relation("_ledger", ledger_columns());
-  // A crash between the log and the catalog leaves streams that no object owns.
-  std::vector<StreamId> owned{kCommitStream};
-  for (const sql::CatalogObject* object : node.catalog.objects()) {
-    owned.push_back(object->stream);
-    for (const sql::Companion& companion : object->companions) owned.push_back(companion.stream);
-    MR_TRY(create_log_streams(node, *object));
-  }
-  for (const auto& stream : node.log->streams()) {
-    if (std::find(owned.begin(), owned.end(), stream->id()) == owned.end()) MR_TRY(node.log->drop_stream(stream->id()));
-  }
-  return {};
-}
-
 Result<std::vector<CommitRecord>> read_commits(NodeState& node, Epoch after) {
   std::vector<CommitRecord> records;
   log::Partition& partition = node.commits->partition(PartitionId(0));
@@ -206,6 +183,30 @@ Status count_received(NodeState& node) {
 }
 
 }  // namespace
+
+Status load_catalog(NodeState& node) {
+  FileSystem& files = node.env.files();
+  std::string path = node.options.data_directory + "/catalog";
+  MR_ASSIGN(bool exists, files.exists(path));
+  MR_TRY(check_catalog_present(node, exists));
+  node.catalog = sql::Catalog();
+  if (exists) {
+    MR_ASSIGN(std::string bytes, files.read_all(path));
+    MR_ASSIGN(node.catalog, sql::Catalog::decode(bytes));
+  }
+  node.catalog.add_system_relation("_ledger", ledger_columns());
+  // A crash between the log and the catalog leaves streams that no object owns.
+  std::vector<StreamId> owned{kCommitStream};
+  for (const sql::CatalogObject* object : node.catalog.objects()) {
+    owned.push_back(object->stream);
+    for (const sql::Companion& companion : object->companions) owned.push_back(companion.stream);
+    MR_TRY(create_log_streams(node, *object));
+  }
+  for (const auto& stream : node.log->streams()) {
+    if (std::find(owned.begin(), owned.end(), stream->id()) == owned.end()) MR_TRY(node.log->drop_stream(stream->id()));
+  }
+  return {};
+}
 
 Status persist_catalog(NodeState& node, const sql::Catalog& catalog) {
   return node.env.files().write_atomically(node.options.data_directory + "/catalog", catalog.encode());

@@ -113,6 +113,12 @@ Status create_log_streams(NodeState& node, const sql::CatalogObject& object) {
   return {};
 }
 
+void drop_hops(NodeState& node, const std::string& object) {
+  for (const char* hop : {"view:", "table:", "kept:", "filtered:", "failed:", "late:", "sink:", "dead:", "lost:"}) {
+    node.ledger.drop_hop(hop + object);
+  }
+}
+
 Status drop_log_streams(NodeState& node, const sql::CatalogObject& object) {
   auto drop = [&](StreamId id) -> Status {
     std::erase_if(node.written, [id](const auto& entry) { return entry.first.first == id; });
@@ -126,12 +132,7 @@ Status drop_log_streams(NodeState& node, const sql::CatalogObject& object) {
   };
   MR_TRY(drop(object.stream));
   for (const sql::Companion& companion : object.companions) MR_TRY(drop(companion.stream));
-  for (const char* hop : {"view:", "table:", "kept:", "filtered:", "failed:", "late:"}) {
-    node.ledger.drop_hop(hop + object.name);
-  }
-  node.ledger.drop_hop("sink:" + object.name);
-  node.ledger.drop_hop("dead:" + object.name);
-  node.ledger.drop_hop("lost:" + object.name);
+  drop_hops(node, object.name);
   return {};
 }
 
@@ -188,6 +189,7 @@ Status rebuild(NodeState& node, sql::Catalog catalog) {
     if (!next->is_fresh(*next->find_view(view))) MR_TRY(next->backfill(view, node.options.step_bytes_max, *node.pool));
   }
   MR_TRY(node.env.failpoints().point("engine.change.filled").check());
+  node.in_doubt = true;  // until memory has what the disk may have from here on
   MR_TRY(persist_catalog(node, catalog));
   MR_TRY(node.env.failpoints().point("engine.change.durable").check());
   {
@@ -195,6 +197,7 @@ Status rebuild(NodeState& node, sql::Catalog catalog) {
     node.pipeline = std::move(next);
     node.catalog = std::move(catalog);
   }
+  node.in_doubt = false;
   MR_TRY(node.env.failpoints().point("engine.change.swapped").check());
   return fresh.empty() ? Status() : checkpoint(node);
 }

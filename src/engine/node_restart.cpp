@@ -21,7 +21,8 @@ Status recover_from_disk(NodeState& node) {
   node.uncommitted.clear();
   node.written.clear();
   node.epoch = Epoch{};
-  node.in_doubt = false;  // recovery may end with a checkpoint
+  node.in_doubt = false;       // recovery may end with a checkpoint
+  MR_TRY(load_catalog(node));  // a statement may have failed half-way
   MR_TRY(node.ledger.restore(ledger::Ledger().snapshot()));
   return recover(node);
 }

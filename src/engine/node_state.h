@@ -137,6 +137,8 @@ Status recover(NodeState& node);
 Status persist_catalog(NodeState& node, const sql::Catalog& catalog);
 /// Where relative paths of sources and sinks begin, from now on and at later starts.
 Status set_base_directory(NodeState& node, const std::string& directory);
+/// Reads it from the disk, makes the log's streams that it lacks and drops those that no object owns.
+Status load_catalog(NodeState& node);
 
 // node_memory.cpp
 /// How NodeOptions::memory_bytes is divided. What is left is for the rest: the log, sinks, the program itself.
@@ -195,6 +197,8 @@ PipelineSetup pipeline_setup(NodeState& node, const sql::Catalog& catalog);
 /// Computes and from now on keeps the rows of these views, where they are not kept yet. With ddl_mutex held.
 Status keep_rows(NodeState& node, const std::vector<std::string>& views);
 Status create_log_streams(NodeState& node, const sql::CatalogObject& object);
+/// Takes a view, table or sink out of the books.
+void drop_hops(NodeState& node, const std::string& object);
 Status drop_log_streams(NodeState& node, const sql::CatalogObject& object);
 
 // node_statements.cpp

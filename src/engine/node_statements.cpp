@@ -161,6 +161,26 @@ Status refuse_unsupported(const sql::CatalogObject& object) {
   return {};
 }
 
+Status apply_change(NodeState& node, const sql::CatalogChange& change, sql::Catalog catalog) {
+  MR_TRY(node.env.failpoints().point("engine.change.before").check());
+  for (const sql::CatalogObject& object : change.added) MR_TRY(create_log_streams(node, object));
+  MR_TRY(node.env.failpoints().point("engine.change.streams").check());
+  return rebuild(node, std::move(catalog));
+}
+
+/// Takes back what was made of the new objects. When the disk may have them, a recovery in place finds out, and makes
+/// it again.
+Error change_failed(NodeState& node, const sql::CatalogChange& change, const Error& error) {
+  std::lock_guard steps(node.step_mutex);
+  for (const sql::CatalogObject& object : change.added) {
+    if (node.catalog.find(object.name)) continue;  // it is there, or another of its name
+    if (!node.in_doubt) (void)drop_log_streams(node, object);
+    drop_hops(node, object.name);
+  }
+  if (node.in_doubt) note_failure(node, error);
+  return error;
+}
+
 Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& statement) {
   std::lock_guard ddl(node.ddl_mutex);
   sql::Catalog catalog = node.catalog;
@@ -178,15 +198,14 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   for (const sql::CatalogObject& object : change.added) {
     if (object.kind == sql::ObjectKind::kSink) MR_TRY(check_sink(node, object));
   }
-  MR_TRY(node.env.failpoints().point("engine.change.before").check());
-  for (const sql::CatalogObject& object : change.added) MR_TRY(create_log_streams(node, object));
-  MR_TRY(node.env.failpoints().point("engine.change.streams").check());
-  MR_TRY(rebuild(node, std::move(catalog)));
+  Status changed = apply_change(node, change, std::move(catalog));
+  if (!changed.ok()) return change_failed(node, change, changed.error());
   MR_TRY(node.env.failpoints().point("engine.change.rebuilt").check());
   MR_TRY(follow_sinks(node));
   node.loader->follow();
   std::vector<OperatorId> dropped;
   for (const sql::CatalogObject& object : change.removed) {
+    std::lock_guard steps(node.step_mutex);
     MR_TRY(drop_log_streams(node, object));
     for (uint32_t id = object.operators.first.value; id < object.operators.end.value; ++id)
       dropped.push_back(OperatorId(id));
