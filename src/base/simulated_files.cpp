@@ -280,6 +280,7 @@ Status SimulatedFiles::sync(Node& file, const std::string& path, uint64_t genera
   MR_TRY(check_alive(generation, path));
   Status allowed = point.ok() ? begin(FileOperation::kSync, path) : point;
   MR_TRY(check_alive(generation, path));
+  if (allowed.ok() && !ignored_syncs_.empty() && path.find(ignored_syncs_) != std::string::npos) return {};
   if (allowed.ok())
     file.make_content_durable();
   else
@@ -416,6 +417,11 @@ Result<std::unique_ptr<FileLock>> SimulatedFiles::lock(const std::string& path) 
 }
 
 // ---- what a test sets ----
+
+void SimulatedFiles::ignore_syncs(std::string path_part) {
+  const std::lock_guard lock(mutex_);
+  ignored_syncs_ = std::move(path_part);
+}
 
 void SimulatedFiles::inject(FileFault fault) {
   const std::lock_guard lock(mutex_);

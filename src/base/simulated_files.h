@@ -99,6 +99,8 @@ class SimulatedFiles final : public FileSystem {
   void set_capacity(uint64_t bytes);
   uint64_t used_bytes() const;
 
+  /// From now on a sync of a file whose path contains the text says that it succeeded and does nothing; empty: none.
+  void ignore_syncs(std::string path_part);
   /// Operations so far that change something or make it durable. With it a test can find out how many a run has, and
   /// then let the machine die before each of them in turn.
   uint64_t changes() const;
@@ -153,6 +155,7 @@ class SimulatedFiles final : public FileSystem {
   std::optional<uint64_t> power_cut_at_;  // a value of changes_
   Survival power_cut_survival_ = Survival::kSeeded;
   std::vector<FileFault> faults_;
+  std::string ignored_syncs_;
   std::map<std::string, uint64_t> locks_;  // plain path → token of the holder
   uint64_t last_token_ = 0;
 };

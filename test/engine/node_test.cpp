@@ -299,5 +299,30 @@ TEST_F(NodeTest, TheBooksAreClosed) {
             "dead,1\ndecoded,2\nreceived,3\nstored,3\nview:totals,2\n");
 }
 
+TEST_F(NodeTest, ARetriedRequestIsStoredOnceWithoutAKey) {
+  open();
+  pipeline("CREATE STREAM notes (text VARCHAR) WITH (partitions = 4);");
+  for (int retry = 0; retry < 20; ++retry) send("notes", {R"({"text":"once"})"}, "a request");
+  EXPECT_EQ(sql("SELECT count(*) FROM notes"), "1\n");
+  for (int request = 0; request < 40; ++request) send("notes", {R"({"text":"many"})"}, std::to_string(request));
+  EXPECT_EQ(sql("SELECT count(DISTINCT _partition) FROM notes"), "4\n");
+}
+
+TEST_F(NodeTest, AViewThatCannotBeCreatedIsNotInTheBooks) {
+  open();
+  pipeline(kShop);
+  for (const char* point : {"engine.change.filled", "engine.change.durable"}) {
+    ok(env_->failpoints().configure(std::string(point) + "=error(EIO),times=1"));
+    EXPECT_NE(sql("CREATE MATERIALIZED VIEW largest AS SELECT max(amount) AS amount FROM orders").find("error"),
+              std::string::npos);
+    for (int i = 0; i < 2000 && !node_->sync().ok(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    send("orders", {R"({"id":1,"item":"a","amount":5})"});
+    ok(node_->sync());
+    EXPECT_TRUE(node_->ledger_report().closed) << point;
+  }
+  // The second failure came when the catalog was on the disk: so the view is there.
+  EXPECT_EQ(sql("SELECT amount FROM largest"), "5\n");
+}
+
 }  // namespace
 }  // namespace millrace::engine

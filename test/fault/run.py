@@ -18,6 +18,7 @@ BUILD = pathlib.Path(os.environ.get("MILLRACE_BUILD_DIR", SOURCE / "build" / "re
 
 # Rows that tests elsewhere hold: (fault, the ctest entry, what selects the tests in it).
 ELSEWHERE = (
+    ("whole-node simulation: all of this from a seed, on one thread", "simulation", "*"),
     ("power cut at random changes of a node's simulated disk", "engine", "*PowerCut*"),
     ("every operation on files fails once; power cut before every change (log)", "log", "FaultSweep.*"),
     ("model of commits: every interleaving, and mistakes planted in it", "engine", "*CommitModel*"),
