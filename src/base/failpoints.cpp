@@ -13,6 +13,19 @@
 
 namespace millrace {
 
+std::vector<uint32_t> RowFaults::apply(uint32_t count, size_t max) const {
+  std::vector<uint32_t> left;
+  size_t next = 0;
+  for (uint32_t row = 0; row < count; ++row) {
+    bool harmed = next < rows.size() && rows[next] == row;
+    next += harmed;
+    if (!harmed || action == FailAction::kRepeat) left.push_back(row);
+    if (harmed && action == FailAction::kRepeat && left.size() < max) left.push_back(row);
+    if (harmed && action == FailAction::kSwap) left.push_back((row + 1) % count);
+  }
+  return left;
+}
+
 FailPoint::FailPoint(std::string name, Failpoints& owner) : name_(std::move(name)), owner_(owner) {}
 
 uint64_t FailPoint::random() { return mix64(random_state_ += 0x9e3779b97f4a7c15ULL); }

@@ -56,6 +56,8 @@ struct RowFaults {
   FailAction action = FailAction::kOff;
   std::vector<uint64_t> rows;  ///< ascending, each once
   bool none() const { return rows.empty(); }
+  /// What is left of rows 0 … count − 1: `max` places at most.
+  std::vector<uint32_t> apply(uint32_t count, size_t max) const;
 };
 
 class FailPoint {

@@ -173,7 +173,8 @@ Status SinkRunner::write_changes(const batch::Batch& rows, Offset first, Timesta
   std::vector<uint32_t> columns = sink_columns(mode_, view_schema_.size());
   Offset next(first.value + static_cast<int64_t>(rows.rows()));
   StreamId stream = changelog_->id();
-  if (dead_offsets_.empty()) {
+  RowFaults faults = node_.env.failpoints().point("ledger.sink").rows(rows.rows());
+  if (dead_offsets_.empty() && faults.none()) {
     MR_TRY(sink_->write(rows.project(columns), next.value));
     undelivered_.add(delivered_hop_, stream, PartitionId(0), append_time, first, static_cast<uint32_t>(rows.rows()));
     undelivered_rows_ += rows.rows();
@@ -182,7 +183,7 @@ Status SinkRunner::write_changes(const batch::Batch& rows, Offset first, Timesta
   std::vector<uint32_t> sent;
   std::vector<int64_t> sent_offsets;
   std::vector<int64_t> dead_offsets;
-  for (uint32_t row = 0; row < rows.rows(); ++row) {
+  for (uint32_t row : faults.apply(static_cast<uint32_t>(rows.rows()), batch::kBatchRows)) {
     int64_t offset = first.value + row;
     bool dead = dead_offsets_.count(offset) > 0;
     (dead ? dead_offsets : sent_offsets).push_back(offset);

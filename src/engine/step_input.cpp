@@ -227,16 +227,7 @@ std::vector<StepInput::DeadOf> StepInput::take_dead() {
 }
 
 DecodedBatch with_faults(const RowFaults& faults, const DecodedBatch& batch) {
-  std::vector<uint32_t> rows;
-  auto count = static_cast<uint32_t>(batch.rows.rows());
-  size_t next = 0;
-  for (uint32_t row = 0; row < count; ++row) {
-    bool harmed = next < faults.rows.size() && faults.rows[next] == row;
-    next += harmed;
-    if (!harmed || faults.action == FailAction::kRepeat) rows.push_back(row);
-    if (harmed && faults.action == FailAction::kRepeat && rows.size() < batch::kBatchRows) rows.push_back(row);
-    if (harmed && faults.action == FailAction::kSwap) rows.push_back((row + 1) % count);
-  }
+  std::vector<uint32_t> rows = faults.apply(static_cast<uint32_t>(batch.rows.rows()), batch::kBatchRows);
   DecodedBatch changed{batch.partition, batch.rows.select(rows).clone(), {}, {}};
   for (uint32_t row : rows) changed.offsets.push_back(batch.offsets[row]);
   for (const AppendRun& run : batch.runs) {

@@ -73,6 +73,44 @@ TEST_F(LedgerFaults, EveryKindBetweenEveryTwoHops) {
   }
 }
 
+TEST_F(LedgerFaults, EveryKindBetweenAViewAndItsSink) {
+  std::mt19937_64 random(12);
+  for (int seed = 0; seed < 9; ++seed) {
+    const char* kind = std::array{"drop", "repeat", "swap"}[seed % 3];
+    SCOPED_TRACE(std::string(kind) + " seed " + std::to_string(seed));
+    node_.reset();
+    std::filesystem::remove_all(directory_);
+    std::filesystem::create_directories(directory_);
+    open(/*start=*/false);
+    pipeline(R"(CREATE STREAM s (k INTEGER);
+      CREATE MATERIALIZED VIEW odd AS SELECT k FROM s WHERE k % 2 = 1;
+      CREATE SINK o FROM odd WITH (connector = 'file', path = 'odd', format = 'ndjson');)");
+    send_rows(400);
+    ok(node_->sync());
+    env_->failpoints().reseed(static_cast<uint64_t>(seed));
+    ok(env_->failpoints().configure(fmt::format("ledger.sink={}({})", kind, 1 + random() % 12)));
+    ok(node_->finish_bounded());
+    uint64_t fired = env_->failpoints().point("ledger.sink").fired();
+    env_->failpoints().clear();
+    ASSERT_GT(fired, 0u);
+
+    ledger::Report report = node_->ledger_report();
+    EXPECT_FALSE(report.closed);
+    ASSERT_EQ(report.open.size(), 1u) << ledger::render(report);
+    const ledger::Verdict& verdict = report.open[0];
+    EXPECT_EQ(verdict.from, "changelog");
+    EXPECT_EQ(verdict.to, "sink:o");
+    if (std::string_view(kind) == "swap") {
+      EXPECT_EQ(verdict.lost, verdict.repeated);
+      EXPECT_GE(verdict.lost, 1u);
+      EXPECT_LE(verdict.lost, fired);
+    } else {
+      EXPECT_EQ(verdict.lost, std::string_view(kind) == "drop" ? fired : 0);
+      EXPECT_EQ(verdict.repeated, std::string_view(kind) == "repeat" ? fired : 0);
+    }
+  }
+}
+
 TEST_F(LedgerFaults, NoFalseAlarmWhileRowsWait) {
   open_small_pipeline();
   for (int round = 0; round < 5; ++round) {
