@@ -114,7 +114,8 @@ Status create_log_streams(NodeState& node, const sql::CatalogObject& object) {
 }
 
 void drop_hops(NodeState& node, const std::string& object) {
-  for (const char* hop : {"view:", "table:", "kept:", "filtered:", "failed:", "late:", "sink:", "dead:", "lost:"}) {
+  for (const char* hop :
+       {"view:", "table:", "kept:", "filtered:", "failed:", "late:", "sink:", "dead:", "lost:", "before:"}) {
     node.ledger.drop_hop(hop + object);
   }
 }

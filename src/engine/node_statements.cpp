@@ -181,6 +181,15 @@ Error change_failed(NodeState& node, const sql::CatalogChange& change, const Err
   return error;
 }
 
+Status book_what_is_gone(NodeState& node, const std::vector<sql::CatalogObject>& added) {
+  for (const sql::CatalogObject& object : added) {
+    if (object.kind != sql::ObjectKind::kSink || is_off(object)) continue;
+    MR_ASSIGN(auto runner, SinkRunner::make(node, object));
+    MR_TRY(runner->book_what_is_gone());
+  }
+  return {};
+}
+
 Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& statement) {
   std::lock_guard ddl(node.ddl_mutex);
   sql::Catalog catalog = node.catalog;
@@ -201,6 +210,7 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   Status changed = apply_change(node, change, std::move(catalog));
   if (!changed.ok()) return change_failed(node, change, changed.error());
   MR_TRY(node.env.failpoints().point("engine.change.rebuilt").check());
+  MR_TRY(book_what_is_gone(node, change.added));
   MR_TRY(follow_sinks(node));
   node.loader->follow();
   std::vector<OperatorId> dropped;

@@ -1,9 +1,11 @@
 // The books of a sink: what its destination holds, what it refused, and what was given up; which of its changes the log
 // must still keep. All of that is durable with the commits.
 #include <algorithm>
+#include <map>
 
 #include "engine/changelog.h"
 #include "engine/sink_runner.h"
+#include "ledger/identity.h"
 
 namespace millrace::engine {
 namespace {
@@ -38,6 +40,38 @@ Status SinkRunner::count_rows(Offset from, Offset to, ledger::HopId hop, const s
     add_offsets(hop, reader.append_time(), offsets[0]);
     add_offsets(dead_hop_, reader.append_time(), offsets[1]);
   }
+  return {};
+}
+
+Status SinkRunner::book_what_is_gone() {
+  if (!changelog_) return {};
+  std::lock_guard steps(node_.step_mutex);
+  MR_TRY(refuse_in_doubt(node_));
+  log::Partition& partition = changelog_->partition(PartitionId(0));
+  Offset at = partition.begin_offset();
+  if (at == Offset(0)) return {};
+  const StreamId stream = changelog_->id();
+  std::map<int64_t, ledger::IdSum> gone;  // by minute: all that the changelog ever had, then less what it still has
+  for (const ledger::Ledger::Row& row : node_.ledger.rows()) {
+    if (row.stream == stream && row.hop == "changelog") gone[row.minute.micros] = {row.count, row.fingerprint};
+  }
+  const uint64_t base = ledger::fingerprint_base(stream, PartitionId(0));
+  log::ReadBatches read;
+  for (; at < partition.end_offset(); at = read.next_offset()) {
+    MR_TRY(partition.read(at, 8 << 20, read));
+    for (const log::StoredBatch& batch : read.batches()) {
+      auto minute = gone.upper_bound(batch.append_time.micros);  // old minutes are joined into hours and days
+      if (minute == gone.begin()) continue;
+      --minute;
+      const auto rows = static_cast<uint64_t>(batch.record_count);
+      minute->second.count -= rows;
+      minute->second.fingerprint -= ledger::fingerprint_sum(base, batch.base_offset.value, rows);
+    }
+  }
+  ledger::Recorder recorder;
+  const ledger::HopId hop = node_.ledger.hop("before:" + name_);
+  for (const auto& [minute, rows] : gone) recorder.add_ids(hop, stream, Timestamp{minute}, rows);
+  node_.ledger.merge(recorder);
   return {};
 }
 

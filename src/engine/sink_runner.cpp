@@ -78,8 +78,9 @@ Result<std::shared_ptr<SinkRunner>> SinkRunner::make(NodeState& node, const sql:
     runner->delivered_hop_ = node.ledger.hop("sink:" + object.name);
     runner->dead_hop_ = node.ledger.hop("dead:" + object.name);
     runner->lost_hop_ = node.ledger.hop("lost:" + object.name);
-    node.ledger.link(runner->changelog_->id(), view->name,
-                     {"changelog", "sink:" + object.name, {"dead:" + object.name, "lost:" + object.name}});
+    node.ledger.link(
+        runner->changelog_->id(), view->name,
+        {"changelog", "sink:" + object.name, {"dead:" + object.name, "lost:" + object.name, "before:" + object.name}});
     for (const auto& row : node.ledger.rows()) {
       if (row.hop == "lost:" + object.name) runner->lost_ += row.count;
     }

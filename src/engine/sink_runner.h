@@ -34,6 +34,8 @@ class SinkRunner {
   Status deliver_all();
   /// Connects and looks whether the destination fits.
   Status check() { return sink_->check(); }
+  /// At CREATE, with ddl_mutex held: the books learn of the changes that retention took before there was this sink.
+  Status book_what_is_gone();
   /// Sends again what the destination refused and was not sent again since.
   Result<ReplayReceipt> replay_dead();
   SinkStatus status() const;
