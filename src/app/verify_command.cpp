@@ -20,6 +20,7 @@ const char* repair_text(Repair repair) {
   switch (repair) {
     case Repair::kRemoveFile: return "  repair: remove the file; it is made again\n";
     case Repair::kCutTail: return "  repair: cut the file there; no commit and no index says that it was acked\n";
+    case Repair::kReplay: return "  repair: note that it is behind; the next start runs the commits since then again\n";
     case Repair::kDropState: return "  repair: drop the state; the next start computes it again from the log\n";
     case Repair::kNone: break;
   }

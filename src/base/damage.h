@@ -10,6 +10,7 @@ enum class Repair : uint8_t {
   kNone,        ///< only a copy helps
   kRemoveFile,  ///< the file is a hint that is made again
   kCutTail,     ///< what lies from `first` on was never acked
+  kReplay,      ///< the state lost its end; the next start runs the commits since then again
   kDropState,   ///< the state can be computed again from the log
 };
 

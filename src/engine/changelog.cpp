@@ -125,7 +125,7 @@ Status ChangelogReader::next(Offset end, batch::Batch& out) {
   for (const log::StoredBatch& stored : read_.batches()) {
     if (row > 0 && stored.append_time != append_time_) break;
     append_time_ = stored.append_time;
-    MR_ASSIGN(auto view, log::RecordBatchView::parse(stored.bytes));
+    MR_ASSIGN(auto view, read_.view_of(stored));
     MR_ASSIGN(auto cursor, view.records(decompressor_));
     log::RecordView record;
     while (row < batch::kBatchRows && cursor.next(record)) {

@@ -1,16 +1,13 @@
 #include "engine/loader.h"
 
-#include <charconv>
-
 #include "base/text.h"
 #include "connectors/connector.h"
+#include "engine/directory_files.h"
 
 namespace millrace::engine {
 namespace {
 
 constexpr size_t kChunkBytes = 1 << 20;
-
-std::string loads_path(const NodeState& node) { return node.options.data_directory + "/loads"; }
 
 /// The connector and path of an object's bounded input; an empty path: it has none.
 std::pair<std::string, std::string> input_of(const sql::CatalogObject& object) {
@@ -25,15 +22,8 @@ std::pair<std::string, std::string> input_of(const sql::CatalogObject& object) {
 }  // namespace
 
 Status Loader::open() {
-  MR_ASSIGN(bool exists, node_.env.files().exists(loads_path(node_)));
-  if (!exists) return {};
-  MR_ASSIGN(std::string text, node_.env.files().read_all(loads_path(node_)));
-  for (std::string_view line : split_view(text, '\n')) {
-    uint32_t id = 0;
-    auto [end, failed] = std::from_chars(line.data(), line.data() + line.size(), id);
-    (void)end;
-    if (failed == std::errc()) done_.insert(id);
-  }
+  MR_ASSIGN(std::optional<LoadsFile> loads, read_loads(node_.env.files(), node_.options.data_directory));
+  if (loads) done_ = std::move(loads->done);
   return {};
 }
 
@@ -120,13 +110,13 @@ Status Loader::load(Job& job) {
 }
 
 Status Loader::remember(StreamId id) {
-  std::string text;
+  std::set<uint32_t> done;
   {
     std::lock_guard guard(mutex_);
     done_.insert(id.value);
-    for (uint32_t done : done_) text += std::to_string(done) + "\n";
+    done = done_;
   }
-  return node_.env.files().write_atomically(loads_path(node_), text);
+  return write_loads(node_.env.files(), node_.options.data_directory, done);
 }
 
 void Loader::run() {

@@ -7,6 +7,7 @@
 #include "engine/node_state.h"
 #include "engine/safe_node.h"
 #include "engine/sink_runner.h"
+#include "engine/start_checks.h"
 #include "sql/variables.h"
 
 namespace millrace::engine {
@@ -41,6 +42,8 @@ class LiveSubscription final : public Subscription {
   std::shared_ptr<SubscriberQueue> queue_;
 };
 
+Status leading(Status status) { return status.ok() ? status : Status(lead_to_verify(std::move(status).error())); }
+
 class RunningNode final : public Node {
  public:
   RunningNode(Env& env, Metrics& metrics, NodeOptions options) : state_(env, metrics, std::move(options)) {
@@ -53,8 +56,9 @@ class RunningNode final : public Node {
     if (opened.ok() && !state_.safe_mode.empty()) return {};
     if (opened.ok()) opened = recover(state_);
     if (opened.ok()) opened = state_.loader->open();
-    if (!opened.ok() && state_.starts) (void)state_.starts->fail(opened.error());
-    return opened;
+    if (opened.ok()) return opened;
+    if (state_.starts) (void)state_.starts->fail(opened.error());
+    return lead_to_verify(std::move(opened).error());
   }
   const std::string& safe_mode() const { return state_.safe_mode; }
   std::unique_ptr<FileLock> give_lock() { return std::move(state_.lock); }
@@ -78,7 +82,7 @@ class RunningNode final : public Node {
                  const ledger::IdSum& sent) override {
     return declare_sent(state_, stream, producer, minute, sent);
   }
-  Status sync() override { return wait_for_catch_up(state_); }
+  Status sync() override { return leading(wait_for_catch_up(state_)); }
   Status finish_bounded() override;
   Result<bool> turn() override { return take_turn(state_); }
   Result<ReplayReceipt> replay_dead(std::string_view sink) override;
@@ -183,7 +187,9 @@ Result<StatementResult> RunningNode::execute(std::string_view sql) {
   if (statements.empty()) return user_error(sqlstate::kSyntaxError, "there is no statement to run");
   StatementResult last;
   for (const sql::Statement& statement : statements) {
-    MR_ASSIGN(last, execute_statement(state_, statement));
+    Result<StatementResult> result = execute_statement(state_, statement);
+    if (!result.ok()) return lead_to_verify(std::move(result).error());
+    last = std::move(result).value();
   }
   return last;
 }
@@ -232,7 +238,7 @@ Result<std::unique_ptr<Subscription>> RunningNode::subscribe(std::string_view vi
 
 Status RunningNode::finish_bounded() {
   MR_TRY(state_.loader->finish());
-  MR_TRY(wait_for_catch_up(state_));
+  MR_TRY(sync());
   {
     std::lock_guard steps(state_.step_mutex);
     state_.end_of_time_wanted = true;
@@ -242,7 +248,7 @@ Status RunningNode::finish_bounded() {
   std::lock_guard guard(state_.sinks_mutex);
   Status first;
   for (auto& sink : state_.sinks) {
-    Status delivered = sink->deliver_all();
+    Status delivered = leading(sink->deliver_all());
     if (first.ok()) first = std::move(delivered);
   }
   return first;

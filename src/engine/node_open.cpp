@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "connectors/connector.h"
+#include "engine/directory_files.h"
 #include "engine/node_state.h"
 #include "engine/relations.h"
 #include "engine/start_checks.h"
@@ -23,32 +24,15 @@ Status check_version(NodeState& node) {
   if (version == kFormatVersion) return {};
   return user_error(sqlstate::kNotSupported,
                     "the data directory " + node.options.data_directory + " has format version " + std::string(version))
-      .with_hint("this program reads version " + std::string(kFormatVersion) +
-                 "; start it with the release that wrote the directory, or choose another --data");
+      .with_hint(
+          "this program reads version " + std::string(kFormatVersion) +
+          "; start it with the release that wrote the directory, or choose another --data; `millrace verify --data "
+          "DIR` says whether it is damage");
 }
-
-/// What no other data directory has, and a copy of this one has too: sinks write it beside their position.
-Status load_identity(NodeState& node) {
-  FileSystem& files = node.env.files();
-  std::string path = node.options.data_directory + "/IDENTITY";
-  MR_ASSIGN(bool exists, files.exists(path));
-  if (!exists) {
-    MR_TRY(files.write_atomically(path,
-                                  fmt::format("{:016x}{:016x}\n", node.env.random().next(), node.env.random().next())));
-  }
-  MR_ASSIGN(std::string text, files.read_all(path));
-  node.identity = trim(text);
-  return {};
-}
-
-std::string base_directory_path(const NodeState& node) { return node.options.data_directory + "/BASE"; }
 
 Status load_base_directory(NodeState& node) {
-  MR_ASSIGN(bool exists, node.env.files().exists(base_directory_path(node)));
-  if (!exists) return {};
-  MR_ASSIGN(std::string text, node.env.files().read_all(base_directory_path(node)));
-  if (text.ends_with('\n')) text.pop_back();
-  node.base_directory = std::move(text);
+  MR_ASSIGN(std::optional<std::string> base, read_base(node.env.files(), node.options.data_directory));
+  if (base) node.base_directory = std::move(*base);
   return {};
 }
 
@@ -82,7 +66,7 @@ Result<std::vector<CommitRecord>> read_commits(NodeState& node, Epoch after) {
   while (at < partition.end_offset()) {
     MR_TRY(partition.read(at, 8 << 20, read));
     for (const log::StoredBatch& stored : read.batches()) {
-      MR_ASSIGN(auto view, log::RecordBatchView::parse(stored.bytes));
+      MR_ASSIGN(auto view, read.view_of(stored));
       MR_ASSIGN(auto cursor, view.records(decompressor));
       log::RecordView record;
       while (cursor.next(record)) {
@@ -214,7 +198,7 @@ Status persist_catalog(NodeState& node, const sql::Catalog& catalog) {
 
 Status set_base_directory(NodeState& node, const std::string& directory) {
   if (node.base_directory == directory) return {};
-  MR_TRY(node.env.files().write_atomically(base_directory_path(node), directory + "\n"));
+  MR_TRY(write_base(node.env.files(), node.options.data_directory, directory));
   node.base_directory = directory;
   return {};
 }
@@ -239,7 +223,7 @@ Status open_directory(NodeState& node) {
   if (!node.safe_mode.empty()) return {};
   MR_TRY(node.starts->begin());
   MR_TRY(node.env.failpoints().point("engine.start").check());
-  MR_TRY(load_identity(node));
+  MR_ASSIGN(node.identity, open_identity(node.env, node.options.data_directory));
   MR_TRY(load_base_directory(node));
   connectors::register_options(node.registry);
   MR_TRY(open_sessions(node));

@@ -4,6 +4,7 @@
 #include "base/process_memory.h"
 #include "base/text.h"
 #include "engine/changelog.h"
+#include "engine/directory_files.h"
 #include "engine/node_state.h"
 #include "engine/sink_runner.h"
 #include "log/record_batch.h"
@@ -268,6 +269,7 @@ Status checkpoint(NodeState& node) {
   MR_TRY(node.store->status());
   MR_ASSIGN(auto stats, node.store->checkpoint(encode(note), node.pipeline->tables(), *node.pool));
   if (stats.bytes >= kReturnMemoryBytes) return_free_memory();
+  MR_TRY(write_checkpoint_mark(node.env.files(), node.options.data_directory, node.epoch));
   MR_TRY(node.env.failpoints().point("engine.checkpoint.after").check());
   node.replay_debt = Duration{};
   node.checkpointed_at = node.env.clock().monotonic();

@@ -2,6 +2,7 @@
 
 #include "base/version.h"
 #include "engine/node_state.h"
+#include "engine/start_checks.h"
 
 namespace millrace::engine {
 namespace {
@@ -30,7 +31,9 @@ class SafeNode final : public Node {
     StatementResult last;
     for (const sql::Statement& statement : statements) {
       if (!readable_ || !std::holds_alternative<sql::Select>(statement.body)) return refused();
-      MR_ASSIGN(last, execute_statement(state_, statement));
+      Result<StatementResult> result = execute_statement(state_, statement);
+      if (!result.ok()) return lead_to_verify(std::move(result).error());
+      last = std::move(result).value();
     }
     return last;
   }

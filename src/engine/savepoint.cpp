@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "base/config.h"
 #include "base/paths.h"
+#include "base/sealed_text.h"
 #include "base/text.h"
 #include "engine/node_state.h"
 
@@ -62,10 +64,10 @@ Status copy_partition(FileSystem& files, const std::string& from, const std::str
     if (file.name.ends_with(".seg")) last = std::max(last, file.name);
   }
   for (const FileInfo& file : found) {
-    if (!file.name.ends_with(".seg")) continue;  // an index is made anew
+    if (file.name.ends_with(".idx")) continue;  // made anew
     std::string source = join_path(from, file.name);
     std::string target = join_path(to, file.name);
-    if (file.name == last) {
+    if (file.name == last || !file.name.ends_with(".seg")) {
       MR_ASSIGN(uint64_t copied, copy_file(files, source, target));
       receipt.bytes_copied += copied;
       continue;
@@ -149,8 +151,9 @@ Result<SavepointReceipt> create_savepoint(NodeState& node, std::string_view name
   MR_TRY(files.create_directories(half));
   Status copied = copy_node(node, half, receipt);
   if (copied.ok()) {
-    copied = files.write_atomically(join_path(half, kMarker), "commit " + std::to_string(node.epoch.value) + "\ntime " +
-                                                                  format_iso8601(node.env.clock().now()) + "\n");
+    std::string mark =
+        "commit " + std::to_string(node.epoch.value) + "\ntime " + format_iso8601(node.env.clock().now()) + "\n";
+    copied = files.write_atomically(join_path(half, kMarker), seal_text(std::move(mark)));
   }
   if (copied.ok()) copied = files.sync_directory(half);
   if (!copied.ok()) {
@@ -162,13 +165,30 @@ Result<SavepointReceipt> create_savepoint(NodeState& node, std::string_view name
   return receipt;
 }
 
-Status restore_savepoint(Env& env, const std::string& savepoint, const std::string& directory) {
-  FileSystem& files = env.files();
-  MR_ASSIGN(bool whole, files.exists(join_path(savepoint, kMarker)));
+Result<Epoch> read_savepoint_mark(FileSystem& files, const std::string& path) {
+  const std::string marker = join_path(path, kMarker);
+  MR_ASSIGN(bool whole, files.exists(marker));
   if (!whole) {
-    return user_error(sqlstate::kUndefinedFile, "there is no savepoint at " + savepoint)
+    return user_error(sqlstate::kUndefinedFile, "there is no savepoint at " + path)
         .with_hint("`millrace savepoint create` prints where it put one");
   }
+  MR_ASSIGN(std::string bytes, files.read_all(marker));
+  Result<std::string_view> sealed = open_sealed(bytes);
+  std::vector<std::string_view> lines = split_view(sealed.ok() ? *sealed : std::string_view(bytes), '\n');
+  constexpr std::string_view kCommit = "commit ", kTime = "time ";
+  if (lines.size() == 3 && lines[0].starts_with(kCommit) && lines[1].starts_with(kTime) && lines[2].empty()) {
+    auto epoch = parse_integer(kMarker, lines[0].substr(kCommit.size()), 0, INT64_MAX);
+    auto time = parse_iso8601(lines[1].substr(kTime.size()));
+    if (epoch.ok() && time.ok()) return Epoch{static_cast<uint64_t>(*epoch)};
+  }
+  return external_error(sqlstate::kDataCorrupted, "the savepoint is damaged: " + marker)
+      .with_hint("`millrace verify --data DIR` on the directory that it was made of names what is damaged");
+}
+
+Status restore_savepoint(Env& env, const std::string& savepoint, const std::string& directory) {
+  FileSystem& files = env.files();
+  MR_ASSIGN(Epoch epoch, read_savepoint_mark(files, savepoint));
+  (void)epoch;
   MR_ASSIGN(bool exists, files.exists(directory));
   if (exists) {
     MR_ASSIGN(std::vector<FileInfo> found, files.list(directory));

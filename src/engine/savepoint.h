@@ -27,6 +27,9 @@ struct SavepointReceipt {
 /// there only once all of the copy is durable. Fails with kDuplicateTable when there is one of that name.
 Result<SavepointReceipt> create_savepoint(NodeState& node, std::string_view name);
 
+/// The commit that the savepoint at `path` says it stands at. Fails when there is none, or half of one.
+Result<Epoch> read_savepoint_mark(FileSystem& files, const std::string& path);
+
 /// Makes `directory`, which must be missing or empty, a data directory with the savepoint's content. Nothing is shared:
 /// the savepoint may be restored again, or removed. Cut off, it leaves a directory that a node refuses to open.
 Status restore_savepoint(Env& env, const std::string& savepoint, const std::string& directory);

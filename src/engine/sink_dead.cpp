@@ -51,7 +51,7 @@ Status for_each(log::Partition& partition, Offset from, Visit visit) {
   while (at < partition.end_offset()) {
     MR_TRY(partition.read(at, kReadBytes, read));
     for (const log::StoredBatch& stored : read.batches()) {
-      MR_ASSIGN(auto view, log::RecordBatchView::parse(stored.bytes));
+      MR_ASSIGN(auto view, read.view_of(stored));
       MR_ASSIGN(auto cursor, view.records(decompressor));
       log::RecordView record;
       while (cursor.next(record)) {

@@ -9,8 +9,7 @@ namespace millrace::engine {
 namespace {
 
 Error lost(std::string what) {
-  return external_error(sqlstate::kDataCorrupted, "the data directory is damaged: " + std::move(what))
-      .with_hint("`millrace verify --data DIR` names all that is wrong and offers what can be repaired");
+  return lead_to_verify(external_error(sqlstate::kDataCorrupted, "the data directory is damaged: " + std::move(what)));
 }
 
 Status check_end(NodeState& node, const PartitionEnd& end) {
@@ -23,6 +22,21 @@ Status check_end(NodeState& node, const PartitionEnd& end) {
 }
 
 }  // namespace
+
+Error lead_to_verify(Error error) {
+  // An error that came through a query has kept its text alone.
+  const bool in_query = error.message.starts_with("log is damaged") ||
+                        error.message.find("operator state is damaged") != std::string::npos;
+  if (in_query) {
+    error.fault = Fault::kExternal;
+    error.code = sqlstate::kDataCorrupted;
+  }
+  const bool damage = error.fault == Fault::kExternal && error.code == sqlstate::kDataCorrupted;
+  if (!damage || error.hint.find("millrace verify") != std::string::npos) return error;
+  if (!error.hint.empty()) error.hint += "; ";
+  error.hint += "`millrace verify --data DIR` names all that is damaged and offers what can be repaired";
+  return error;
+}
 
 Status check_files_present(NodeState& node) {
   FileSystem& files = node.env.files();

@@ -11,6 +11,9 @@ namespace millrace::engine {
 
 struct NodeState;
 
+/// An error of a damaged data directory, with the way to `millrace verify` in its hint.
+Error lead_to_verify(Error error);
+
 /// Before the log is opened: what the catalog names is there.
 Status check_files_present(NodeState& node);
 /// With the log open, before the catalog is read: commits without a catalog are a lost catalog.

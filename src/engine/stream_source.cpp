@@ -218,7 +218,7 @@ Status StreamDecoder::decode(PartitionId partition, const log::ReadBatches& batc
   for (const log::StoredBatch& stored : batches.batches()) {
     if (stored.end_offset() <= from) continue;
     if (stored.base_offset >= to) break;
-    MR_ASSIGN(auto view, log::RecordBatchView::parse(stored.bytes));
+    MR_ASSIGN(auto view, batches.view_of(stored));
     if (view.control()) continue;
     bool compressed = view.compression() != log::Compression::kNone;
     if (compressed) MR_TRY(state.flush(partition, progress, out, dead, recorder));  // its records share one buffer

@@ -9,7 +9,9 @@
 #include "base/paths.h"
 #include "base/text.h"
 #include "engine/commit_record.h"
+#include "engine/directory_files.h"
 #include "engine/node_state.h"
+#include "engine/savepoint.h"
 #include "log/record_batch.h"
 #include "log/verify.h"
 #include "sql/catalog.h"
@@ -28,6 +30,9 @@ class Verifier {
   using Place = std::pair<StreamId, PartitionId>;
 
   Status version();
+  Status small_files();
+  Status savepoints();
+  Status savepoint(const std::string& path);
   Status catalog();
   Status commits();
   Status commit(std::string_view bytes);
@@ -35,7 +40,10 @@ class Verifier {
   Status state();
   void ends();
   void streams();
+  void forbid_cut(const std::string& directory);
   bool log_is_whole() const;
+  bool reaches_back_to(const CheckpointNote& note) const;
+  void checkpoint(const CheckpointNote& note, std::vector<Damage>& damages);
   std::string at(std::string_view name) const { return join_path(directory_, name); }
   void damage(std::string path, std::string what) {
     report_.damages.push_back({.path = std::move(path), .what = std::move(what)});
@@ -50,7 +58,9 @@ class Verifier {
   log::VerifiedLog log_;
   std::optional<sql::Catalog> catalog_;
   std::optional<Epoch> first_commit_;
+  std::optional<Epoch> mark_;          // the last commit of a durable checkpoint
   std::map<Place, Offset> committed_;  // how far the commits say that a partition reaches
+  std::map<Place, Offset> taken_;      // how far their steps have read it
 };
 
 Status Verifier::version() {
@@ -62,6 +72,24 @@ Status Verifier::version() {
   }
   MR_ASSIGN(const std::string text, files_.read_all(path));
   if (text != "1\n") damage(path, "this program reads version 1; found: " + std::string(trim(text)));
+  return {};
+}
+
+/// IDENTITY, BASE, loads, CHECKPOINT.
+Status Verifier::small_files() {
+  const auto note = [&](const char* name, const auto& file, Repair repair = Repair::kNone) {
+    if (!file.ok()) report_.damages.push_back({.path = at(name), .what = file.error().message, .repair = repair});
+  };
+  note(kIdentityFile, read_identity(files_, directory_));
+  note(kLoadsFile, read_loads(files_, directory_));
+  note(kBaseFile, read_base(files_, directory_));
+  const Result<std::vector<std::string>> lacking = lacking_files(files_, directory_);
+  if (lacking.ok()) {
+    for (const std::string& path : *lacking) damage(path, "missing");
+  }
+  const auto mark = read_checkpoint_mark(files_, directory_);
+  note(kCheckpointFile, mark, Repair::kRemoveFile);
+  if (mark.ok()) mark_ = *mark;
   return {};
 }
 
@@ -99,14 +127,17 @@ Status Verifier::commit(std::string_view bytes) {
                           fmt::format("commit {} follows commit {}", record.epoch.value, report_.last_commit.value));
   }
   report_.last_commit = record.epoch;
-  const auto reach = [&](const PartitionEnd& end) {
-    Offset& known = committed_[{end.stream, end.partition}];
+  const auto reach = [](std::map<Place, Offset>& ends, const PartitionEnd& end) {
+    Offset& known = ends[{end.stream, end.partition}];
     known = std::max(known, end.end);
   };
   for (const StepRecord& step : record.steps) {
-    for (const PartitionEnd& end : step.ends) reach(end);
+    for (const PartitionEnd& end : step.ends) {
+      reach(committed_, end);
+      reach(taken_, end);
+    }
   }
-  for (const PartitionEnd& end : record.written) reach(end);
+  for (const PartitionEnd& end : record.written) reach(committed_, end);
   return {};
 }
 
@@ -149,11 +180,14 @@ void Verifier::ends() {
     if (found == log_.partitions.end() || found->second.end >= end) continue;
     damage(found->second.directory,
            fmt::format("missing: offsets {} to {}, which commits refer to", found->second.end.value, end.value - 1));
-    for (Damage& other : report_.damages) {
-      if (other.repair == Repair::kCutTail && other.path.starts_with(found->second.directory)) {
-        other.repair = Repair::kNone;
-      }
-    }
+    forbid_cut(found->second.directory);
+  }
+}
+
+/// What lies behind a bad place there was acked after all.
+void Verifier::forbid_cut(const std::string& directory) {
+  for (Damage& damage : report_.damages) {
+    if (damage.repair == Repair::kCutTail && damage.path.starts_with(directory)) damage.repair = Repair::kNone;
   }
 }
 
@@ -172,41 +206,94 @@ Status Verifier::changelogs() {
   return {};
 }
 
-bool Verifier::log_is_whole() const {
-  if (!catalog_ || !report_.damages.empty() || (first_commit_ && first_commit_->value != 1)) return false;
-  return std::all_of(log_.partitions.begin(), log_.partitions.end(),
-                     [](const auto& entry) { return entry.second.begin.value == 0; });
+bool Verifier::log_is_whole() const { return catalog_ && report_.damages.empty() && reaches_back_to(CheckpointNote()); }
+
+/// What came after a checkpoint is all in the log.
+bool Verifier::reaches_back_to(const CheckpointNote& note) const {
+  if (first_commit_ && first_commit_->value > note.epoch.value + 1) return false;
+  return std::all_of(log_.partitions.begin(), log_.partitions.end(), [&](const auto& entry) {
+    const auto& [place, partition] = entry;
+    const auto known = std::find_if(note.positions.begin(), note.positions.end(), [&](const PartitionEnd& end) {
+      return std::pair(end.stream, end.partition) == place;
+    });
+    const Offset from = known == note.positions.end() ? Offset(0) : known->end;
+    const auto taken = taken_.find(place);
+    return taken == taken_.end() || taken->second <= from || partition.begin <= from;
+  });
+}
+
+/// How the state's checkpoint fits to the commits. Nothing of it is changed; a state that is behind has lost its end.
+void Verifier::checkpoint(const CheckpointNote& note, std::vector<Damage>& damages) {
+  report_.state_epoch = note.epoch;
+  const uint64_t mark = mark_ ? mark_->value : 0;
+  const std::string stands = fmt::format("the state stands at commit {}", note.epoch.value);
+  if (note.epoch.value < mark) {
+    const bool can_replay = report_.damages.empty() && report_.last_commit.value >= mark && reaches_back_to(note);
+    damages.push_back(
+        {.path = at("state"),
+         .what = fmt::format("{}, and the checkpoint of commit {} was durable: its end is lost", stands, mark),
+         .repair = can_replay ? Repair::kReplay : Repair::kNone});
+  } else if (first_commit_ && first_commit_->value > note.epoch.value + 1) {
+    damages.push_back(
+        {.path = at("state"), .what = fmt::format("{}, and the commits begin at {}", stands, first_commit_->value)});
+  } else if (note.epoch > report_.last_commit) {
+    const std::string folder = at("log/" + log::stream_folder(kCommitStream));
+    forbid_cut(folder);
+    damage(folder, fmt::format("{}, and the commits end at {}", stands, report_.last_commit.value));
+  }
 }
 
 Status Verifier::state() {
   const bool whole = log_is_whole();
   MR_ASSIGN(state::VerifiedState state, state::verify_state(env_, at("state")));
   report_.state_blocks = state.blocks;
-  if (state.damages.empty() && !state.note.empty()) {
-    const Result<CheckpointNote> note = decode_note(state.note);
-    if (!note.ok()) {
+  if (state.damages.empty()) {
+    const Result<CheckpointNote> note = state.note.empty() ? CheckpointNote() : decode_note(state.note);
+    if (note.ok()) {
+      checkpoint(*note, state.damages);
+    } else {
       state.damages.push_back({.path = at("state"), .what = note.error().message});
-    } else if (first_commit_ && first_commit_->value > note->epoch.value + 1) {
-      state.damages.push_back({.path = at("state"),
-                               .what = fmt::format("the checkpoint stands at commit {}, and the commits begin at {}",
-                                                   note->epoch.value, first_commit_->value)});
-    } else if (note->epoch > report_.last_commit) {
-      damage(at("log/" + log::stream_folder(kCommitStream)),
-             fmt::format("the checkpoint stands at commit {}, and the commits end at {}", note->epoch.value,
-                         report_.last_commit.value));
     }
-  } else if (state.damages.empty() && first_commit_ && first_commit_->value > 1) {
-    state.damages.push_back({.path = at("state"), .what = "missing, and the commits do not begin at 1"});
   }
   for (Damage& damage : state.damages) {
-    if (whole) damage.repair = Repair::kDropState;
+    if (whole && damage.repair == Repair::kNone) damage.repair = Repair::kDropState;
     report_.damages.push_back(std::move(damage));
+  }
+  return {};
+}
+
+/// A savepoint is a data directory of its own; what is wrong in one is no matter of this one's repair.
+Status Verifier::savepoint(const std::string& path) {
+  const Result<Epoch> made_at = read_savepoint_mark(files_, path);
+  if (!made_at.ok()) {
+    damage(join_path(path, "SAVEPOINT"), made_at.error().message);
+  }
+  MR_ASSIGN(VerifyReport found, Verifier(env_, path).run());
+  if (found.damages.empty() && made_at.ok() && found.state_epoch != *made_at) {
+    damage(join_path(path, "state"),
+           fmt::format("the savepoint is of commit {}, and its state of another", made_at->value));
+  }
+  for (Damage& other : found.damages) {
+    other.repair = Repair::kNone;
+    report_.damages.push_back(std::move(other));
+  }
+  return {};
+}
+
+Status Verifier::savepoints() {
+  MR_ASSIGN(const bool exists, files_.exists(at("savepoints")));
+  if (!exists) return {};
+  MR_ASSIGN(const std::vector<FileInfo> found, files_.list(at("savepoints")));
+  for (const FileInfo& file : found) {
+    const bool is_half_made = file.name.starts_with('.');
+    if (file.is_directory && !is_half_made) MR_TRY(savepoint(join_path(at("savepoints"), file.name)));
   }
   return {};
 }
 
 Result<VerifyReport> Verifier::run() {
   MR_TRY(version());
+  MR_TRY(small_files());
   MR_TRY(catalog());
   MR_ASSIGN(const bool has_log, files_.exists(at("log")));
   if (has_log) {
@@ -221,49 +308,14 @@ Result<VerifyReport> Verifier::run() {
   ends();
   MR_TRY(changelogs());
   MR_TRY(state());
+  MR_TRY(savepoints());
   return std::move(report_);
-}
-
-Status apply(Env& env, const std::string& directory, const Damage& damage) {
-  FileSystem& files = env.files();
-  switch (damage.repair) {
-    case Repair::kNone: return {};
-    case Repair::kRemoveFile: MR_TRY(files.remove(damage.path)); return files.sync_directory(parent_path(damage.path));
-    case Repair::kCutTail: {
-      MR_ASSIGN(auto file, files.open_append(damage.path));
-      MR_TRY(file->truncate(damage.first));
-      MR_TRY(file->sync());
-      return file->close();
-    }
-    case Repair::kDropState:
-      MR_TRY(files.remove_recursively(join_path(directory, "state")));
-      return files.sync_directory(directory);
-  }
-  return {};
 }
 
 }  // namespace
 
-Result<VerifyReport> verify_directory(Env& env, const std::string& directory, bool repair) {
-  bool found = false;
-  for (const char* part : {"VERSION", "catalog", "log", "state"}) {
-    MR_ASSIGN(const bool exists, env.files().exists(join_path(directory, part)));
-    found = found || exists;
-  }
-  if (!found) return user_error(sqlstate::kUndefinedFile, "there is no data directory " + directory);
-  auto lock = env.files().lock(join_path(directory, "LOCK"));
-  if (!lock.ok()) return std::move(lock).error().with_hint("stop the node that uses this data directory");
-  MR_ASSIGN(VerifyReport report, Verifier(env, directory).run());
-  if (!repair) return report;
-  std::vector<Damage> repaired;
-  for (const Damage& damage : report.damages) {
-    if (damage.repair == Repair::kNone) continue;
-    MR_TRY(apply(env, directory, damage));
-    repaired.push_back(damage);
-  }
-  MR_ASSIGN(report, Verifier(env, directory).run());
-  report.repaired = std::move(repaired);
-  return report;
+Result<VerifyReport> look_at_directory(Env& env, const std::string& directory) {
+  return Verifier(env, directory).run();
 }
 
 }  // namespace millrace::engine

@@ -20,9 +20,13 @@ struct VerifyReport {
   uint64_t log_bytes = 0;
   uint64_t state_blocks = 0;
   Epoch last_commit;
+  Epoch state_epoch;  ///< of the last commit whose steps the state holds
 };
 
 /// Holds the directory's lock meanwhile. An error is one of reading, or of the lock; damage is in the report.
 Result<VerifyReport> verify_directory(Env& env, const std::string& directory, bool repair);
+
+/// The same without lock and repair.
+Result<VerifyReport> look_at_directory(Env& env, const std::string& directory);
 
 }  // namespace millrace::engine

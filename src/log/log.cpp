@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/paths.h"
+#include "log/partition_begin.h"
 #include "log/stream_file.h"
 #include "log/sync_pool.h"
 
@@ -151,7 +152,9 @@ Result<std::shared_ptr<Stream>> Log::create_stream(StreamId id, std::string_view
   MR_TRY(files.remove_recursively(directory));  // what an attempt that failed left
   MR_TRY(files.create_directories(directory));
   for (int32_t i = 0; i < options.partitions; ++i) {
-    MR_TRY(Partition::create(state_->env, join_path(directory, std::to_string(i)), id, PartitionId{i}));
+    const std::string place = join_path(directory, std::to_string(i));
+    MR_TRY(Partition::create(state_->env, place, id, PartitionId{i}));
+    if (options.has_retention()) MR_TRY(write_begin(files, place, Offset{0}));
   }
   MR_TRY(files.sync_directory(directory));
   MR_TRY(files.sync_directory(state_->directory));

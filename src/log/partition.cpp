@@ -27,7 +27,7 @@ Result<std::unique_ptr<Partition>> Partition::open(Setup setup) {
   std::unique_ptr<Partition> partition(new Partition(std::move(setup)));
   const Setup& where = partition->setup_;
   MR_ASSIGN(RecoveredPartition found,
-            recover_partition(*where.env, where.directory, where.stream, where.id, where.options.idempotency_window));
+            recover_partition(*where.env, where.directory, where.stream, where.id, where.options));
   partition->torn_bytes_ = found.torn_bytes;
   partition->segments_.assign(found.segments.begin(), found.segments.end());
   partition->window_ = std::make_unique<IdempotencyWindow>(where.options.idempotency_window);

@@ -31,6 +31,8 @@
 
 namespace millrace::log {
 
+class RecordBatchView;
+
 /// Settings of a stream, fixed in its file.
 struct StreamOptions {
   int32_t partitions = 1;
@@ -40,6 +42,7 @@ struct StreamOptions {
   std::optional<Duration> retention = std::nullopt;          ///< by append time; nothing: for ever
   uint32_t idempotency_window = 16384;                       ///< marked batches per partition that are remembered
 
+  bool has_retention() const { return retention_bytes || retention; }
   bool operator==(const StreamOptions&) const = default;
 };
 
@@ -92,7 +95,7 @@ struct StoredBatch {
   int32_t record_count = 0;
   Timestamp append_time;
   uint64_t idempotency_hash = 0;
-  std::string_view bytes;  ///< the Kafka batch, base offset set; its CRC is checked by RecordBatchView::parse
+  std::string_view bytes;  ///< the Kafka batch, base offset set; its CRC is checked by ReadBatches::view_of
 
   Offset end_offset() const { return Offset{base_offset.value + record_count}; }
 };
@@ -105,6 +108,8 @@ class ReadBatches {
   bool empty() const { return batches_.empty(); }
   /// Where to read on: behind the last batch, or the offset asked for when there was none.
   Offset next_offset() const { return next_offset_; }
+  /// The batch, its CRC checked. The error names file, byte and offset.
+  Result<RecordBatchView> view_of(const StoredBatch& stored) const;
 
  private:
   friend class Partition;

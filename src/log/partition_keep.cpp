@@ -7,6 +7,7 @@
 #include "log/append_group.h"
 #include "log/idempotency_window.h"
 #include "log/partition.h"
+#include "log/partition_begin.h"
 #include "log/segment_scan.h"
 #include "log/sync_pool.h"
 
@@ -56,6 +57,7 @@ Status Partition::delete_front() {
     segments_.pop_front();
   }
   FileSystem& files = setup_.env->files();
+  MR_TRY(write_begin(files, setup_.directory, front->extent().end_offset));
   MR_TRY(files.remove(front->path()));
   MR_TRY(remove_if_there(files, front->index_path()));
   return files.sync_directory(setup_.directory);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "log/partition.h"
+#include "log/record_batch.h"
 #include "log/segment.h"
 
 namespace millrace::log {
@@ -31,6 +32,16 @@ Status read_exactly(const RandomAccessFile& file, const Segment& segment, uint64
 }
 
 }  // namespace
+
+Result<RecordBatchView> ReadBatches::view_of(const StoredBatch& stored) const {
+  Result<RecordBatchView> view = RecordBatchView::parse(stored.bytes);
+  const bool fits = view.ok() && matches(*view, stored.base_offset, stored.record_count);
+  if (fits) return view;
+  const std::string_view last = batches_.back().bytes;  // position_ is behind it
+  const auto behind = static_cast<uint64_t>(last.data() + last.size() - stored.bytes.data());
+  return damaged(*segment_, position_ - behind, stored.base_offset,
+                 view.ok() ? "the batch does not match its frame" : view.error().message);
+}
 
 /// The frame that holds `offset`, which is durable and in this segment.
 Result<Partition::FrameSpot> Partition::locate(const RandomAccessFile& file, const Segment& segment,

@@ -176,6 +176,11 @@ Result<RecordCursor> RecordBatchView::records(Decompressor& decompressor, size_t
   return RecordCursor(unpacked, record_count());
 }
 
+bool matches(const RecordBatchView& batch, Offset base_offset, int32_t record_count) {
+  return batch.base_offset() == base_offset && batch.record_count() == record_count &&
+         batch.partition_leader_epoch() == 0;
+}
+
 void patch_batch(char* batch, Offset base_offset, int32_t partition_leader_epoch) {
   store_big<int64_t>(batch, base_offset.value);
   store_big<int32_t>(batch + kLeaderEpochAt, partition_leader_epoch);

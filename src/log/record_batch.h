@@ -143,6 +143,9 @@ class RecordBatchView {
   std::string_view bytes_;
 };
 
+/// Whether the batch is the one that a frame of the log describes, in what its CRC does not cover too.
+bool matches(const RecordBatchView& batch, Offset base_offset, int32_t record_count);
+
 /// Sets the fields that lie outside the CRC: the base offset and the leader's epoch.
 void patch_batch(char* batch, Offset base_offset, int32_t partition_leader_epoch);
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/paths.h"
+#include "log/partition_begin.h"
 #include "log/segment_scan.h"
 
 namespace millrace::log {
@@ -17,8 +18,8 @@ Error damaged(const std::string& path, uint64_t byte, Offset offset, std::string
   return external_error(sqlstate::kDataCorrupted,
                         fmt::format("log is damaged: {}: file {}, byte {}, offset {}", what, path, byte, offset.value))
       .with_hint(
-          "Nothing was changed. Restore this file from a copy; or, to give up what it holds from there on, move the "
-          "files of this partition aside.");
+          "Nothing was changed. Restore this file from a copy. `millrace verify --data DIR` names all that is damaged "
+          "and offers what can be repaired.");
 }
 
 struct OpenedSegment {
@@ -30,13 +31,19 @@ struct OpenedSegment {
 
 class Recovery {
  public:
-  Recovery(Env& env, const std::string& directory, StreamId stream, PartitionId partition, size_t marks_max)
-      : env_(env), directory_(directory), stream_(stream), partition_(partition), marks_max_(marks_max) {}
+  Recovery(Env& env, const std::string& directory, StreamId stream, PartitionId partition, const StreamOptions& options)
+      : env_(env),
+        directory_(directory),
+        stream_(stream),
+        partition_(partition),
+        marks_max_(options.idempotency_window),
+        has_retention_(options.has_retention()) {}
 
   Result<RecoveredPartition> run();
 
  private:
   Status list_segments();
+  Status check_begin() const;
   Result<OpenedSegment> open_segment(Offset base_offset) const;
   Status drop_interrupted_creation();
   Status recover_sealed(Offset base_offset, Offset next_base);
@@ -51,12 +58,14 @@ class Recovery {
   const StreamId stream_;
   const PartitionId partition_;
   const size_t marks_max_;
+  const bool has_retention_;
   std::vector<Offset> bases_;
   RecoveredPartition result_;
 };
 
 Result<RecoveredPartition> Recovery::run() {
   MR_TRY(list_segments());
+  MR_TRY(check_begin());
   MR_TRY(drop_interrupted_creation());
   for (size_t i = 0; i + 1 < bases_.size(); ++i) MR_TRY(recover_sealed(bases_[i], bases_[i + 1]));
   MR_TRY(recover_last(bases_.back()));
@@ -77,6 +86,16 @@ Status Recovery::list_segments() {
   std::sort(bases_.begin(), bases_.end());
   if (!bases_.empty()) return {};
   return damaged(directory_, 0, Offset{0}, "the partition has no segment");
+}
+
+Status Recovery::check_begin() const {
+  const Offset first = bases_.front();
+  if (first.value == 0) return {};
+  MR_ASSIGN(const std::optional<Offset> begin, read_begin(env_.files(), directory_));
+  const bool may_lack_begin = has_retention_ && !begin;  // retention of an older release left no word
+  if (may_lack_begin || first <= begin.value_or(Offset{0})) return {};
+  return damaged(join_path(directory_, segment_file_name(begin.value_or(Offset{0}))), 0, begin.value_or(Offset{0}),
+                 fmt::format("missing: the offsets before {}", first.value));
 }
 
 Result<OpenedSegment> Recovery::open_segment(Offset base_offset) const {
@@ -168,8 +187,8 @@ Status Recovery::cut_tail(const OpenedSegment& segment, const SegmentIndex& inde
 }  // namespace
 
 Result<RecoveredPartition> recover_partition(Env& env, const std::string& directory, StreamId stream,
-                                             PartitionId partition, size_t marks_max) {
-  return Recovery(env, directory, stream, partition, marks_max).run();
+                                             PartitionId partition, const StreamOptions& options) {
+  return Recovery(env, directory, stream, partition, options).run();
 }
 
 }  // namespace millrace::log

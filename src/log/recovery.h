@@ -8,6 +8,7 @@
 
 #include "base/env.h"
 #include "base/result.h"
+#include "log/partition.h"
 #include "log/segment.h"
 
 namespace millrace::log {
@@ -18,9 +19,10 @@ struct RecoveredPartition {
   uint64_t torn_bytes = 0;                         ///< how much of a tail that was never acked was cut off
 };
 
-/// Cuts a torn tail. Refuses (kDataCorrupted) a hole and damage to acked data; no acked byte is ever changed. What is
-/// left may still be in the system's cache only: SegmentWriter::open syncs it.
+/// Cuts a torn tail. Refuses (kDataCorrupted) a hole, a first segment that retention did not take, and damage to acked
+/// data; no acked byte is ever changed. What is left may still be in the system's cache only: SegmentWriter::open syncs
+/// it.
 Result<RecoveredPartition> recover_partition(Env& env, const std::string& directory, StreamId stream,
-                                             PartitionId partition, size_t marks_max);
+                                             PartitionId partition, const StreamOptions& options);
 
 }  // namespace millrace::log

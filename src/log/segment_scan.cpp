@@ -64,9 +64,7 @@ std::optional<std::string> judge_header(const FrameHeader& frame, const SegmentI
 std::optional<std::string> judge_batch(std::string_view bytes, const FrameHeader& frame) {
   Result<RecordBatchView> batch = RecordBatchView::parse(bytes);
   if (!batch.ok()) return batch.error().message;
-  if (batch->base_offset() != frame.base_offset || batch->record_count() != frame.record_count) {
-    return "the batch does not match its frame";
-  }
+  if (!matches(*batch, frame.base_offset, frame.record_count)) return "the batch does not match its frame";
   return std::nullopt;
 }
 

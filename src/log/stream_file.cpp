@@ -5,7 +5,7 @@
 #include <charconv>
 #include <optional>
 
-#include "base/hash.h"
+#include "base/sealed_text.h"
 
 namespace millrace::log {
 
@@ -113,20 +113,19 @@ std::string encode_stream_file(const StreamDescription& stream) {
                                  : "retention_bytes none\n";
   out += options.retention ? fmt::format("retention_us {}\n", options.retention->micros) : "retention_us none\n";
   out += fmt::format("idempotency_window {}\n", options.idempotency_window);
-  out += fmt::format("crc32c {:08x}\n", crc32c(out));
-  return out;
+  return seal_text(std::move(out));
 }
 
 Result<StreamDescription> decode_stream_file(std::string_view text) {
-  Lines lines(text);
+  const Result<std::string_view> sealed = open_sealed(text);  // before anything is believed, the version included
+  if (!sealed.ok()) return damaged(sealed.error().message);
+  Lines lines(*sealed);
   MR_ASSIGN(std::string_view version, lines.text("millrace-stream"));
   if (version != kVersion) {
     return user_error(sqlstate::kNotSupported,
                       fmt::format("stream file is of a version that this program does not know: {}", version))
         .with_hint("Open the data directory with the version of the program that wrote it, or a newer one.");
   }
-  size_t crc_line = text.rfind("crc32c ");
-  if (crc_line == std::string_view::npos) return damaged("crc32c");
   StreamDescription stream;
   MR_ASSIGN(stream.id.value, lines.number<uint32_t>("id"));
   MR_ASSIGN(std::string_view name, lines.text("name"));
@@ -140,8 +139,6 @@ Result<StreamDescription> decode_stream_file(std::string_view text) {
   MR_ASSIGN(std::optional<int64_t> retention, lines.optional_number<int64_t>("retention_us"));
   if (retention) stream.options.retention = Duration{*retention};
   MR_ASSIGN(stream.options.idempotency_window, lines.number<uint32_t>("idempotency_window"));
-  MR_ASSIGN(std::string_view crc, lines.text("crc32c"));
-  if (parse_number<uint32_t>(crc, 16) != crc32c(text.substr(0, crc_line))) return damaged("crc32c");
   if (stream.options.partitions < 1) return damaged("partitions");
   return stream;
 }

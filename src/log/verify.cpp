@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/paths.h"
+#include "log/partition_begin.h"
 #include "log/segment_scan.h"
 #include "log/stream_file.h"
 
@@ -27,6 +28,7 @@ class Verifier {
   };
 
   Status partition(const std::string& directory, StreamId stream, PartitionId id, const StreamOptions& options);
+  Status begin(const std::string& directory, Offset first, const StreamOptions& options);
   Result<Scanned> segment(const std::string& directory, const SegmentHeader& wanted, bool last);
   Status tail(const std::string& path, const RandomAccessFile& file, uint64_t bytes, uint32_t salt,
               const SegmentIndex& index, const std::string& why, bool may_be_torn);
@@ -76,11 +78,7 @@ Status Verifier::partition(const std::string& directory, StreamId stream, Partit
   seen.directory = directory;
   seen.begin = bases.front();
   seen.end = bases.front();
-  seen.may_lack_begin = options.retention_bytes.has_value() || options.retention.has_value();
-  if (seen.begin.value != 0 && !seen.may_lack_begin) {
-    damage(join_path(directory, segment_file_name(Offset{0})), 0, 0,
-           fmt::format("missing: the offsets before {}, of a stream that keeps everything", seen.begin.value));
-  }
+  MR_TRY(begin(directory, seen.begin, options));
   bool in_a_row = true;
   for (size_t i = 0; i < bases.size(); ++i) {
     const bool last = i + 1 == bases.size();
@@ -93,6 +91,20 @@ Status Verifier::partition(const std::string& directory, StreamId stream, Partit
       in_a_row = false;
     }
   }
+  return {};
+}
+
+Status Verifier::begin(const std::string& directory, Offset first, const StreamOptions& options) {
+  const std::string path = begin_path(directory);
+  MR_ASSIGN(const bool exists, files_.exists(path));
+  MR_ASSIGN(const std::optional<Offset> begin, read_begin(files_, directory));
+  if (exists && !begin) {
+    damage(path, 0, 0, "it is damaged: where retention has let the partition begin is not known", Repair::kRemoveFile);
+  }
+  const bool may_lack_begin = options.has_retention() && !begin;
+  if (may_lack_begin || first <= begin.value_or(Offset{0})) return {};
+  damage(join_path(directory, segment_file_name(begin.value_or(Offset{0}))), 0, 0,
+         fmt::format("missing: the offsets before {}, which no retention has taken", first.value));
   return {};
 }
 

@@ -18,8 +18,7 @@ namespace millrace::log {
 struct VerifiedPartition {
   std::string directory;
   Offset begin;
-  Offset end;                   ///< of what is good in a row from begin
-  bool may_lack_begin = false;  ///< its stream has a retention
+  Offset end;  ///< of what is good in a row from begin
 };
 
 struct VerifiedLog {

@@ -21,10 +21,11 @@ constexpr const char* kPendingKey = "pending";
 
 Error from_rocksdb(std::string_view what, const rocksdb::Status& status, const RocksEnv& env) {
   std::string message = std::string(what) + ": " + status.ToString();
-  if (status.IsIOError()) {
+  const bool lacks_file = status.IsPathNotFound();
+  if (status.IsIOError() && !lacks_file) {
     if (std::optional<Error> error = env.first_error()) return std::move(*error).within(what);
   }
-  if (status.IsCorruption()) {
+  if (status.IsCorruption() || lacks_file) {
     return external_error(sqlstate::kDataCorrupted, std::move(message))
         .with_hint("start with a copy of the data directory from before, or with a new one (--data)");
   }

@@ -23,13 +23,25 @@ uint64_t number_after(const std::string& text, std::string_view word) {
   return number;
 }
 
-/// RocksDB says "… in PATH offset N size M" of a bad block of a file, and only the reason otherwise.
+/// The file of `directory` that the message names first; the directory when it names none.
+std::string path_in(const std::string& message, const std::string& directory) {
+  const std::string start = directory + "/";
+  for (size_t at = message.find(start); at != std::string::npos; at = message.find(start, at + 1)) {
+    const size_t end = message.find_first_of(" :,;", at);
+    std::string path = message.substr(at, end == std::string::npos ? end : end - at);
+    while (path.ends_with('.')) path.pop_back();  // of a sentence
+    // A table that it misses it looks for under its former ending too.
+    if (path.ends_with(".ldb")) path.replace(path.size() - 4, 4, ".sst");
+    if (path.size() > start.size()) return path;
+  }
+  return directory;
+}
+
+/// RocksDB says "… in PATH offset N size M" of a bad block of a file, and only the reason, perhaps with a path,
+/// otherwise.
 Damage damage_of(const std::string& directory, const Error& error) {
-  Damage damage{.path = directory, .what = error.message};
-  const size_t at = error.message.find(" in " + directory + "/");
-  if (at == std::string::npos) return damage;
-  const size_t path = at + 4;
-  damage.path = error.message.substr(path, error.message.find(' ', path) - path);
+  Damage damage{.path = path_in(error.message, directory), .what = error.message};
+  if (error.message.find(" in " + directory + "/") == std::string::npos) return damage;
   damage.first = number_after(error.message, " offset ");
   damage.end = damage.first + number_after(error.message, " size ");
   return damage;
