@@ -47,6 +47,18 @@ Damage damage_of(const std::string& directory, const Error& error) {
   return damage;
 }
 
+/// A manifest that is missing while another one is there: then it is CURRENT that names the wrong one.
+void blame_current(const std::vector<FileInfo>& files, const std::string& directory, Damage& damage) {
+  const std::string manifest = directory + "/MANIFEST-";
+  if (!damage.path.starts_with(manifest)) return;
+  bool is_there = false, another = false;
+  for (const FileInfo& file : files) {
+    is_there = is_there || directory + "/" + file.name == damage.path;
+    another = another || file.name.starts_with("MANIFEST-");
+  }
+  if (!is_there && another) damage.path = directory + "/CURRENT";
+}
+
 class Verifier {
  public:
   Verifier(KeyValues& key_values, std::string directory, VerifiedState& out)
@@ -155,7 +167,10 @@ Result<VerifiedState> verify_state(Env& env, const std::string& directory) {
   auto key_values = open_rocksdb_to_verify(env, directory);
   Status status = key_values.ok() ? (*key_values)->check_files() : Status(key_values.error());
   if (status.ok()) status = Verifier(**key_values, directory, out).run();
-  if (!status.ok()) out.damages.push_back(damage_of(directory, status.error()));
+  if (!status.ok()) {
+    out.damages.push_back(damage_of(directory, status.error()));
+    blame_current(files, directory, out.damages.back());
+  }
   return out;
 }
 

@@ -1,12 +1,11 @@
-// Copies of a small data directory, each with one file harmed: `verify` names the file, or the start refuses or mends
-// it and every answer is as before. Never a wrong answer in silence. MILLRACE_MUTATIONS=n makes n (300).
+// What `verify` says of a small data directory, and what each of its repairs does. Random harm to every kind of file is
+// in damage_test.cpp.
 #include "engine/verify.h"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <map>
-#include <random>
+#include <vector>
 
 #include "base/metrics.h"
 #include "base/simulated_env.h"
@@ -142,65 +141,91 @@ TEST_F(VerifyTest, StateThatIsDamagedIsDroppedAndComputedAgain) {
   EXPECT_EQ(answers(**node), wanted_);
 }
 
-/// Harms one file; says how.
-std::string mutate(Files& files, std::mt19937_64& random) {
-  auto victim = files.begin();
-  do {
-    victim = std::next(files.begin(), static_cast<std::ptrdiff_t>(random() % files.size()));
-  } while (victim->first.ends_with("/LOCK") || victim->first.ends_with("/STARTS"));
-  const std::string path = victim->first;
-  std::string& bytes = victim->second;
-  const uint64_t kind = bytes.empty() ? 3 : random() % 4;
-  const size_t at = bytes.empty() ? 0 : random() % bytes.size();
-  switch (kind) {
-    case 0:
-      bytes[at] = static_cast<char>(bytes[at] ^ (1 << random() % 8));
-      return path + " bit at " + std::to_string(at);
-    case 1: {
-      const size_t page = at / 512 * 512;
-      std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(page),
-                bytes.begin() + static_cast<std::ptrdiff_t>(std::min(bytes.size(), page + 512)), '\0');
-      return path + " zeros at " + std::to_string(page);
-    }
-    case 2: bytes.resize(at); return path + " cut to " + std::to_string(at);
-    default: files.erase(victim); return path + " removed";
+class RepairTest : public VerifyTest {
+ protected:
+  /// Looks, repairs, and asks that afterwards nothing is wrong; what was found first.
+  static std::vector<Damage> repair(SimulatedEnv& env) {
+    const auto report = verify_directory(env, "/data", true);
+    EXPECT_TRUE(report.ok()) << render(report.error());
+    if (!report.ok()) return {};
+    for (const Damage& damage : report->damages) ADD_FAILURE() << damage.path << ": " << damage.what;
+    return report->repaired;
   }
-}
-
-TEST_F(VerifyTest, EveryMutationIsFoundOrHarmless) {
-  const char* wanted_count = std::getenv("MILLRACE_MUTATIONS");
-  const uint64_t count = wanted_count ? std::strtoull(wanted_count, nullptr, 10) : 300;
-  uint64_t found = 0;
-  uint64_t refused = 0;
-  uint64_t harmless = 0;
-  for (uint64_t seed = 1; seed <= count; ++seed) {
-    std::mt19937_64 random(seed);
-    Files files = sound_;
-    const std::string how = mutate(files, random);
-    SCOPED_TRACE("seed " + std::to_string(seed) + ": " + how);
-    SimulatedEnv env(seed);
-    lay_out(env, files);
-    const auto report = verify_directory(env, "/data", false);
-    const bool seen = !report.ok() || !report->damages.empty();
-    found += seen;
-    // Whatever verify says, a start must not answer wrongly.
+  static std::string answers_after_start(SimulatedEnv& env) {
     Metrics metrics;
     auto node = open_node(env, metrics);
-    Status started = node.ok() ? (*node)->start() : Status(node.error());
-    const std::string got = started.ok() ? answers(**node) : "error: " + started.error().message;
-    refused += is_error(got);
-    if (!is_error(got)) {
-      ASSERT_EQ(got, wanted_) << "a wrong answer" << (seen ? ", though verify found it" : "");
-    }
-    harmless += !seen && got == wanted_;
-    if (!seen) {
-      ASSERT_FALSE(is_error(got)) << "the start found what verify did not: " << got;
-    }
+    if (!node.ok()) return "error: " + render(node.error());
+    const Status started = (*node)->start();
+    return started.ok() ? answers(**node) : "error: " + render(started.error());
   }
-  std::printf("%llu mutations: verify found %llu, the start refused %llu, %llu hurt nothing\n",
-              static_cast<unsigned long long>(count), static_cast<unsigned long long>(found),
-              static_cast<unsigned long long>(refused), static_cast<unsigned long long>(harmless));
-  EXPECT_GT(found, count / 2);
+  /// The one file whose path has this ending, and the most bytes.
+  static std::string find(const Files& files, const std::string& folder, const std::string& ending) {
+    std::string found;
+    for (const auto& [path, bytes] : files) {
+      const bool fits = path.starts_with(folder) && path.ends_with(ending);
+      if (fits && (found.empty() || bytes.size() > files.at(found).size())) found = path;
+    }
+    EXPECT_FALSE(found.empty()) << folder << " " << ending;
+    return found;
+  }
+};
+
+TEST_F(RepairTest, AStateLogThatIsCutIsNamedAndTheCommitsRunAgain) {
+  Files files = sound_;
+  std::string& log = files[find(files, "/data/state/", ".log")];
+  log.resize(log.size() / 2);
+  SimulatedEnv env(4);
+  lay_out(env, files);
+  const std::vector<Damage> found = repair(env);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].path, "/data/state");
+  EXPECT_EQ(found[0].repair, Repair::kReplay) << found[0].what;
+  EXPECT_EQ(answers_after_start(env), wanted_);
+}
+
+TEST_F(RepairTest, AnIndexThatIsDamagedIsRemovedAndMadeAgain) {
+  Files files = sound_;
+  const std::string path = find(files, "/data/log/00000001/", ".idx");
+  files[path][files[path].size() / 2] ^= 4;
+  SimulatedEnv env(5);
+  lay_out(env, files);
+  const std::vector<Damage> found = repair(env);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].path, path);
+  EXPECT_EQ(found[0].repair, Repair::kRemoveFile);
+  EXPECT_FALSE(*env.files().exists(path));
+  EXPECT_EQ(answers_after_start(env), wanted_);
+}
+
+TEST_F(RepairTest, AWriteThatWasCutIsNamedAndCutOff) {
+  Files files = sound_;
+  const std::string path = find(files, "/data/log/00000001/", ".seg");
+  const size_t whole = files[path].size();
+  files[path] += "MRF1 and no more of a frame";
+  SimulatedEnv env(6);
+  lay_out(env, files);
+  const std::vector<Damage> found = repair(env);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].path, path);
+  EXPECT_EQ(found[0].repair, Repair::kCutTail);
+  EXPECT_EQ(found[0].first, whole);
+  EXPECT_EQ(env.files().read_all(path)->size(), whole);
+  EXPECT_EQ(answers_after_start(env), wanted_);
+}
+
+TEST_F(RepairTest, ATailThatCommitsReferToIsNeverCut) {
+  Files files = sound_;
+  const std::string path = find(files, "/data/log/00000001/", ".seg");
+  files.erase(path.substr(0, path.size() - 4) + ".idx");  // which would say that it was acked
+  files[path].resize(files[path].size() - 10);
+  SimulatedEnv env(7);
+  lay_out(env, files);
+  const auto report = verify_directory(env, "/data", true);
+  ASSERT_TRUE(report.ok());
+  EXPECT_TRUE(report->repaired.empty());
+  EXPECT_GE(report->damages.size(), 2U);
+  EXPECT_EQ(env.files().read_all(path)->size(), files[path].size());
+  EXPECT_TRUE(is_error(answers_after_start(env)));
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ ELSEWHERE = (
     ("power cut at random changes of a node's simulated disk", "engine", "*PowerCut*"),
     ("every operation on files fails once; power cut before every change (log)", "log", "FaultSweep.*"),
     ("model of commits: every interleaving, and mistakes planted in it", "engine", "*CommitModel*"),
-    ("bit flips, zeroed pages, truncation, a missing file", "engine", "VerifyTest.*"),
+    ("bit flips, zeroed pages, truncation, missing and swapped files, in every kind of file", "engine", "DamageTest.*"),
 )
 
 
@@ -42,13 +42,17 @@ def run_gtest(fault, name, pattern, table):
     if not program.exists():
         add(table, fault, "0", f"skipped: {program.name} is not built", started)
         return True
-    done = subprocess.run([str(program), f"--gtest_filter={pattern}"], capture_output=True, text=True)
+    done = subprocess.run([str(program), f"--gtest_filter={pattern}"], capture_output=True, text=True, errors="replace")
     count = re.search(r"\[==========\] (\d+) tests? from", done.stdout)
     count = count.group(1) if count else "0"
+    mutations = re.search(r"^(\d+) mutations, seeds from (\d+)$", done.stdout, re.MULTILINE)
     result = "FAILED" if done.returncode != 0 else "passed" if count != "0" else "no such test"
     if done.returncode != 0:
         print(done.stdout[-4000:])
-    add(table, fault, f"{count} tests", result, started)
+    if mutations:
+        add(table, fault, f"{mutations.group(1)} mutations", result, started, mutations.group(2))
+    else:
+        add(table, fault, f"{count} tests", result, started)
     return done.returncode == 0
 
 
@@ -69,8 +73,8 @@ def run_postgres(table):
     return done.returncode == 0
 
 
-def add(table, fault, how_many, result, started):
-    row = {"fault": fault, "how_many": how_many, "result": result, "seed": "", "seconds": round(time.monotonic() - started, 1)}
+def add(table, fault, how_many, result, started, seed=""):
+    row = {"fault": fault, "how_many": how_many, "result": result, "seed": seed, "seconds": round(time.monotonic() - started, 1)}
     with open(table, "a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
 
