@@ -165,7 +165,7 @@ Status GraphRun::make_operators(const std::vector<batch::Session*>& sessions,
         made.operators.push_back(nullptr);
         continue;
       }
-      OperatorContext context{sessions[worker], side(views_[vertex.view].name, worker), options_.recompute_rows_max};
+      OperatorContext context{sessions[worker], side(views_[vertex.view].name, worker)};
       context.owns_global_group = owner_of(virtual_node_of(hash_bytes({})), options_.workers) == worker;
       std::vector<const plan::Node*> inputs;
       for (uint32_t input : vertex.node->inputs) inputs.push_back(&views_[vertex.view].plan->nodes[input]);

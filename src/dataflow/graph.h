@@ -46,7 +46,6 @@ class ViewSink {
 
 struct GraphOptions {
   uint32_t workers = 1;
-  uint64_t recompute_rows_max = 100000;
 };
 
 class Graph {

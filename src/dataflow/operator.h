@@ -61,7 +61,6 @@ struct OperatorStats {
 struct OperatorContext {
   batch::Session* session = nullptr;  ///< this worker's own
   SideOutput* side = nullptr;
-  uint64_t recompute_rows_max = 100000;  ///< above this a group is recomputed at most once a commit
   /// This worker owns the virtual node of the empty key, so an aggregate without GROUP BY shows its one row here.
   bool owns_global_group = true;
 };

@@ -84,7 +84,8 @@ class Comparison {
       }
     }
     for (const auto& [name, value] : there.values()) {
-      if (!here.has(name)) add("option " + name, shown(value.text), "none");
+      // An older catalog may hold the default of an option that is none any more.
+      if (!here.has(name) && value.given) add("option " + name, shown(value.text), "none");
     }
   }
 

@@ -49,11 +49,9 @@ std::vector<OptionSpec> view_specs() {
   constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
   return {
       choice("on_error", {"continue", "stop"}, "continue",
-             "what to do with a row whose expression fails: keep it in <view>_error, or stop"),
+             "what to do with a row whose expression fails: keep it in <view>_error, or make no more steps"),
       ranged("retention", OptionKind::kDuration, "none", kSecondMicros, kMax,
              "how long the view's changes are kept for readers"),
-      ranged("recompute_rows_max", OptionKind::kInteger, "100000", 1, kMax,
-             "a larger group is recomputed at most once a commit"),
   };
 }
 
