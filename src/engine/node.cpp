@@ -120,7 +120,7 @@ Status RunningNode::apply_pipeline(std::string_view text, const std::string& bas
 
 Status RunningNode::start() {
   MR_TRY(state_.starts->clear());
-  if (Status first = give_first_rows(state_); !first.ok()) {
+  if (Status first = give_first_rows(state_); !first.ok() && !stopped_at(state_)) {
     std::lock_guard guard(state_.signal_mutex);
     state_.failure = std::move(first).error();  // the step thread deals with it
   }
@@ -333,6 +333,11 @@ NodeStatus RunningNode::status() {
   if (auto failure = failure_of(state_)) {
     status.failure = failure->message;
     status.recovering = failure->fault == Fault::kExternal;
+  }
+  if (auto at = stopped_at(state_)) {
+    status.stopped = at->place();
+    status.stopped_error = at->message;
+    status.stopped_hint = at->error().hint;
   }
   status.memory_bytes = resident_bytes(state_.env);
   status.memory_limit_bytes = state_.options.memory_bytes;

@@ -171,7 +171,11 @@ struct NodeStatus {
   uint64_t low_space_bytes = 0;  ///< with less free, ingest is refused
   std::string failure;           ///< why no steps are made; empty while they are
   bool recovering = false;       ///< the failure is of something outside, such as the disk: tried until it works
-  std::string safe_mode;         ///< why the node only serves reads; empty otherwise
+  /// A view WITH (on_error = 'stop') met a row that fails: which view, operator and row; empty while steps are made.
+  std::string stopped;
+  std::string stopped_error;  ///< what is wrong with the row
+  std::string stopped_hint;   ///< how to go on
+  std::string safe_mode;      ///< why the node only serves reads; empty otherwise
   std::vector<LoadStatus> loads;
   std::vector<StreamStatus> streams;
   std::vector<ViewStatus> views;

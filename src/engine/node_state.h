@@ -103,10 +103,11 @@ struct NodeState {
 
   // Signals between threads.
   std::mutex signal_mutex;
-  std::condition_variable signal;  ///< new data, a commit, a stop
-  uint64_t data_signals = 0;       ///< guarded by signal_mutex
-  Epoch committed_epoch;           ///< guarded by signal_mutex
-  std::optional<Error> failure;    ///< guarded by signal_mutex: why no steps are made now
+  std::condition_variable signal;    ///< new data, a commit, a stop
+  uint64_t data_signals = 0;         ///< guarded by signal_mutex
+  Epoch committed_epoch;             ///< guarded by signal_mutex
+  std::optional<Error> failure;      ///< guarded by signal_mutex: why no steps are made now
+  std::optional<StoppedAt> stopped;  ///< guarded by signal_mutex: no steps are made until this view is gone
   std::atomic<bool> stopping{false};
   std::atomic<bool> ready{false};
 
@@ -190,6 +191,15 @@ Status refuse_in_doubt(const NodeState& node);
 /// An error while the rows in memory are not complete: no queries, no appends. With a readers' lock.
 Status refuse_while_restarting(const NodeState& node);
 
+// node_stopped.cpp
+std::optional<StoppedAt> stopped_at(NodeState& node);
+/// After a step: an error, and from now on the node is stopped, when a view stops at one of its rows. With step_mutex.
+Status stop_when_a_row_failed(NodeState& node);
+/// The step thread, while the node is stopped: goes back to the last commit and waits. False when the node ends.
+bool stay_stopped(NodeState& node);
+/// Steps are made again when the view that stopped is among these.
+void go_on_without(NodeState& node, const std::vector<sql::CatalogObject>& removed);
+
 // node_rebuild.cpp
 /// Makes the pipeline again from `catalog`, keeps the state of what stays, backfills what is new, swaps it in.
 Status rebuild(NodeState& node, sql::Catalog catalog);
@@ -200,6 +210,10 @@ Status create_log_streams(NodeState& node, const sql::CatalogObject& object);
 /// Takes a view, table or sink out of the books.
 void drop_hops(NodeState& node, const std::string& object);
 Status drop_log_streams(NodeState& node, const sql::CatalogObject& object);
+
+// node_binding.cpp
+/// Of a CREATE statement; fails where its text is wrong.
+Result<sql::BoundObject> bind_statement(NodeState& node, const sql::Catalog& catalog, const sql::Statement& statement);
 
 // node_statements.cpp
 Result<StatementResult> execute_statement(NodeState& node, const sql::Statement& statement);

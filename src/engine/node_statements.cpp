@@ -41,99 +41,6 @@ StatementResult lines_table(const std::string& column, std::string_view text) {
   return text_table({column}, rows);
 }
 
-std::vector<sql::CatalogColumn> catalog_columns(const batch::Schema& schema) {
-  std::vector<sql::CatalogColumn> columns;
-  for (const batch::Field& field : schema.fields) columns.push_back({field.name, field.type.name(), false});
-  return columns;
-}
-
-Result<sql::BoundObject> bound_plan(const sql::Catalog& catalog, plan::Plan plan, const Relations& relations) {
-  sql::BoundObject bound;
-  bound.dependencies = relations.used();
-  batch::Schema schema = plan.schema();
-  bound.columns = catalog_columns(schema);
-  for (uint32_t column : plan.root().key) {
-    if (column >= plan.columns) {
-      bound.key.clear();
-      break;
-    }
-    bound.key.push_back(schema[column].name);
-  }
-  bound.operators.first = catalog.next_operator();
-  bound.operators.end = OperatorId(bound.operators.first.value + static_cast<uint32_t>(plan.nodes.size()));
-  MR_ASSIGN(bound.plan, plan::serialize(plan));
-  return bound;
-}
-
-Result<sql::BoundObject> bind_view(NodeState& node, const sql::Catalog& catalog,
-                                   const sql::CreateMaterializedView& create) {
-  Relations relations(node, catalog);
-  sql::ViewOptions options;
-  options.emit_on_window_close = create.query.emit == sql::Emit::kOnWindowClose;
-  options.allowed_lateness = create.query.allowed_lateness.value_or(Duration{});
-  for (const sql::Name& column : create.columns) options.column_names.push_back(column.text);
-  options.first_operator = catalog.next_operator();
-  options.text_offset = create.query.sql.span.offset;
-  MR_ASSIGN(plan::Plan plan, sql::bind_view(*node.ddl_session, relations, create.query.sql.text, options));
-  return bound_plan(catalog, std::move(plan), relations);
-}
-
-/// A table is the view of its raw rows that keeps the last one of each key.
-Result<sql::BoundObject> bind_table(NodeState& node, sql::Catalog catalog, const sql::Statement& statement,
-                                    const sql::CreateTable& create) {
-  // The raw rows are described by the table's own definition: put it into a scratch copy of the catalog first.
-  MR_ASSIGN(sql::CatalogChange change, catalog.apply(statement, node.registry));
-  (void)change;
-  std::string columns;
-  for (const auto& column : create.columns) columns += (columns.empty() ? "" : ", ") + quote_identifier(column.name);
-  std::string keys;
-  for (const auto& key : create.primary_key) keys += (keys.empty() ? "" : ", ") + quote_identifier(key.text);
-  std::string from = " FROM " + quote_identifier(raw_name(create.name.text));
-  std::string query = "SELECT " + columns + from;
-  if (!keys.empty()) {
-    query = "SELECT DISTINCT ON (" + keys + ") " + columns + from + " ORDER BY " + keys +
-            ", _append_time DESC, _partition DESC, _offset DESC";
-  }
-  Relations relations(node, catalog, create.name.text);
-  sql::ViewOptions options;
-  options.first_operator = catalog.next_operator();
-  MR_ASSIGN(plan::Plan plan, sql::bind_view(*node.ddl_session, relations, query, options));
-  MR_ASSIGN(sql::BoundObject bound, bound_plan(catalog, std::move(plan), relations));
-  bound.dependencies.clear();
-  bound.columns.clear();
-  bound.key.clear();
-  return bound;
-}
-
-Result<sql::BoundObject> bind_plain_view(NodeState& node, const sql::Catalog& catalog, const sql::CreateView& create) {
-  Relations relations(node, catalog);
-  MR_ASSIGN(batch::Schema schema,
-            sql::describe_query(*node.ddl_session, relations, create.query.sql.text, create.query.sql.span.offset));
-  sql::BoundObject bound;
-  bound.dependencies = relations.used();
-  bound.columns = catalog_columns(schema);
-  return bound;
-}
-
-Status check_types(const sql::Statement& statement) {
-  const std::vector<sql::ColumnDefinition>* columns = nullptr;
-  if (auto* stream = std::get_if<sql::CreateStream>(&statement.body)) columns = &stream->columns;
-  if (auto* table = std::get_if<sql::CreateTable>(&statement.body)) columns = &table->columns;
-  if (!columns) return {};
-  for (const sql::ColumnDefinition& column : *columns) {
-    Result<batch::Type> type = batch::Type::parse(column.type_text);
-    if (!type.ok()) return std::move(type).error().at(column.type_span);
-  }
-  return {};
-}
-
-Result<sql::BoundObject> bind_statement(NodeState& node, const sql::Catalog& catalog, const sql::Statement& statement) {
-  if (auto* view = std::get_if<sql::CreateMaterializedView>(&statement.body)) return bind_view(node, catalog, *view);
-  if (auto* table = std::get_if<sql::CreateTable>(&statement.body)) return bind_table(node, catalog, statement, *table);
-  if (auto* view = std::get_if<sql::CreateView>(&statement.body)) return bind_plain_view(node, catalog, *view);
-  return sql::BoundObject();
-}
-
 /// A new view over rows that were there before starts from the rows of the views that it reads.
 Status keep_rows_that_a_backfill_needs(NodeState& node, const std::vector<std::string>& dependencies) {
   std::vector<std::string> needed;
@@ -148,17 +55,21 @@ Status keep_rows_that_a_backfill_needs(NodeState& node, const std::vector<std::s
   return keep_rows(node, needed);
 }
 
-/// Options that the catalog knows and this version does not act on are refused, not ignored.
-Status refuse_unsupported(const sql::CatalogObject& object) {
-  if (object.kind != sql::ObjectKind::kMaterializedView) return {};
-  for (const auto& [name, value] : object.options.values()) {
-    bool unsupported = (name == "on_error" && value.text == "stop") || (name == "recompute_rows_max" && value.given);
-    if (!unsupported) continue;
-    return user_error(sqlstate::kNotSupported, "view " + object.name + ": the option " + name + " = " + value.text +
-                                                   " is not part of this version")
-        .with_hint("leave it out: rows whose expression fails are kept in " + object.name + "_error");
+/// What the catalog could do and the engine cannot. A stream, table or view whose rows are stored makes place for
+/// another of its name by DROP alone.
+Status refuse_unsupported(const sql::CatalogChange& planned) {
+  if (planned.added.empty()) return {};
+  const sql::CatalogObject& object = planned.added.front();
+  if (object.kind == sql::ObjectKind::kSink && object.source.empty()) {
+    return user_error(sqlstate::kNotSupported, "CREATE SINK … AS a query is not part of this version: " + object.name)
+        .with_hint("CREATE MATERIALIZED VIEW with the query first, then CREATE SINK … FROM it");
   }
-  return {};
+  if (planned.removed.empty()) return {};
+  if (object.kind == sql::ObjectKind::kSink || object.kind == sql::ObjectKind::kView) return {};
+  std::string kind(sql::object_kind_name(object.kind));
+  return user_error(sqlstate::kNotSupported,
+                    "OR REPLACE of a " + kind + " by another definition is not part of this version: " + object.name)
+      .with_hint("DROP it, then CREATE it anew; a view is filled from the rows that its sources hold");
 }
 
 Status apply_change(NodeState& node, const sql::CatalogChange& change, sql::Catalog catalog) {
@@ -199,8 +110,7 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
     result.message = planned.message;
     return result;
   }
-  for (const sql::CatalogObject& object : planned.added) MR_TRY(refuse_unsupported(object));
-  MR_TRY(check_types(statement));
+  MR_TRY(refuse_unsupported(planned));
   MR_ASSIGN(sql::BoundObject bound, bind_statement(node, catalog, statement));
   MR_TRY(keep_rows_that_a_backfill_needs(node, bound.dependencies));
   MR_ASSIGN(sql::CatalogChange change, catalog.apply(statement, node.registry, std::move(bound)));
@@ -209,6 +119,7 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   }
   Status changed = apply_change(node, change, std::move(catalog));
   if (!changed.ok()) return change_failed(node, change, changed.error());
+  go_on_without(node, change.removed);
   MR_TRY(node.env.failpoints().point("engine.change.rebuilt").check());
   MR_TRY(book_what_is_gone(node, change.added));
   MR_TRY(follow_sinks(node));
@@ -298,12 +209,23 @@ Result<StatementResult> insert(NodeState& node, const sql::Insert& insert) {
   sql::QueryResult rows;
   {
     batch::Session session(*node.instance);
-    // The source keeps its place in the text, so that errors in it point right.
-    std::string query = "SELECT " + casts + " FROM (";
-    uint64_t offset = insert.source.span.offset >= query.size() ? insert.source.span.offset - query.size() : 0;
-    query += insert.source.text + ") AS source(" + names + ")";
-    MR_ASSIGN(auto reads, relations_of(node, session, query, offset));
-    MR_ASSIGN(rows, sql::run_query(session, *reads, query, offset, node.options.query_rows_max));
+    const std::string before = "SELECT " + casts + " FROM (";
+    const std::string query = before + insert.source.text + ") AS source(" + names + ")";
+    auto run = [&]() -> Result<sql::QueryResult> {
+      MR_ASSIGN(auto reads, relations_of(node, session, query, 0));
+      return sql::run_query(session, *reads, query, 0, node.options.query_rows_max);
+    };
+    Result<sql::QueryResult> ran = run();
+    if (!ran.ok()) {
+      // Errors in the source point to their place in the user's text, those around it to the source.
+      Error error = std::move(ran).error();
+      uint64_t at = error.position ? error.position->offset : 0;
+      bool inside = at >= before.size() && at < before.size() + insert.source.text.size();
+      if (!inside) return std::move(error).at(insert.source.span);
+      error.position->offset = at - before.size() + insert.source.span.offset;
+      return error;
+    }
+    rows = std::move(ran).value();
   }
   std::string lines;
   for (const batch::Batch& batch : rows.batches) formats::encode_ndjson(rows.schema, batch, lines);
@@ -410,6 +332,9 @@ Result<StatementResult> explain(NodeState& node, const sql::Explain& explain) {
     return user_error(sqlstate::kNotSupported, "EXPLAIN SCALE needs the Kafka log and the Flink target")
         .with_hint("this version runs on one machine");
   }
+  if (explain.format != sql::ExplainFormat::kText) {
+    return user_error(sqlstate::kNotSupported, "EXPLAIN gives text; FORMAT JSON is not part of this version");
+  }
   if (explain.name) {
     std::lock_guard steps(node.step_mutex);
     PipelineView* view = node.pipeline->find_view(explain.name->text);
@@ -455,19 +380,22 @@ struct Run {
     return user_error(sqlstate::kNotSupported, "SUBSCRIBE streams its answer")
         .with_hint("send it to POST /v1/sql, or use millrace sql");
   }
-  Answer operator()(const sql::Delete& body) const { return refused("DELETE", body.table); }
-  Answer operator()(const sql::Update& body) const { return refused("UPDATE", body.table); }
-  Answer operator()(const sql::CreateMacro& body) const { return refused("CREATE MACRO", body.name); }
+  Answer operator()(const sql::Delete& body) const { return refused("DELETE", body.table, kByInsert); }
+  Answer operator()(const sql::Update& body) const { return refused("UPDATE", body.table, kByInsert); }
+  Answer operator()(const sql::CreateMacro& body) const {
+    return refused("CREATE MACRO", body.name, "write the expression out where it is used");
+  }
   template <typename Create>
   Answer operator()(const Create&) const {
     return change_catalog(node, statement);
   }
 
  private:
-  static Error refused(const char* what, const sql::Name& name) {
+  static constexpr const char* kByInsert = "a table with a primary key takes a new row for a key by INSERT";
+  static Error refused(const char* what, const sql::Name& name, const char* hint) {
     return user_error(sqlstate::kNotSupported, std::string(what) + " is not part of this version")
         .at(name.span)
-        .with_hint("a table with a primary key takes a new row for a key by INSERT");
+        .with_hint(hint);
   }
 };
 

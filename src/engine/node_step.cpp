@@ -282,6 +282,7 @@ Status checkpoint(NodeState& node) {
 
 Result<bool> step_and_commit(NodeState& node, bool force) {
   std::lock_guard steps(node.step_mutex);
+  if (auto at = stopped_at(node)) return at->error();
   MR_TRY(refuse_in_doubt(node));
   node.in_doubt = true;
   StepRecord record;
@@ -299,6 +300,7 @@ Result<bool> step_and_commit(NodeState& node, bool force) {
     if (long_ago) MR_TRY(checkpoint(node));
     return false;
   }
+  MR_TRY(stop_when_a_row_failed(node));
   MR_TRY(node.env.failpoints().point("engine.step.after").check());
   node.uncommitted.push_back(std::move(record));
   if (node.end_of_time_wanted) node.bounded_end = true;
@@ -316,7 +318,7 @@ Result<bool> step_and_commit(NodeState& node, bool force) {
 Status give_first_rows(NodeState& node) {
   {
     std::lock_guard steps(node.step_mutex);
-    if (!node.pipeline->owes_rows()) return {};
+    if (!node.pipeline->owes_rows() || stopped_at(node)) return {};
   }
   MR_ASSIGN(bool stepped, step_and_commit(node, false));
   (void)stepped;
@@ -367,6 +369,10 @@ void step_loop(NodeState& node) {
   while (!node.stopping) {
     std::optional<Error> failed = failure_of(node);  // of a commit that another thread made
     Result<bool> stepped = failed ? Result<bool>(*failed) : step_and_commit(node, false);
+    if (!stepped.ok() && stopped_at(node)) {
+      if (!stay_stopped(node)) return;
+      continue;
+    }
     if (!stepped.ok()) {
       note_failure(node, stepped.error());
       // What is not the disk's fault would fail in the same way again.
@@ -417,6 +423,7 @@ Status wait_for(NodeState& node, const std::vector<PartitionEnd>& wanted) {
   };
   bool runs_itself = node.env.single_threaded() || !node.ready;
   while (!reached()) {
+    if (auto at = stopped_at(node)) return at->error();
     if (auto failure = failure_of(node)) return *failure;
     if (runs_itself) {
       Result<bool> stepped = step_and_commit(node, false);
@@ -429,8 +436,9 @@ Status wait_for(NodeState& node, const std::vector<PartitionEnd>& wanted) {
     wake(node);
     std::unique_lock guard(node.signal_mutex);
     Epoch before = node.committed_epoch;
-    node.signal.wait_for(guard, std::chrono::milliseconds(100),
-                         [&] { return node.committed_epoch != before || node.failure || node.stopping; });
+    node.signal.wait_for(guard, std::chrono::milliseconds(100), [&] {
+      return node.committed_epoch != before || node.failure || node.stopped || node.stopping;
+    });
     if (node.stopping) return user_error(sqlstate::kUnavailable, "the node is stopping");
   }
   return {};

@@ -102,6 +102,8 @@ Status Pipeline::add_views(const PipelineSetup& setup) {
     auto view = std::make_unique<PipelineView>();
     view->name = object->name;
     view->is_table = is_table;
+    view->id = object->stream;
+    view->stops = object->options.text("on_error") == "stop";
     MR_ASSIGN(view->plan, plan::deserialize(object->plan, *setup.sessions[0]));
     for (uint32_t column : view->plan.root().key) {
       if (column < view->plan.columns) view->key.push_back(column);
@@ -117,6 +119,9 @@ Status Pipeline::add_views(const PipelineSetup& setup) {
     }
     for (uint32_t worker = 0; worker < setup.workers; ++worker)
       view->sides.push_back(std::make_unique<SideRows>(view->name, setup.env->failpoints()));
+    for (auto& side : view->sides) {
+      if (view->stops) side->stop_on_error();
+    }
     views_.push_back(std::move(view));
   }
   return {};
@@ -379,6 +384,26 @@ Result<bool> Pipeline::step(size_t bytes_max, bool end_of_time, bool force, Thre
   return true;
 }
 
+std::optional<StoppedAt> Pipeline::stopped_at() const {
+  for (const auto& view : views_) {
+    std::optional<SideRows::Failure> first;
+    for (const auto& side : view->sides) {
+      std::optional<SideRows::Failure> failed = side->first_failure();
+      if (failed && (!first || failed->order < first->order)) first = std::move(failed);
+    }
+    if (!first) continue;
+    StoppedAt at{view->id, view->name, {}, first->order, first->operator_text, first->message, first->row};
+    std::set<std::string> closure = closure_of(view->name);
+    std::vector<std::string> streams;
+    for (const RunningSource& running : sources_) {
+      if (closure.count(running.source.name)) streams.push_back(running.source.name);
+    }
+    if (streams.size() == 1) at.stream = streams[0].substr(0, streams[0].rfind("$raw"));
+    return at;
+  }
+  return std::nullopt;
+}
+
 Status Pipeline::replay(const StepRecord& record, ThreadPool& pool) {
   StepInput input(sources_, taps_, workers_, env_->failpoints());
   input.set_counting(false, false);
@@ -412,16 +437,19 @@ Status Pipeline::backfill(const std::string& name, size_t bytes_max, ThreadPool&
   bool first = true;
   while (true) {
     MR_ASSIGN(bool more, input.take_history(from, ends, bytes_max));
-    if (!more && !first) return {};
+    if (!more && !first) break;
     MR_TRY(input.decode(pool));
     HistoryFeed feed(input, *this, first);
     MR_TRY(graph_->backfill_step(name, feed, watermarks_, *this, pool));
+    if (auto at = stopped_at()) return at->error();
     input.take_dead();
-    merge_counted(input);
+    if (!view->stops) merge_counted(input);  // else nothing is counted until it is sure that no row fails
     input.finish();
     MR_TRY(apply_staged(pool));
     first = false;
   }
+  if (view->stops) merge_counted(input);
+  return {};
 }
 
 Status Pipeline::apply_staged(ThreadPool& pool) {

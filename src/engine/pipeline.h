@@ -18,6 +18,7 @@
 #include "dataflow/graph.h"
 #include "engine/side_rows.h"
 #include "engine/step_input.h"
+#include "engine/stopped_at.h"
 #include "engine/view_store.h"
 #include "ledger/ledger.h"
 #include "log/log.h"
@@ -40,6 +41,8 @@ struct PipelineView {
   std::shared_ptr<log::Stream> late;
   std::shared_ptr<log::Stream> error;
   std::vector<std::unique_ptr<SideRows>> sides;  // by worker
+  StreamId id;                                   // of its catalog object
+  bool stops = false;                            // on_error = 'stop'
   uint64_t changes = 0;
   uint64_t errors = 0;
   uint64_t late_rows = 0;
@@ -79,8 +82,11 @@ class Pipeline final : public dataflow::ViewSink {
   /// An aggregate without GROUP BY that never ran: its row comes with the next step, which needs no input.
   bool owes_rows() const { return graph_->owes_rows({}); }
   /// Feeds a new view with all rows that its sources hold up to the positions. The view stores' rows must be applied.
+  /// A row at which the view stops is an error.
   Status backfill(const std::string& view, size_t bytes_max, ThreadPool& pool);
 
+  /// The row of the last step at which a view stops: the step must not be committed.
+  std::optional<StoppedAt> stopped_at() const;
   std::vector<StepInput::DeadOf> take_dead() { return std::exchange(dead_, {}); }
   /// Applies what the steps staged to the view stores; readers excluded.
   Status apply_staged(ThreadPool& pool);

@@ -38,7 +38,21 @@ void SideRows::row_failed(OperatorId, std::string_view operator_text, const batc
   std::string out = start_object(view_, order);
   out += ",\"operator\":" + json_string(operator_text) + ",\"message\":" + json_string(message);
   out += ",\"row_json\":" + json_string(batch.row_text(row)) + "}";
+  if (stops_) {
+    auto [at, is_new] = failures_.try_emplace(out);
+    if (is_new)
+      at->second.first = {order, std::string(operator_text), std::string(message), std::string(batch.row_text(row))};
+    at->second.second += batch.diff(row);
+  }
   errors_.push_back(std::move(out));
+}
+
+std::optional<SideRows::Failure> SideRows::first_failure() const {
+  const Failure* first = nullptr;
+  for (const auto& [record, failed] : failures_) {
+    if (failed.second > 0 && (!first || failed.first.order < first->order)) first = &failed.first;
+  }
+  return first ? std::optional<Failure>(*first) : std::nullopt;
 }
 
 void SideRows::row_late(OperatorId, const batch::Batch& batch, size_t row, batch::int128 order) {

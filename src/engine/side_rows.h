@@ -39,10 +39,21 @@ class SideRows final : public dataflow::SideOutput {
                   batch::int128 order, std::string_view message) override;
   void row_late(OperatorId op, const batch::Batch& batch, size_t row, batch::int128 order) override;
 
+  /// The view stops at a failing row: which one it is, is kept.
+  void stop_on_error() { stops_ = true; }
+  struct Failure {
+    batch::int128 order = 0;
+    std::string operator_text;
+    std::string message;
+    std::string row;
+  };
+  /// The first row in the log's order that failed and was not taken back, if any. Of a view that stops.
+  std::optional<Failure> first_failure() const;
+
   /// JSON objects with the companion's columns, one a row.
   std::vector<std::string> take_errors() { return std::exchange(errors_, {}); }
   std::vector<std::string> take_late() { return std::exchange(late_, {}); }
-  void clear() { errors_.clear(), late_.clear(), recorder_.clear(); }
+  void clear() { errors_.clear(), failures_.clear(), late_.clear(), recorder_.clear(); }
 
  private:
   void count(ledger::HopId hop, std::span<const uint32_t> rows);
@@ -57,6 +68,8 @@ class SideRows final : public dataflow::SideOutput {
   FilterHops hops_;
   std::vector<int64_t> offsets_;
   std::vector<std::string> errors_;
+  bool stops_ = false;
+  std::map<std::string, std::pair<Failure, int64_t>> failures_;  // by companion record: with the sum of the diffs
   std::vector<std::string> late_;
 };
 

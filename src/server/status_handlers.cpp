@@ -64,6 +64,10 @@ Response show_readiness(Context& context, Request&) {
   engine::NodeStatus status = context.node.status();
   if (!status.safe_mode.empty()) return plain_answer(503, "safe mode: " + status.safe_mode);
   if (!status.failure.empty()) return plain_answer(503, engine_failure(status));
+  if (!status.stopped.empty()) {
+    return plain_answer(503, "stopped at a row that fails: " + status.stopped +
+                                 "; GET /v1/status says why and how to go on, reads and appends are served");
+  }
   if (!status.ready || context.stopping) return plain_answer(503, "not ready");
   return plain_answer(200, "ready: caught up to commit " + std::to_string(status.epoch.value));
 }

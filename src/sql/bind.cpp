@@ -227,9 +227,15 @@ class RowResolver final : public RelationResolver {
 
 Result<batch::Expression> bind_scalar(batch::Session& session, const batch::Schema& schema, std::string_view expression,
                                       const batch::Type& type) {
-  std::string query = "SELECT CAST((" + std::string(expression) + ") AS " + type.name() + ") FROM \"row\"";
-  ViewOptions options;
-  MR_ASSIGN(plan::Plan bound, bind_view(session, RowResolver(schema), query, options));
+  constexpr std::string_view kBefore = "SELECT CAST((";
+  std::string query = std::string(kBefore) + std::string(expression) + ") AS " + type.name() + ") FROM \"row\"";
+  auto planned = bind_view(session, RowResolver(schema), query, {});
+  if (!planned.ok()) {
+    Error error = std::move(planned).error();
+    if (error.position) error.position->offset -= std::min<uint64_t>(error.position->offset, kBefore.size());
+    return error;
+  }
+  plan::Plan bound = std::move(planned).value();
   const auto* project = std::get_if<plan::Project>(&bound.root().operation);
   if (!project || bound.nodes.size() != 2) {
     // A bare column: the Source alone.

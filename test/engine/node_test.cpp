@@ -274,7 +274,7 @@ TEST_F(NodeTest, WhatCannotBeKeptIsRefusedAndChangesNothing) {
   for (const char* statement :
        {"CREATE MATERIALIZED VIEW v AS SELECT hop, count FROM _ledger",
         "CREATE MATERIALIZED VIEW v AS SELECT random() AS r FROM s",
-        "CREATE MATERIALIZED VIEW v WITH (on_error = stop) AS SELECT k FROM s", "CREATE STREAM t (k NOTATYPE)",
+        "CREATE MATERIALIZED VIEW v WITH (recompute_rows_max = 5) AS SELECT k FROM s", "CREATE STREAM t (k NOTATYPE)",
         "CREATE SINK x FROM s WITH (connector = 'file', path = 'x.csv')"}) {
     EXPECT_NE(sql(statement).find("error"), std::string::npos) << statement;
   }
@@ -285,6 +285,29 @@ TEST_F(NodeTest, WhatCannotBeKeptIsRefusedAndChangesNothing) {
   send("s", {"garbage", R"({"k":1})"});
   ok(node_->sync());
   EXPECT_EQ(sql("SELECT * FROM v"), "1\n");
+}
+
+TEST_F(NodeTest, ErrorsPointIntoTheStatement) {
+  open();
+  pipeline("CREATE STREAM s (k INTEGER);");
+  auto caret_at = [&](const std::string& text, const std::string& place) {
+    std::string answer = sql(text);
+    size_t line = answer.find("LINE 1: ");
+    ASSERT_NE(line, std::string::npos) << answer;
+    size_t caret = answer.find('^', line);
+    ASSERT_NE(caret, std::string::npos) << answer;
+    size_t second = answer.find('\n', line) + 1;
+    EXPECT_EQ(caret - second - 8, text.find(place)) << answer;
+  };
+  caret_at("INSERT INTO s (k) VALUES ('abc')", "VALUES");
+  caret_at("INSERT INTO s (k) SELECT kk FROM s", "kk");
+  caret_at("INSERT INTO s SELECT lowr(k) FROM s", "lowr");
+  caret_at("CREATE STREAM u (k INTEGER, ts TIMESTAMP, WATERMARK FOR ts AS tss - INTERVAL 1 SECOND)", "tss");
+  caret_at("CREATE MATERIALIZED VIEW v WITH (recompute_rows_max = 5) AS SELECT k FROM s", "recompute_rows_max");
+  EXPECT_NE(sql("CREATE MATERIALIZED VIEW v WITH (foo = 5) AS SELECT k FROM s").find("takes: on_error and retention"),
+            std::string::npos);
+  EXPECT_NE(sql("CREATE SINK x AS SELECT k FROM s WITH (connector = 'file', path = 'x')").find("FROM it"),
+            std::string::npos);
 }
 
 TEST_F(NodeTest, TheBooksAreClosed) {
