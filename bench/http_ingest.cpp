@@ -74,6 +74,7 @@ class DiscardingNode : public engine::Node {
   Status declare(std::string_view, std::string_view, Timestamp, const ledger::IdSum&) override { return {}; }
   Status sync() override { return {}; }
   Status finish_bounded() override { return {}; }
+  Result<bool> turn() override { return false; }
   Result<engine::ReplayReceipt> replay_dead(std::string_view) override { return engine::ReplayReceipt{}; }
   Result<engine::SavepointReceipt> create_savepoint(std::string_view) override { return engine::SavepointReceipt{}; }
   engine::NodeStatus status() override { return {}; }

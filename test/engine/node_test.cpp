@@ -291,13 +291,10 @@ TEST_F(NodeTest, ErrorsPointIntoTheStatement) {
   open();
   pipeline("CREATE STREAM s (k INTEGER);");
   auto caret_at = [&](const std::string& text, const std::string& place) {
-    std::string answer = sql(text);
-    size_t line = answer.find("LINE 1: ");
-    ASSERT_NE(line, std::string::npos) << answer;
-    size_t caret = answer.find('^', line);
-    ASSERT_NE(caret, std::string::npos) << answer;
-    size_t second = answer.find('\n', line) + 1;
-    EXPECT_EQ(caret - second - 8, text.find(place)) << answer;
+    auto result = node_->execute(text);
+    ASSERT_FALSE(result.ok()) << text;
+    ASSERT_TRUE(result.error().position) << render(result.error(), text);
+    EXPECT_EQ(result.error().position->offset, text.find(place)) << render(result.error(), text);
   };
   caret_at("INSERT INTO s (k) VALUES ('abc')", "VALUES");
   caret_at("INSERT INTO s (k) SELECT kk FROM s", "kk");

@@ -37,7 +37,7 @@ TEST_F(StopOnError, HoldsTheLastCommitAndSaysWhere) {
   send("s", {R"({"t":"1"})", R"({"t":"2"})"});
   ok(node_->sync());
   EXPECT_EQ(node_->status().stopped, "");
-  send("s", {R"({"t":"3"})", R"({"t":"four"})"});
+  send("s", {R"({"t":"four"})"});
   std::string why = failed_sync();
   for (const char* part : {"view numbers", "stream s, partition ", "offset ", "four", "DROP MATERIALIZED VIEW numbers"})
     EXPECT_NE(why.find(part), std::string::npos) << part << " in " << why;
@@ -65,9 +65,9 @@ TEST_F(StopOnError, HoldsTheLastCommitAndSaysWhere) {
   EXPECT_EQ(sql_in_the_end("CREATE MATERIALIZED VIEW numbers AS SELECT try_cast(t AS INTEGER) AS i FROM s"), "");
   EXPECT_EQ(node_->status().stopped, "");
   ok(node_->sync());
-  EXPECT_EQ(sql("SELECT i FROM numbers WHERE i IS NOT NULL ORDER BY i"), "1\n2\n3\n5\n");
-  EXPECT_EQ(sql("SELECT n FROM counted"), "5\n");
-  EXPECT_EQ(sql("SELECT n FROM other"), "5\n");
+  EXPECT_EQ(sql("SELECT i FROM numbers WHERE i IS NOT NULL ORDER BY i"), "1\n2\n5\n");
+  EXPECT_EQ(sql("SELECT n FROM counted"), "4\n");
+  EXPECT_EQ(sql("SELECT n FROM other"), "4\n");
   EXPECT_TRUE(node_->ledger_report().closed);
 }
 
