@@ -106,7 +106,8 @@ class Clients {
       waiting += send_what_is_due();
       if (waiting == 0 && now_micros(env_) >= end_) break;
       epoll_event events[256];
-      int count = ::epoll_wait(poll_, events, 256, rate_ > 0 ? 0 : 100);
+      timespec pause = until_next_due();
+      int count = ::epoll_pwait2(poll_, events, 256, &pause, nullptr);
       for (int i = 0; i < count; ++i) {
         size_t connection = events[i].data.u64;
         take_answer(connection);
@@ -124,7 +125,7 @@ class Clients {
     size_t sent = 0;
     while (!free_.empty()) {
       int64_t now = now_micros(env_);
-      int64_t due = rate_ > 0 ? start_ + static_cast<int64_t>(static_cast<double>(issued_) * 1e6 / rate_) : now;
+      int64_t due = rate_ > 0 ? next_due() : now;
       if (due > now || due >= end_) break;
       size_t connection = free_.front();
       free_.pop_front();
@@ -136,6 +137,14 @@ class Clients {
       ++sent;
     }
     return sent;
+  }
+
+  int64_t next_due() const { return start_ + static_cast<int64_t>(static_cast<double>(issued_) * 1e6 / rate_); }
+
+  timespec until_next_due() {
+    int64_t micros = 100'000;
+    if (rate_ > 0 && !free_.empty()) micros = std::clamp<int64_t>(next_due() - now_micros(env_), 0, micros);
+    return {0, micros * 1000};
   }
 
   void take_answer(size_t connection) {
