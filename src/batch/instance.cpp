@@ -2,6 +2,7 @@
 
 #include <duckdb.hpp>
 #include <duckdb/main/connection.hpp>
+#include <duckdb/main/connection_manager.hpp>
 
 #include "batch/duckdb_error.h"
 
@@ -78,6 +79,10 @@ Result<std::unique_ptr<SqlInstance>> SqlInstance::open(const InstanceOptions& op
     MR_TRY(run(connection, "SET GLOBAL lock_configuration = true"));
     return instance;
   });
+}
+
+void SqlInstance::interrupt() {
+  for (auto& context : duckdb::ConnectionManager::Get(*database_->instance).GetConnectionList()) context->Interrupt();
 }
 
 Session::Session(SqlInstance& instance) : connection_(std::make_unique<duckdb::Connection>(instance.database())) {}

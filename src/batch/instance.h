@@ -27,6 +27,8 @@ class SqlInstance {
                                                    void (*before_lock)(duckdb::Connection&) = nullptr);
   ~SqlInstance();
   duckdb::DuckDB& database() { return *database_; }
+  /// What runs on any Session ends soon, with kCancelled. Any thread.
+  void interrupt();
 
  private:
   SqlInstance();

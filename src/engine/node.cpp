@@ -146,6 +146,7 @@ Status RunningNode::stop() {
   }
   state_.signal.notify_all();
   if (state_.step_thread.joinable()) state_.step_thread.join();
+  if (state_.instance) state_.instance->interrupt();  // queries that run on would hold up the end
   Status status;
   if (state_.pipeline && !failure_of(state_) && state_.ready) {
     // What is durable in the log but in no commit yet is taken by the next start; what is in a commit is delivered now.

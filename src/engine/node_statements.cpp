@@ -171,6 +171,7 @@ Result<StatementResult> select(NodeState& node, const sql::Query& query) {
   batch::Session session(*node.instance);
   MR_ASSIGN(auto reads, relations_of(node, session, query.sql.text, query.sql.span.offset));
   MR_TRY(node.env.failpoints().point("engine.query").check());
+  if (node.stopping) return user_error(sqlstate::kUnavailable, "the node is stopping");
   MR_ASSIGN(sql::QueryResult answer,
             sql::run_query(session, *reads, query.sql.text, query.sql.span.offset, node.options.query_rows_max));
   return StatementResult{std::move(answer.schema), std::move(answer.batches), {}};

@@ -47,6 +47,24 @@ class CommandsTest(unittest.TestCase):
         self.data = os.path.join(folder.name, "data")
         self.folder = folder.name
 
+    def test_a_query_without_end_does_not_hold_up_the_stop(self):
+        node = Node("run", SHOP, "--data", self.data)
+
+        def busy_seconds():
+            with open(f"/proc/{node.process.pid}/stat", encoding="utf-8") as stat:
+                fields = stat.read().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+        before = busy_seconds()
+        query = subprocess.Popen([BINARY, "sql", "--url", node.url, "-c", "SELECT sum(i) FROM range(300000000000) AS t(i)"],
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while query.poll() is None and busy_seconds() < before + 1:
+            pass
+        self.assertIsNone(query.poll(), "the query ended")
+        self.assertEqual(node.stop(), 0)
+        query.communicate(timeout=60)
+        self.assertEqual(query.returncode, 1)
+
     def test_a_node_from_start_to_stop(self):
         node = Node("run", SHOP, "--data", self.data)
         try:
