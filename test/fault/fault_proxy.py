@@ -1,5 +1,5 @@
 """A TCP proxy in front of a node that harms connections: it resets them before, within or after a request, swallows answers, delays
-them, or takes bytes and answers never. Each connection draws one fault, which strikes after a random number of requests.
+them for a while, or takes bytes and answers never. Each connection draws one fault, which strikes after a random number of requests.
 """
 
 import contextlib
@@ -91,7 +91,7 @@ class Proxy(threading.Thread):
             return piece[:chance.randrange(len(piece))], True
         if fault == "delay":
             time.sleep(chance.uniform(0, self.delay_seconds_max))
-            return piece, False
+            return piece, chance.random() < 0.2  # or in the end all connections would be slow ones
         if fault == "blackhole":
             self.healthy.wait(self.blackhole_seconds)
         return b"", True
