@@ -259,7 +259,7 @@ void read_back(benchmark::State& state) {
         auto view = RecordBatchView::parse(stored.bytes).value();
         MR_CHECK(view.for_each(decompressor, [&](const RecordView& record) { sum += record.value->size(); }).ok(),
                  "decode failed");
-        records += static_cast<uint64_t>(stored.record_count);
+        records += static_cast<uint64_t>(stored.offset_count);
         benchmark::DoNotOptimize(sum);
       }
     } while (!batches.empty());

@@ -25,4 +25,9 @@ Status write_atomically_in_steps(FileSystem& files, const std::string& path, std
   return files.sync_directory(parent_path(path));
 }
 
+Status remove_if_there(FileSystem& files, const std::string& path) {
+  MR_ASSIGN(bool there, files.exists(path));
+  return there ? files.remove(path) : Status();
+}
+
 }  // namespace millrace

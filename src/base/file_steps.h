@@ -14,4 +14,7 @@ namespace millrace {
 /// call).
 Status write_atomically_in_steps(FileSystem& files, const std::string& path, std::string_view bytes);
 
+/// A path that does not exist is fine.
+Status remove_if_there(FileSystem& files, const std::string& path);
+
 }  // namespace millrace

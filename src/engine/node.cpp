@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "engine/changelog.h"
+#include "engine/compactor.h"
 #include "engine/loader.h"
 #include "engine/node_state.h"
 #include "engine/safe_node.h"
@@ -48,6 +49,7 @@ class RunningNode final : public Node {
  public:
   RunningNode(Env& env, Metrics& metrics, NodeOptions options) : state_(env, metrics, std::move(options)) {
     state_.loader = std::make_unique<Loader>(state_);
+    state_.compactor = std::make_unique<Compactor>(state_);
   }
   ~RunningNode() override { (void)stop(); }
 
@@ -130,6 +132,7 @@ Status RunningNode::start() {
   if (state_.env.single_threaded()) return {};
   state_.step_thread = std::thread([this] { step_loop(state_); });
   state_.loader->start();
+  state_.compactor->start();
   std::lock_guard guard(state_.sinks_mutex);
   for (auto& sink : state_.sinks) sink->start();
   return {};
@@ -140,6 +143,7 @@ Status RunningNode::stop() {
   stopped_ = true;
   if (state_.starts) (void)state_.starts->clear();  // a node that goes by itself did not fail
   state_.loader->stop();
+  state_.compactor->stop();
   {
     std::lock_guard guard(state_.signal_mutex);
     state_.stopping = true;
@@ -348,6 +352,7 @@ NodeStatus RunningNode::status() {
   if (auto free = state_.env.files().free_bytes(state_.options.data_directory); free.ok()) status.free_bytes = *free;
   status.commits = state_.commits_made;
   status.checkpoints = state_.checkpoints_made;
+  status.compaction = state_.compactor->status();
   status.rows_per_second = state_.rows_per_second;
   {
     std::lock_guard steps(state_.step_mutex);

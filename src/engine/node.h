@@ -150,6 +150,14 @@ struct SinkStatus {
   std::optional<Timestamp> delivered_at;   ///< when the destination last held all that it was given
 };
 
+/// Of the logs of tables (docs/adr/0012-compaction.md), since the start.
+struct CompactionStatus {
+  uint64_t passes = 0;
+  uint64_t records_removed = 0;
+  uint64_t bytes_freed = 0;
+  std::string failure;  ///< of the last pass; empty when it went well
+};
+
 struct NodeStatus {
   std::string version;
   std::string data_directory;
@@ -177,6 +185,7 @@ struct NodeStatus {
   std::string stopped_hint;   ///< how to go on
   std::string safe_mode;      ///< why the node only serves reads; empty otherwise
   std::vector<LoadStatus> loads;
+  CompactionStatus compaction;
   std::vector<StreamStatus> streams;
   std::vector<ViewStatus> views;
   std::vector<SinkStatus> sinks;

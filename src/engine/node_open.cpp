@@ -154,7 +154,7 @@ Status count_received(NodeState& node) {
       while (at < partition.end_offset()) {
         MR_TRY(partition.read(at, 8 << 20, read));
         for (const log::StoredBatch& batch : read.batches()) {
-          ReceivedRange range{PartitionId(p), batch.base_offset, static_cast<uint32_t>(batch.record_count),
+          ReceivedRange range{PartitionId(p), batch.base_offset, static_cast<uint32_t>(batch.offset_count),
                               batch.append_time, ProducerShare::of_batch(batch.bytes)};
           node.received.add(stream->id(), {&range, 1});
         }

@@ -15,6 +15,13 @@ log::StreamOptions source_options(const sql::CatalogObject& object) {
     options.retention_bytes = static_cast<uint64_t>(object.options.integer("retention_size"));
     if (*options.retention_bytes == 0) options.retention_bytes.reset();
   }
+  if (object.options.has("segment_size")) {
+    options.segment_bytes = static_cast<uint64_t>(object.options.integer("segment_size"));
+  }
+  if (object.options.text("cleanup_policy") == "compact") {
+    options.compaction.emplace();
+    options.compaction->lag = object.options.duration("min_compaction_lag").value_or(Duration{});
+  }
   return options;
 }
 

@@ -40,8 +40,9 @@
 
 namespace millrace::engine {
 
-class SinkRunner;
+class Compactor;
 class Loader;
+class SinkRunner;
 
 /// Where committed changes of one view are queued for one subscriber.
 struct SubscriberQueue {
@@ -119,6 +120,7 @@ struct NodeState {
   std::vector<std::shared_ptr<SinkRunner>> sinks;  // shared with the thread that runs it
   std::thread step_thread;
   std::unique_ptr<Loader> loader;
+  std::unique_ptr<Compactor> compactor;  ///< none in safe mode; its own lock comes before all of the above
 
   std::atomic<uint64_t> copied_bytes{0};  ///< see MemoryShares
 

@@ -4,6 +4,7 @@
 #include "base/process_memory.h"
 #include "base/text.h"
 #include "engine/changelog.h"
+#include "engine/compactor.h"
 #include "engine/directory_files.h"
 #include "engine/node_state.h"
 #include "engine/sink_runner.h"
@@ -277,7 +278,9 @@ Status checkpoint(NodeState& node) {
   log::Partition& commits = node.commits->partition(PartitionId(0));
   MR_ASSIGN(uint64_t freed, commits.enforce_retention(node.env.clock().now(), commits.end_offset()));
   (void)freed;
-  return enforce_retention(node);
+  MR_TRY(enforce_retention(node));
+  if (node.compactor) node.compactor->follow();
+  return {};
 }
 
 Result<bool> step_and_commit(NodeState& node, bool force) {

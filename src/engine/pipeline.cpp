@@ -161,7 +161,8 @@ bool Pipeline::may_go_without_rows(const PipelineSetup& setup, const PipelineVie
         setup.catalog->relation(name.ends_with("$raw") ? name.substr(0, name.size() - 4) : name);
     if (!relation || !relation->object || relation->companion) return false;
     const sql::Options& options = relation->object->options;
-    bool trimmed = (options.has("retention") && options.duration("retention")) || options.integer("retention_size") > 0;
+    bool trimmed = (options.has("retention") && options.duration("retention")) ||
+                   options.integer("retention_size") > 0 || options.text("cleanup_policy") == "compact";
     if (relation->kind != sql::Relation::Kind::kMaterializedView && trimmed) return false;
   }
   return true;

@@ -6,6 +6,7 @@
 #include "base/paths.h"
 #include "base/sealed_text.h"
 #include "base/text.h"
+#include "engine/compactor.h"
 #include "engine/node_state.h"
 
 namespace millrace::engine {
@@ -130,6 +131,7 @@ Status copy_node(NodeState& node, const std::string& to, SavepointReceipt& recei
 
 Result<SavepointReceipt> create_savepoint(NodeState& node, std::string_view name) {
   FileSystem& files = node.env.files();
+  const auto no_compaction = node.compactor->hold();  // it would replace segments between two links
   std::lock_guard ddl(node.ddl_mutex);
   std::lock_guard steps(node.step_mutex);
   if (auto failure = failure_of(node)) return *failure;

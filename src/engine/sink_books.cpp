@@ -63,7 +63,7 @@ Status SinkRunner::book_what_is_gone() {
       auto minute = gone.upper_bound(batch.append_time.micros);  // old minutes are joined into hours and days
       if (minute == gone.begin()) continue;
       --minute;
-      const auto rows = static_cast<uint64_t>(batch.record_count);
+      const auto rows = static_cast<uint64_t>(batch.offset_count);
       minute->second.count -= rows;
       minute->second.fingerprint -= ledger::fingerprint_sum(base, batch.base_offset.value, rows);
     }

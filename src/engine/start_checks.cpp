@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/node_state.h"
 #include "log/verify.h"
 
@@ -19,6 +21,25 @@ Status check_end(NodeState& node, const PartitionEnd& end) {
   if (found >= end.end) return {};
   return lost(fmt::format("partition {} of {} ends at offset {}, and commits refer to offsets before {}",
                           end.partition.value, stream->name(), found.value, end.end.value));
+}
+
+/// Commits are run again over the rows that they took, not over the last ones of each key.
+Status check_compacted(NodeState& node, const CheckpointNote& note) {
+  for (const auto& stream : node.log->streams()) {
+    for (int32_t p = 0; p < stream->partition_count(); ++p) {
+      const Offset needed = stream->partition(PartitionId(p)).compacted_end();
+      if (needed == stream->partition(PartitionId(p)).begin_offset()) continue;
+      const bool there = std::any_of(note.positions.begin(), note.positions.end(), [&](const PartitionEnd& at) {
+        return at.stream == stream->id() && at.partition.value == p && at.end >= needed;
+      });
+      if (there) continue;
+      return lost(
+          fmt::format("missing: a state that holds what partition {} of {} had before offset {}, which was "
+                      "compacted",
+                      p, stream->name(), needed.value));
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -68,6 +89,7 @@ Status check_catalog_present(NodeState& node, bool catalog_exists) {
 }
 
 Status check_commits(NodeState& node, const CheckpointNote& note, std::span<const CommitRecord> commits) {
+  MR_TRY(check_compacted(node, note));
   uint64_t last = note.epoch.value;
   for (const CommitRecord& commit : commits) {
     if (commit.epoch.value != last + 1) {

@@ -210,6 +210,12 @@ StreamDecoder::StreamDecoder(const StreamSource& source, batch::Session& session
 StreamDecoder::~StreamDecoder() = default;
 StreamDecoder::StreamDecoder(StreamDecoder&&) noexcept = default;
 
+void StreamDecoder::count_stored(const log::StoredBatch& stored, PartitionId partition, int64_t first, uint32_t count,
+                                 ledger::Recorder* recorder) const {
+  if (!recorder || count == 0) return;
+  recorder->add(state_->source.stored_hop, state_->source.id, partition, stored.append_time, Offset(first), count);
+}
+
 Status StreamDecoder::decode(PartitionId partition, const log::ReadBatches& batches, Offset from, Offset to,
                              PartitionProgress& progress, std::vector<DecodedBatch>& out, std::vector<DeadRecord>& dead,
                              ledger::Recorder* recorder) {
@@ -229,7 +235,11 @@ Status StreamDecoder::decode(PartitionId partition, const log::ReadBatches& batc
     while (cursor.next(record)) {
       Offset offset(stored.base_offset.value + record.offset_delta);
       if (offset < from || offset >= to) continue;
-      if (first_counted < 0) first_counted = offset.value;
+      if (counted > 0 && offset.value != first_counted + counted) {  // behind records that a compaction removed
+        count_stored(stored, partition, first_counted, counted, recorder);
+        counted = 0;
+      }
+      if (counted == 0) first_counted = offset.value;
       ++counted;
       if (record.headers.count() > 0) [[unlikely]] {
         if (auto reason = refusal_of(record.headers)) {
@@ -249,10 +259,7 @@ Status StreamDecoder::decode(PartitionId partition, const log::ReadBatches& batc
       if (pending.records.size() == batch::kBatchRows) MR_TRY(state.flush(partition, progress, out, dead, recorder));
     }
     MR_TRY(cursor.status());
-    if (recorder && counted > 0) {
-      recorder->add(state.source.stored_hop, state.source.id, partition, stored.append_time, Offset(first_counted),
-                    counted);
-    }
+    count_stored(stored, partition, first_counted, counted, recorder);
     if (compressed) MR_TRY(state.flush(partition, progress, out, dead, recorder));
   }
   return state.flush(partition, progress, out, dead, recorder);

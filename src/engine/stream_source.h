@@ -98,6 +98,9 @@ class StreamDecoder {
 
  private:
   struct State;
+  void count_stored(const log::StoredBatch& stored, PartitionId partition, int64_t first, uint32_t count,
+                    ledger::Recorder* recorder) const;
+
   std::unique_ptr<State> state_;
 };
 

@@ -43,6 +43,7 @@ class Verifier {
   void forbid_cut(const std::string& directory);
   bool log_is_whole() const;
   bool reaches_back_to(const CheckpointNote& note) const;
+  bool holds_compacted(const CheckpointNote& note) const;
   void checkpoint(const CheckpointNote& note, std::vector<Damage>& damages);
   std::string at(std::string_view name) const { return join_path(directory_, name); }
   void damage(std::string path, std::string what) {
@@ -208,15 +209,27 @@ Status Verifier::changelogs() {
 
 bool Verifier::log_is_whole() const { return catalog_ && report_.damages.empty() && reaches_back_to(CheckpointNote()); }
 
+/// How far a checkpoint has read a partition.
+Offset position_in(const CheckpointNote& note, const std::pair<StreamId, PartitionId>& place) {
+  const auto known = std::find_if(note.positions.begin(), note.positions.end(), [&](const PartitionEnd& end) {
+    return std::pair(end.stream, end.partition) == place;
+  });
+  return known == note.positions.end() ? Offset(0) : known->end;
+}
+
+/// A compaction takes only rows that a checkpoint has read, so a state that has not is an older one.
+bool Verifier::holds_compacted(const CheckpointNote& note) const {
+  return std::all_of(log_.partitions.begin(), log_.partitions.end(),
+                     [&](const auto& entry) { return entry.second.compacted_end <= position_in(note, entry.first); });
+}
+
 /// What came after a checkpoint is all in the log.
 bool Verifier::reaches_back_to(const CheckpointNote& note) const {
   if (first_commit_ && first_commit_->value > note.epoch.value + 1) return false;
+  if (!holds_compacted(note)) return false;
   return std::all_of(log_.partitions.begin(), log_.partitions.end(), [&](const auto& entry) {
     const auto& [place, partition] = entry;
-    const auto known = std::find_if(note.positions.begin(), note.positions.end(), [&](const PartitionEnd& end) {
-      return std::pair(end.stream, end.partition) == place;
-    });
-    const Offset from = known == note.positions.end() ? Offset(0) : known->end;
+    const Offset from = position_in(note, place);
     const auto taken = taken_.find(place);
     return taken == taken_.end() || taken->second <= from || partition.begin <= from;
   });
@@ -236,6 +249,8 @@ void Verifier::checkpoint(const CheckpointNote& note, std::vector<Damage>& damag
   } else if (first_commit_ && first_commit_->value > note.epoch.value + 1) {
     damages.push_back(
         {.path = at("state"), .what = fmt::format("{}, and the commits begin at {}", stands, first_commit_->value)});
+  } else if (!holds_compacted(note)) {
+    damages.push_back({.path = at("state"), .what = stands + ", and rows behind that were compacted"});
   } else if (note.epoch > report_.last_commit) {
     const std::string folder = at("log/" + log::stream_folder(kCommitStream));
     forbid_cut(folder);

@@ -1,4 +1,5 @@
-// One partition: a sequence of Kafka record batches in segment files, with offsets from 0 and no holes.
+// One partition: a sequence of Kafka record batches in segment files, with offsets from 0 and no holes but those that a
+// compaction (compaction.h) made.
 //
 // Appending is in two steps, so that one fdatasync serves all that wait: `append` puts a batch into a queue in memory
 // and gives its offsets; `wait` (or `sync`) makes everything queued durable, by one write and one fdatasync, done by
@@ -33,14 +34,23 @@ namespace millrace::log {
 
 class RecordBatchView;
 
+/// How a stream is compacted (docs/adr/0012-compaction.md).
+struct CompactionOptions {
+  Duration lag = {};  ///< by append time: records younger than this are left alone
+  Duration tombstone_age = Duration::from_seconds(24 * 3600);  ///< how long a record with a key and no value stays
+
+  bool operator==(const CompactionOptions&) const = default;
+};
+
 /// Settings of a stream, fixed in its file.
 struct StreamOptions {
   int32_t partitions = 1;
   uint64_t segment_bytes = uint64_t{128} << 20;  ///< a new segment starts when the next batch would pass this
-  Duration segment_age = Duration::from_seconds(24 * 3600);  ///< and when the first batch is this old
-  std::optional<uint64_t> retention_bytes = std::nullopt;    ///< per partition; nothing: no bound
-  std::optional<Duration> retention = std::nullopt;          ///< by append time; nothing: for ever
-  uint32_t idempotency_window = 16384;                       ///< marked batches per partition that are remembered
+  Duration segment_age = Duration::from_seconds(24 * 3600);    ///< and when the first batch is this old
+  std::optional<uint64_t> retention_bytes = std::nullopt;      ///< per partition; nothing: no bound
+  std::optional<Duration> retention = std::nullopt;            ///< by append time; nothing: for ever
+  uint32_t idempotency_window = 16384;                         ///< marked batches per partition that are remembered
+  std::optional<CompactionOptions> compaction = std::nullopt;  ///< nothing: every record stays
 
   bool has_retention() const { return retention_bytes || retention; }
   bool operator==(const StreamOptions&) const = default;
@@ -92,12 +102,12 @@ class Ticket {
 /// A batch as it lies in a segment.
 struct StoredBatch {
   Offset base_offset;
-  int32_t record_count = 0;
+  int32_t offset_count = 0;  ///< that the batch stands for; a compaction may have taken some or all of the records out
   Timestamp append_time;
   uint64_t idempotency_hash = 0;
   std::string_view bytes;  ///< the Kafka batch, base offset set; its CRC is checked by ReadBatches::view_of
 
-  Offset end_offset() const { return Offset{base_offset.value + record_count}; }
+  Offset end_offset() const { return Offset{base_offset.value + offset_count}; }
 };
 
 /// Owns what a read returned. Use it again for the next read: the buffer is kept, and a read that goes on where the
@@ -122,6 +132,7 @@ class ReadBatches {
   uint64_t position_ = 0;                   // where next_offset_ lies in it
 };
 
+class CompactedSegmentWriter;
 class IdempotencyWindow;
 class SegmentWriter;
 class SyncPool;
@@ -181,6 +192,8 @@ class Partition {
   // -- reading -----------------------------------------------------------------------------------------------------
 
   Offset begin_offset() const;
+  /// Where the last compacted segment ends; begin_offset() when there is none.
+  Offset compacted_end() const;
   /// One behind the last durable record.
   Offset end_offset() const;
   /// Bytes of all segments.
@@ -188,9 +201,10 @@ class Partition {
   /// Append time of the newest durable batch; nothing when there is none.
   std::optional<Timestamp> last_append_time() const;
 
-  /// Durable batches from the one that holds `from` on (so the first may begin before it), up to `max_bytes` but at
-  /// least one; none at the end. Fails with kInvalidParameter outside [begin, end], with kDataCorrupted (naming file,
-  /// byte and offset) when a frame is damaged.
+  /// Durable batches from the one that holds `from` on (so the first may begin before it; or behind it, when a
+  /// compaction removed what was there), up to `max_bytes` but at least one; none at the end. Fails with
+  /// kInvalidParameter outside [begin, end], with kDataCorrupted (naming file, byte and offset) when a frame is
+  /// damaged.
   Status read(Offset from, size_t max_bytes, ReadBatches& into) const;
   Result<ReadBatches> read(Offset from, size_t max_bytes) const;
   /// Base offset of the first batch that was appended at `time` or later; end_offset() when there is none.
@@ -214,6 +228,7 @@ class Partition {
   Status close();
 
  private:
+  friend class Compaction;
   struct FrameSpot {
     uint64_t position = 0;
     Offset base_offset;
@@ -234,16 +249,27 @@ class Partition {
   void give_turn_back();
 
   // partition_read.cpp
+  Result<std::shared_ptr<Segment>> segment_of(Offset from) const;
+  Result<std::shared_ptr<Segment>> segment_at_or_after(Timestamp time) const;
+  std::deque<std::shared_ptr<Segment>>::const_iterator find_segment(Offset offset) const;
+  bool is_current(const Segment& segment) const;
   Result<bool> start_read(Offset from, ReadBatches& into) const;
-  Status seek(std::shared_ptr<Segment> segment, Offset from, ReadBatches& into) const;
+  Result<bool> seek(std::shared_ptr<Segment> segment, Offset from, ReadBatches& into) const;
   Status fill(size_t max_bytes, ReadBatches& into) const;
-  Result<FrameSpot> locate(const RandomAccessFile& file, const Segment& segment, Offset offset) const;
+  Result<std::optional<FrameSpot>> locate(const RandomAccessFile& file, const Segment& segment, Offset offset) const;
   Status parse_frames(size_t length, ReadBatches& into) const;
 
   // partition_keep.cpp
   Status delete_front();
   Status stand_at_batch(Offset end, ReadBatches& at_end) const;
   Status cut_behind(const ReadBatches& at_end);
+
+  // partition_compact.cpp, for Compaction
+  Status enter_compaction();
+  void leave_compaction();
+  std::vector<std::shared_ptr<Segment>> sealed_below(Offset end, Timestamp newest) const;
+  Status replace(std::span<const std::shared_ptr<Segment>> old, CompactedSegmentWriter& with);
+  Status swap_in(std::span<const std::shared_ptr<Segment>> old, CompactedSegmentWriter& with);
 
   const Setup setup_;
   uint64_t torn_bytes_ = 0;
@@ -255,6 +281,7 @@ class Partition {
   // All below guarded by mutex_.
   bool writing_ = false;
   bool closed_ = false;
+  bool compacting_ = false;  // close waits for it
   std::optional<Error> failure_;
   std::deque<std::shared_ptr<Segment>> segments_;  // shared: a reader may still hold one that is deleted
   std::unique_ptr<IdempotencyWindow> window_;

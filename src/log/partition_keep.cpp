@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/file_steps.h"
 #include "log/append_group.h"
 #include "log/idempotency_window.h"
 #include "log/partition.h"
@@ -12,15 +13,6 @@
 #include "log/sync_pool.h"
 
 namespace millrace::log {
-
-namespace {
-
-Status remove_if_there(FileSystem& files, const std::string& path) {
-  MR_ASSIGN(bool there, files.exists(path));
-  return there ? files.remove(path) : Status();
-}
-
-}  // namespace
 
 Result<uint64_t> Partition::enforce_retention(Timestamp now, Offset needed) {
   Lock lock(mutex_);
@@ -92,10 +84,9 @@ Status Partition::stand_at_batch(Offset end, ReadBatches& at_end) const {
   MR_ASSIGN(bool there, start_read(end, at_end));
   MR_CHECK(there, "the caller looked that it lies before the end");
   if (end == at_end.segment_->base_offset()) return {};
-  MR_ASSIGN(FrameSpot spot, locate(*at_end.file_, *at_end.segment_, end));
-  if (spot.base_offset == end) return {};
-  return internal_error(
-      fmt::format("truncation inside a batch that begins at {}: {}", spot.base_offset.value, end.value));
+  MR_ASSIGN(std::optional<FrameSpot> spot, locate(*at_end.file_, *at_end.segment_, end));
+  if (spot && spot->base_offset == end) return {};
+  return internal_error(fmt::format("truncation inside a batch or a gap: {}", end.value));
 }
 
 /// With the turn, without the lock. Drops the segments behind the one `at_end` stands in, newest first, then cuts that.
@@ -115,7 +106,7 @@ Status Partition::cut_behind(const ReadBatches& at_end) {
   MR_TRY(remove_if_there(files, holder->index_path()));
   MR_TRY(files.sync_directory(setup_.directory));
   SegmentIndex index = holder->index_before(end);
-  MR_ASSIGN(std::optional<std::string> bad, scan_frames(*at_end.file_, at_end.position_, holder->salt(), index));
+  MR_ASSIGN(std::optional<std::string> bad, scan_frames(*at_end.file_, at_end.position_, holder->header(), index));
   if (bad)
     return external_error(sqlstate::kDataCorrupted, fmt::format("log is damaged: {}: file {}", *bad, holder->path()));
   auto cut = std::make_shared<Segment>(setup_.directory, holder->header(), std::move(index));
@@ -157,6 +148,7 @@ Status Partition::close() {
   Lock lock(mutex_);
   if (closed_) return {};
   closed_ = true;
+  turn_free_.wait(lock, [&] { return !compacting_; });
   Status status;
   if (std::shared_ptr<AppendGroup> rest = open_group_) status = wait_for_group(lock, *rest);
   take_turn(lock);

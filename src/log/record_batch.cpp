@@ -176,9 +176,10 @@ Result<RecordCursor> RecordBatchView::records(Decompressor& decompressor, size_t
   return RecordCursor(unpacked, record_count());
 }
 
-bool matches(const RecordBatchView& batch, Offset base_offset, int32_t record_count) {
-  return batch.base_offset() == base_offset && batch.record_count() == record_count &&
-         batch.partition_leader_epoch() == 0;
+bool matches(const RecordBatchView& batch, Offset base_offset, int32_t offset_count, bool compacted) {
+  const bool counts = compacted ? batch.last_offset_delta() == offset_count - 1 && batch.record_count() <= offset_count
+                                : batch.record_count() == offset_count;
+  return batch.base_offset() == base_offset && counts && batch.partition_leader_epoch() == 0;
 }
 
 void patch_batch(char* batch, Offset base_offset, int32_t partition_leader_epoch) {

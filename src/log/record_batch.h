@@ -68,6 +68,8 @@ class RecordCursor {
     --left_;
     return true;
   }
+  /// Where the next record begins: the bytes of a record lie between this before and after its `next`.
+  const char* position() const { return at_; }
   /// An error when a record did not decode, when records are missing, or when bytes are left over.
   Status status() const;
 
@@ -143,11 +145,17 @@ class RecordBatchView {
   std::string_view bytes_;
 };
 
-/// Whether the batch is the one that a frame of the log describes, in what its CRC does not cover too.
-bool matches(const RecordBatchView& batch, Offset base_offset, int32_t record_count);
+/// Whether the batch is the one that a frame of the log describes, in what its CRC does not cover too. In a compacted
+/// segment it may hold fewer records than offsets.
+bool matches(const RecordBatchView& batch, Offset base_offset, int32_t offset_count, bool compacted);
 
 /// Sets the fields that lie outside the CRC: the base offset and the leader's epoch.
 void patch_batch(char* batch, Offset base_offset, int32_t partition_leader_epoch);
+
+/// The batch with these of its records only (their bytes as they were), none perhaps: its offsets and base timestamp
+/// stay, and so does the codec where this program packs with it (else lz4).
+Result<std::string> batch_with_records(const RecordBatchView& batch, std::string_view records, int32_t record_count,
+                                       int64_t max_timestamp_ms);
 
 /// Builds one batch. `add` any number of records, then `finish`; after that the builder is empty and can be used again.
 class RecordBatchBuilder {

@@ -129,4 +129,23 @@ Result<std::string> RecordBatchBuilder::finish(Compression compression) {
   return batch;
 }
 
+Result<std::string> batch_with_records(const RecordBatchView& batch, std::string_view records, int32_t record_count,
+                                       int64_t max_timestamp_ms) {
+  Compression compression = record_count == 0 ? Compression::kNone : batch.compression();
+  if (compression == Compression::kGzip) compression = Compression::kLz4;
+  std::string out(batch.bytes().substr(0, kBatchHeaderBytes));
+  if (compression == Compression::kNone) {
+    out.append(records);
+  } else {
+    MR_TRY(append_packed(compression, records, out));
+  }
+  char* at = out.data();
+  store_big<int32_t>(at + 8, static_cast<int32_t>(out.size() - 12));
+  store_big<int16_t>(at + 21, static_cast<int16_t>((batch.attributes() & ~0x07) | static_cast<int>(compression)));
+  store_big<int64_t>(at + 35, max_timestamp_ms);
+  store_big<int32_t>(at + 57, record_count);
+  store_big<uint32_t>(at + 17, crc32c(std::string_view(out).substr(21)));
+  return out;
+}
+
 }  // namespace millrace::log

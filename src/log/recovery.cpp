@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/file_steps.h"
 #include "base/paths.h"
 #include "log/partition_begin.h"
 #include "log/segment_scan.h"
@@ -46,7 +47,8 @@ class Recovery {
   Status check_begin() const;
   Result<OpenedSegment> open_segment(Offset base_offset) const;
   Status drop_interrupted_creation();
-  Status recover_sealed(Offset base_offset, Offset next_base);
+  Status recover_sealed(size_t index_of_base);
+  Status drop_replaced(size_t compacted, Offset end);
   Status recover_last(Offset base_offset);
   Result<SegmentIndex> load_index(const OpenedSegment& segment) const;
   Status cut_tail(const OpenedSegment& segment, const SegmentIndex& index, const std::string& why);
@@ -67,7 +69,7 @@ Result<RecoveredPartition> Recovery::run() {
   MR_TRY(list_segments());
   MR_TRY(check_begin());
   MR_TRY(drop_interrupted_creation());
-  for (size_t i = 0; i + 1 < bases_.size(); ++i) MR_TRY(recover_sealed(bases_[i], bases_[i + 1]));
+  for (size_t i = 0; i + 1 < bases_.size(); ++i) MR_TRY(recover_sealed(i));
   MR_TRY(recover_last(bases_.back()));
   trim_marks(marks_max_);
   return std::move(result_);
@@ -82,6 +84,8 @@ Status Recovery::list_segments() {
   MR_ASSIGN(std::vector<FileInfo> files, env_.files().list(directory_));
   for (const FileInfo& file : files) {
     if (std::optional<Offset> base = parse_segment_file_name(file.name)) bases_.push_back(*base);
+    // Of a compaction that did not end.
+    if (is_unfinished_file_name(file.name)) MR_TRY(remove_if_there(env_.files(), join_path(directory_, file.name)));
   }
   std::sort(bases_.begin(), bases_.end());
   if (!bases_.empty()) return {};
@@ -103,9 +107,7 @@ Result<OpenedSegment> Recovery::open_segment(Offset base_offset) const {
       .path = join_path(directory_, segment_file_name(base_offset)), .file = {}, .bytes = 0, .header = {}};
   MR_ASSIGN(segment.file, env_.files().open_read(segment.path));
   MR_ASSIGN(segment.bytes, segment.file->size());
-  char head[kSegmentHeaderBytes];
-  MR_ASSIGN(size_t length, segment.file->read_at(0, head, sizeof head));
-  segment.header = decode_segment_header(std::string_view(head, length));
+  MR_ASSIGN(segment.header, read_segment_header(*segment.file, segment.bytes));
   const auto& header = segment.header;
   if (header && (header->base_offset != base_offset || header->stream != stream_ || header->partition != partition_)) {
     return damaged(segment.path, 0, base_offset, "the segment belongs to another place");
@@ -146,12 +148,18 @@ void Recovery::keep(const OpenedSegment& segment, SegmentIndex index, bool seale
   if (sealed) result_.segments.back()->forget_marks();
 }
 
-Status Recovery::recover_sealed(Offset base_offset, Offset next_base) {
+Status Recovery::recover_sealed(size_t index_of_base) {
+  const Offset base_offset = bases_[index_of_base];
   MR_ASSIGN(OpenedSegment segment, open_segment(base_offset));
   if (!segment.header) return damaged(segment.path, 0, base_offset, "the segment header is not good");
   MR_ASSIGN(SegmentIndex index, load_index(segment));
-  MR_ASSIGN(std::optional<std::string> why, scan_frames(*segment.file, segment.bytes, segment.header->salt, index));
+  MR_ASSIGN(std::optional<std::string> why, scan_frames(*segment.file, segment.bytes, *segment.header, index));
   if (why) return damaged(segment.path, index.covered_bytes, index.end_offset, *why);
+  if (segment.header->compacted) MR_TRY(drop_replaced(index_of_base, index.end_offset));
+  if (index_of_base + 1 == bases_.size()) {
+    return damaged(directory_, 0, index.end_offset, "the segment behind a compacted one is missing");
+  }
+  const Offset next_base = bases_[index_of_base + 1];
   if (index.end_offset != next_base) {
     return damaged(segment.path, segment.bytes, index.end_offset,
                    fmt::format("a hole before offset {}", next_base.value));
@@ -160,11 +168,27 @@ Status Recovery::recover_sealed(Offset base_offset, Offset next_base) {
   return {};
 }
 
+/// A crash left some of the segments that this one, which is whole, was made of.
+Status Recovery::drop_replaced(size_t compacted, Offset end) {
+  bool dropped = false;
+  while (compacted + 1 < bases_.size() && bases_[compacted + 1] < end) {
+    const Offset replaced = bases_[compacted + 1];
+    MR_TRY(remove_if_there(env_.files(), join_path(directory_, segment_file_name(replaced))));
+    MR_TRY(remove_if_there(env_.files(), join_path(directory_, index_file_name(replaced))));
+    bases_.erase(bases_.begin() + static_cast<std::ptrdiff_t>(compacted) + 1);
+    dropped = true;
+  }
+  return dropped ? env_.files().sync_directory(directory_) : Status();
+}
+
 Status Recovery::recover_last(Offset base_offset) {
   MR_ASSIGN(OpenedSegment segment, open_segment(base_offset));
   if (!segment.header) return damaged(segment.path, 0, base_offset, "the segment header is not good");
+  if (segment.header->compacted) {
+    return damaged(directory_, 0, base_offset, "the segment behind a compacted one is missing");
+  }
   MR_ASSIGN(SegmentIndex index, load_index(segment));
-  MR_ASSIGN(std::optional<std::string> why, scan_frames(*segment.file, segment.bytes, segment.header->salt, index));
+  MR_ASSIGN(std::optional<std::string> why, scan_frames(*segment.file, segment.bytes, *segment.header, index));
   if (why) MR_TRY(cut_tail(segment, index, *why));
   keep(segment, std::move(index), false);
   return {};

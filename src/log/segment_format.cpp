@@ -13,9 +13,12 @@ namespace millrace::log {
 namespace {
 
 constexpr std::string_view kSegmentMagic = "MRLOGSG1";
+constexpr std::string_view kCompactedMagic = "MRLOGSG2";
+constexpr std::string_view kFooterMagic = "MRLOGEN2";
 constexpr std::string_view kIndexMagic = "MRLOGIX1";
 constexpr std::string_view kSegmentSuffix = ".seg";
 constexpr std::string_view kIndexSuffix = ".idx";
+constexpr std::string_view kUnfinishedSuffix = ".seg.new";
 constexpr size_t kOffsetDigits = 20;
 constexpr size_t kIndexHeaderBytes = 56;
 constexpr size_t kIndexEntryBytes = 24;
@@ -30,7 +33,7 @@ std::string offset_name(Offset offset, std::string_view suffix) {
 
 void append_segment_header(std::string& out, const SegmentHeader& header) {
   size_t start = out.size();
-  out.append(kSegmentMagic);
+  out.append(header.compacted ? kCompactedMagic : kSegmentMagic);
   append_little(out, header.stream.value);
   append_little(out, header.partition.value);
   append_little(out, header.base_offset.value);
@@ -39,13 +42,35 @@ void append_segment_header(std::string& out, const SegmentHeader& header) {
 }
 
 std::optional<SegmentHeader> decode_segment_header(std::string_view bytes) {
-  if (bytes.size() < kSegmentHeaderBytes || !bytes.starts_with(kSegmentMagic)) return std::nullopt;
+  if (bytes.size() < kSegmentHeaderBytes) return std::nullopt;
+  const bool compacted = bytes.starts_with(kCompactedMagic);
+  if (!compacted && !bytes.starts_with(kSegmentMagic)) return std::nullopt;
   if (crc32c(bytes.substr(0, 28)) != load_little<uint32_t>(bytes.data() + 28)) return std::nullopt;
   const char* at = bytes.data();
   return SegmentHeader{.stream = StreamId{load_little<uint32_t>(at + 8)},
                        .partition = PartitionId{load_little<int32_t>(at + 12)},
                        .base_offset = Offset{load_little<int64_t>(at + 16)},
-                       .salt = load_little<uint32_t>(at + 24)};
+                       .salt = load_little<uint32_t>(at + 24),
+                       .compacted = compacted};
+}
+
+void append_segment_footer(std::string& out, const SegmentFooter& footer, uint32_t salt) {
+  size_t start = out.size();
+  out.append(kFooterMagic);
+  append_little(out, footer.end_offset.value);
+  append_little(out, footer.clean_end.value);
+  append_little(out, footer.covered_bytes);
+  append_little(out, uint32_t{0});
+  append_little(out, crc32c(std::string_view(out).substr(start), salt));
+}
+
+std::optional<SegmentFooter> decode_segment_footer(std::string_view bytes, uint32_t salt) {
+  if (bytes.size() != kSegmentFooterBytes || !bytes.starts_with(kFooterMagic)) return std::nullopt;
+  const char* at = bytes.data();
+  if (crc32c(bytes.substr(0, 36), salt) != load_little<uint32_t>(at + 36)) return std::nullopt;
+  return SegmentFooter{.end_offset = Offset{load_little<int64_t>(at + 8)},
+                       .clean_end = Offset{load_little<int64_t>(at + 16)},
+                       .covered_bytes = load_little<uint64_t>(at + 24)};
 }
 
 void append_frame_header(std::string& out, const FrameHeader& header, uint32_t salt) {
@@ -56,7 +81,8 @@ void append_frame_header(std::string& out, const FrameHeader& header, uint32_t s
   store_little(bytes + 24, header.idempotency_hash);
   store_little(bytes + 32, header.synced_bytes);
   store_little(bytes + 40, header.batch_bytes);
-  store_little(bytes + 44, header.record_count);
+  store_little(bytes + 44, header.offset_count);
+  store_little(bytes + 48, header.follows.value);
   store_little(bytes + 4, crc32c(std::string_view(bytes + 8, kFrameHeaderBytes - 8), salt));
   out.append(bytes, sizeof bytes);
 }
@@ -70,8 +96,9 @@ std::optional<FrameHeader> decode_frame_header(std::string_view bytes, uint32_t 
                      .idempotency_hash = load_little<uint64_t>(at + 24),
                      .synced_bytes = load_little<uint64_t>(at + 32),
                      .batch_bytes = load_little<uint32_t>(at + 40),
-                     .record_count = load_little<int32_t>(at + 44)};
-  if (header.base_offset.value < 0 || header.record_count <= 0) return std::nullopt;
+                     .offset_count = load_little<int32_t>(at + 44),
+                     .follows = Offset{load_little<int64_t>(at + 48)}};
+  if (header.base_offset.value < 0 || header.offset_count <= 0) return std::nullopt;
   return header;
 }
 
@@ -80,7 +107,7 @@ void SegmentIndex::add(const FrameHeader& frame) {
   if (entries.empty() || covered_bytes - entries.back().position >= kIndexIntervalBytes) {
     entries.push_back({frame.base_offset, covered_bytes, frame.append_time});
   }
-  if (frame.idempotency_hash != 0) marks.push_back({frame.idempotency_hash, frame.base_offset, frame.record_count});
+  if (frame.idempotency_hash != 0) marks.push_back({frame.idempotency_hash, frame.base_offset, frame.offset_count});
   last_append_time = frame.append_time;
   end_offset = frame.end_offset();
   covered_bytes += frame.frame_bytes();
@@ -144,6 +171,11 @@ std::optional<SegmentIndex> decode_segment_index(std::string_view bytes, uint32_
 
 std::string segment_file_name(Offset base_offset) { return offset_name(base_offset, kSegmentSuffix); }
 std::string index_file_name(Offset base_offset) { return offset_name(base_offset, kIndexSuffix); }
+
+std::string unfinished_file_name(Offset base_offset) { return offset_name(base_offset, kUnfinishedSuffix); }
+bool is_unfinished_file_name(std::string_view name) {
+  return name.size() == kOffsetDigits + kUnfinishedSuffix.size() && name.ends_with(kUnfinishedSuffix);
+}
 
 std::optional<Offset> parse_segment_file_name(std::string_view name) {
   if (name.size() != kOffsetDigits + kSegmentSuffix.size() || !name.ends_with(kSegmentSuffix)) return std::nullopt;

@@ -14,14 +14,24 @@
 namespace millrace::log {
 
 inline constexpr size_t kSegmentHeaderBytes = 32;
+inline constexpr size_t kSegmentFooterBytes = 40;
 inline constexpr size_t kFrameHeaderBytes = 56;
 inline constexpr std::string_view kFrameMagic = "MRF1";
+
+/// What the footer of a compacted segment says.
+struct SegmentFooter {
+  Offset end_offset;           ///< the segment stands for all offsets from its base to here
+  Offset clean_end;            ///< records below it have superseded the older ones of their keys
+  uint64_t covered_bytes = 0;  ///< of the file, before the footer
+};
 
 struct SegmentHeader {
   StreamId stream;
   PartitionId partition;
   Offset base_offset;
   uint32_t salt = 0;
+  bool compacted = false;  ///< then a footer closes the file
+  SegmentFooter footer = {};
 };
 
 struct FrameHeader {
@@ -30,15 +40,23 @@ struct FrameHeader {
   uint64_t idempotency_hash = 0;
   uint64_t synced_bytes = 0;  ///< of this segment, when the frame was written
   uint32_t batch_bytes = 0;
-  int32_t record_count = 0;
+  int32_t offset_count = 0;  ///< that the batch stands for; in a compacted segment it may hold fewer records
+  Offset follows = {};       ///< in a compacted segment: where the frame before ended
 
-  Offset end_offset() const { return Offset{base_offset.value + record_count}; }
+  Offset end_offset() const { return Offset{base_offset.value + offset_count}; }
+  /// Where the frame before this one must have ended, or there is a hole.
+  Offset due_after(const SegmentHeader& segment) const { return segment.compacted ? follows : base_offset; }
   uint64_t frame_bytes() const { return kFrameHeaderBytes + uint64_t{batch_bytes}; }
 };
 
 void append_segment_header(std::string& out, const SegmentHeader& header);
-/// Nothing when the bytes (at least kSegmentHeaderBytes of them) are no good header.
+/// Nothing when the bytes (at least kSegmentHeaderBytes of them) are no good header. Of a compacted segment the footer
+/// is still to be read.
 std::optional<SegmentHeader> decode_segment_header(std::string_view bytes);
+
+void append_segment_footer(std::string& out, const SegmentFooter& footer, uint32_t salt);
+/// Nothing when the bytes (kSegmentFooterBytes of them) are no good footer of a segment with this salt.
+std::optional<SegmentFooter> decode_segment_footer(std::string_view bytes, uint32_t salt);
 
 void append_frame_header(std::string& out, const FrameHeader& header, uint32_t salt);
 /// Nothing when the bytes (at least kFrameHeaderBytes of them) are no good header of a segment with this salt.
@@ -70,7 +88,7 @@ struct SegmentIndex {
   std::vector<IndexEntry> entries;
   std::vector<IdempotencyMark> marks;
 
-  bool has_frames() const { return covered_bytes > kSegmentHeaderBytes; }
+  bool has_frames() const { return !entries.empty(); }
   /// Adds the frame that begins at covered_bytes.
   void add(const FrameHeader& frame);
 };
@@ -82,6 +100,9 @@ std::optional<SegmentIndex> decode_segment_index(std::string_view bytes, uint32_
 /// "00000000000000482113.seg"
 std::string segment_file_name(Offset base_offset);
 std::string index_file_name(Offset base_offset);
+/// The name under which a segment is compacted, until it is whole.
+std::string unfinished_file_name(Offset base_offset);
+bool is_unfinished_file_name(std::string_view name);
 /// Nothing when it is not the name of a segment.
 std::optional<Offset> parse_segment_file_name(std::string_view name);
 

@@ -49,9 +49,11 @@ class FileWindow {
 };
 
 /// Why the frame does not follow what `index` holds; nothing when it does.
-std::optional<std::string> judge_header(const FrameHeader& frame, const SegmentIndex& index, uint64_t file_bytes) {
-  if (frame.base_offset != index.end_offset) {
-    return fmt::format("the frame has offset {} where {} is due", frame.base_offset.value, index.end_offset.value);
+std::optional<std::string> judge_header(const FrameHeader& frame, const SegmentHeader& segment,
+                                        const SegmentIndex& index, uint64_t file_bytes) {
+  const Offset due = frame.due_after(segment);
+  if (due != index.end_offset || frame.base_offset < due) {
+    return fmt::format("the frame has offset {} where {} is due", due.value, index.end_offset.value);
   }
   if (index.has_frames() && frame.append_time < index.last_append_time) return "the append time goes back";
   if (frame.synced_bytes > index.covered_bytes) return "the frame was written into a longer file";
@@ -61,27 +63,47 @@ std::optional<std::string> judge_header(const FrameHeader& frame, const SegmentI
   return std::nullopt;
 }
 
-std::optional<std::string> judge_batch(std::string_view bytes, const FrameHeader& frame) {
+std::optional<std::string> judge_batch(std::string_view bytes, const FrameHeader& frame, bool compacted) {
   Result<RecordBatchView> batch = RecordBatchView::parse(bytes);
   if (!batch.ok()) return batch.error().message;
-  if (!matches(*batch, frame.base_offset, frame.record_count)) return "the batch does not match its frame";
+  if (!matches(*batch, frame.base_offset, frame.offset_count, compacted)) return "the batch does not match its frame";
   return std::nullopt;
 }
 
 }  // namespace
 
-Result<std::optional<std::string>> scan_frames(const RandomAccessFile& file, uint64_t file_bytes, uint32_t salt,
-                                               SegmentIndex& index) {
+Result<std::optional<SegmentHeader>> read_segment_header(const RandomAccessFile& file, uint64_t file_bytes) {
+  char head[kSegmentHeaderBytes];
+  MR_ASSIGN(const size_t length, file.read_at(0, head, sizeof head));
+  std::optional<SegmentHeader> header = decode_segment_header({head, length});
+  if (!header || !header->compacted) return header;
+  if (file_bytes < kSegmentHeaderBytes + kSegmentFooterBytes) return std::optional<SegmentHeader>();
+  char tail[kSegmentFooterBytes];
+  MR_ASSIGN(const size_t tail_length, file.read_at(file_bytes - kSegmentFooterBytes, tail, sizeof tail));
+  const std::optional<SegmentFooter> footer = decode_segment_footer({tail, tail_length}, header->salt);
+  if (!footer || footer->covered_bytes != file_bytes - kSegmentFooterBytes) return std::optional<SegmentHeader>();
+  header->footer = *footer;
+  return header;
+}
+
+Result<std::optional<std::string>> scan_frames(const RandomAccessFile& file, uint64_t file_bytes,
+                                               const SegmentHeader& segment, SegmentIndex& index) {
   FileWindow window(file, file_bytes);
-  while (index.covered_bytes < file_bytes) {
+  const uint64_t end = segment.compacted ? segment.footer.covered_bytes : file_bytes;
+  while (index.covered_bytes < end) {
     MR_ASSIGN(std::string_view head, window.at(index.covered_bytes, kFrameHeaderBytes));
-    std::optional<FrameHeader> frame = decode_frame_header(head, salt);
+    std::optional<FrameHeader> frame = decode_frame_header(head, segment.salt);
     if (!frame) return std::optional<std::string>("no frame header, or a damaged one");
-    if (auto why = judge_header(*frame, index, file_bytes)) return why;
+    if (auto why = judge_header(*frame, segment, index, end)) return why;
     MR_ASSIGN(std::string_view batch, window.at(index.covered_bytes + kFrameHeaderBytes, frame->batch_bytes));
-    if (auto why = judge_batch(batch, *frame)) return why;
+    if (auto why = judge_batch(batch, *frame, segment.compacted)) return why;
     index.add(*frame);
   }
+  if (!segment.compacted) return std::optional<std::string>();
+  if (index.end_offset > segment.footer.end_offset) {
+    return std::optional<std::string>("the frames go beyond what the footer says");
+  }
+  index.end_offset = segment.footer.end_offset;
   return std::optional<std::string>();
 }
 

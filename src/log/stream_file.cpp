@@ -12,6 +12,7 @@ namespace millrace::log {
 namespace {
 
 constexpr std::string_view kVersion = "1";
+constexpr std::string_view kVersionCompacted = "2";
 constexpr std::string_view kNone = "none";
 
 bool is_plain(char c) {
@@ -106,13 +107,17 @@ class Lines {
 std::string encode_stream_file(const StreamDescription& stream) {
   const StreamOptions& options = stream.options;
   std::string out =
-      fmt::format("millrace-stream {}\nid {}\nname {}\npartitions {}\nsegment_bytes {}\nsegment_age_us {}\n", kVersion,
-                  stream.id.value, percent_encode(stream.name), options.partitions, options.segment_bytes,
-                  options.segment_age.micros);
+      fmt::format("millrace-stream {}\nid {}\nname {}\npartitions {}\nsegment_bytes {}\nsegment_age_us {}\n",
+                  options.compaction ? kVersionCompacted : kVersion, stream.id.value, percent_encode(stream.name),
+                  options.partitions, options.segment_bytes, options.segment_age.micros);
   out += options.retention_bytes ? fmt::format("retention_bytes {}\n", *options.retention_bytes)
                                  : "retention_bytes none\n";
   out += options.retention ? fmt::format("retention_us {}\n", options.retention->micros) : "retention_us none\n";
   out += fmt::format("idempotency_window {}\n", options.idempotency_window);
+  if (options.compaction) {
+    out += fmt::format("compaction_lag_us {}\ntombstone_us {}\n", options.compaction->lag.micros,
+                       options.compaction->tombstone_age.micros);
+  }
   return seal_text(std::move(out));
 }
 
@@ -121,7 +126,7 @@ Result<StreamDescription> decode_stream_file(std::string_view text) {
   if (!sealed.ok()) return damaged(sealed.error().message);
   Lines lines(*sealed);
   MR_ASSIGN(std::string_view version, lines.text("millrace-stream"));
-  if (version != kVersion) {
+  if (version != kVersion && version != kVersionCompacted) {
     return user_error(sqlstate::kNotSupported,
                       fmt::format("stream file is of a version that this program does not know: {}", version))
         .with_hint("Open the data directory with the version of the program that wrote it, or a newer one.");
@@ -139,6 +144,11 @@ Result<StreamDescription> decode_stream_file(std::string_view text) {
   MR_ASSIGN(std::optional<int64_t> retention, lines.optional_number<int64_t>("retention_us"));
   if (retention) stream.options.retention = Duration{*retention};
   MR_ASSIGN(stream.options.idempotency_window, lines.number<uint32_t>("idempotency_window"));
+  if (version == kVersionCompacted) {
+    stream.options.compaction.emplace();
+    MR_ASSIGN(stream.options.compaction->lag.micros, lines.number<int64_t>("compaction_lag_us"));
+    MR_ASSIGN(stream.options.compaction->tombstone_age.micros, lines.number<int64_t>("tombstone_us"));
+  }
   if (stream.options.partitions < 1) return damaged("partitions");
   return stream;
 }

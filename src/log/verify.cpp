@@ -15,6 +15,13 @@ namespace millrace::log {
 
 namespace {
 
+/// A crash during a compaction leaves segments that the new one stands for; the next start removes them.
+void skip_replaced(std::vector<Offset>& bases, size_t compacted, Offset end) {
+  while (compacted + 1 < bases.size() && bases[compacted + 1] < end) {
+    bases.erase(bases.begin() + static_cast<std::ptrdiff_t>(compacted) + 1);
+  }
+}
+
 class Verifier {
  public:
   Verifier(Env& env, VerifiedLog& out) : files_(env.files()), out_(out) {}
@@ -25,6 +32,7 @@ class Verifier {
   struct Scanned {
     SegmentIndex index;
     bool good = false;  ///< to its last byte
+    bool compacted = false;
   };
 
   Status partition(const std::string& directory, StreamId stream, PartitionId id, const StreamOptions& options);
@@ -85,7 +93,11 @@ Status Verifier::partition(const std::string& directory, StreamId stream, Partit
     MR_ASSIGN(const Scanned scanned, segment(directory, {stream, id, bases[i], 0}, last));
     if (in_a_row) seen.end = scanned.index.end_offset;
     in_a_row = in_a_row && scanned.good;
-    if (scanned.good && !last && scanned.index.end_offset != bases[i + 1]) {
+    if (scanned.compacted) seen.compacted_end = scanned.index.end_offset;
+    if (scanned.compacted && scanned.good) skip_replaced(bases, i, scanned.index.end_offset);
+    if (scanned.compacted && i + 1 == bases.size()) {
+      damage(directory, 0, 0, fmt::format("missing: the segment behind offset {}", scanned.index.end_offset.value - 1));
+    } else if (scanned.good && !last && scanned.index.end_offset != bases[i + 1]) {
       damage(join_path(directory, segment_file_name(scanned.index.end_offset)), 0, 0,
              fmt::format("missing: offsets {} to {}", scanned.index.end_offset.value, bases[i + 1].value - 1));
       in_a_row = false;
@@ -115,9 +127,7 @@ Result<Verifier::Scanned> Verifier::segment(const std::string& directory, const 
   out_.bytes += bytes;
   Scanned scanned;
   scanned.index.end_offset = wanted.base_offset;
-  char head[kSegmentHeaderBytes];
-  MR_ASSIGN(const size_t length, file->read_at(0, head, sizeof head));
-  const std::optional<SegmentHeader> header = decode_segment_header({head, length});
+  MR_ASSIGN(const std::optional<SegmentHeader> header, read_segment_header(*file, bytes));
   if (!header) {
     // A segment is created with its header synced; only the newest may be cut short in there, by a crash.
     const bool unfinished = last && bytes <= kSegmentHeaderBytes && wanted.base_offset.value != 0;
@@ -130,11 +140,12 @@ Result<Verifier::Scanned> Verifier::segment(const std::string& directory, const 
     damage(path, 0, kSegmentHeaderBytes, "the segment belongs to another place");
     return scanned;
   }
-  MR_ASSIGN(const std::optional<std::string> why, scan_frames(*file, bytes, header->salt, scanned.index));
+  MR_ASSIGN(const std::optional<std::string> why, scan_frames(*file, bytes, *header, scanned.index));
   scanned.good = !why;
+  scanned.compacted = header->compacted;
   MR_ASSIGN(const uint64_t covered, index_file(directory, *header, bytes, scanned.index));
   if (why) {
-    const bool may_be_torn = last && covered <= scanned.index.covered_bytes;
+    const bool may_be_torn = last && !header->compacted && covered <= scanned.index.covered_bytes;
     MR_TRY(tail(path, *file, bytes, header->salt, scanned.index, *why, may_be_torn));
   }
   return scanned;
@@ -197,6 +208,14 @@ Status for_each_batch(Env& env, const VerifiedPartition& partition,
     std::string_view left = bytes;
     const auto header = left.size() < kSegmentHeaderBytes ? std::nullopt : decode_segment_header(left);
     if (!header) return {};
+    Offset segment_end = at;
+    if (header->compacted) {
+      if (left.size() < kSegmentHeaderBytes + kSegmentFooterBytes) return {};
+      const auto footer = decode_segment_footer(left.substr(left.size() - kSegmentFooterBytes), header->salt);
+      if (!footer) return {};
+      segment_end = footer->end_offset;
+      left.remove_suffix(kSegmentFooterBytes);
+    }
     left.remove_prefix(kSegmentHeaderBytes);
     const Offset before = at;
     while (left.size() >= kFrameHeaderBytes && at < partition.end) {
@@ -206,6 +225,7 @@ Status for_each_batch(Env& env, const VerifiedPartition& partition,
       left.remove_prefix(frame->frame_bytes());
       at = frame->end_offset();
     }
+    at = std::max(at, segment_end);
     if (at == before) return {};
   }
   return {};

@@ -18,7 +18,8 @@ namespace millrace::log {
 struct VerifiedPartition {
   std::string directory;
   Offset begin;
-  Offset end;  ///< of what is good in a row from begin
+  Offset end;            ///< of what is good in a row from begin
+  Offset compacted_end;  ///< before it, records that were superseded are not there any more; 0: all are
 };
 
 struct VerifiedLog {

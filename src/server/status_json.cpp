@@ -102,6 +102,11 @@ std::string status_json(const engine::NodeStatus& status, bool insecure, Timesta
               {"commits", status.commits},
               {"checkpoints", status.checkpoints}};
   out["loads"] = loads_json(status);
+  const engine::CompactionStatus& compaction = status.compaction;
+  out["compaction"] = {{"passes", compaction.passes},
+                       {"records_removed", compaction.records_removed},
+                       {"bytes_freed", compaction.bytes_freed},
+                       {"failure", compaction.failure.empty() ? Json(nullptr) : Json(compaction.failure)}};
   out["streams"] = streams_json(status);
   out["views"] = views_json(status);
   out["sinks"] = sinks_json(status);

@@ -130,6 +130,36 @@ Status define_primary_key(CatalogObject& object, const CreateTable& create) {
   return {};
 }
 
+/// Only a table with a primary key is the last row of each key: anything else would change when it is made anew.
+Status check_compaction(const CatalogObject& object, const std::vector<Option>& given) {
+  const bool compacts = object.options.text("cleanup_policy") == "compact";
+  for (const Option& option : given) {
+    const auto refuse = [&](std::string message, std::string hint) {
+      return user_error(sqlstate::kInvalidParameter, std::move(message))
+          .at(option.name_span)
+          .with_hint(std::move(hint));
+    };
+    if (option.name == "min_compaction_lag" && !compacts) {
+      return refuse("min_compaction_lag is of tables that are compacted", "add cleanup_policy = 'compact'");
+    }
+    if (compacts && (option.name == "retention" || option.name == "retention_size")) {
+      return refuse("a table that is compacted has no " + option.name + ": it keeps the last row of each key",
+                    "leave one of the two out");
+    }
+    if (option.name != "cleanup_policy" || !compacts) continue;
+    if (object.primary_key.empty()) {
+      return refuse("only a table with a PRIMARY KEY can be compacted, and this is none: " + object.name,
+                    "readers of a stream see every row, not the last one of a key; retention deletes old ones");
+    }
+    if (object.watermark) {
+      return refuse(
+          "a table with a WATERMARK cannot be compacted: " + object.name,
+          "the watermark follows from all rows, also from those that were replaced; leave one of the two out");
+    }
+  }
+  return {};
+}
+
 void define_query(CatalogObject& object, const Query& query) {
   object.query = query.sql.text;
   object.emit = query.emit;
@@ -157,12 +187,14 @@ struct Definer {
 
   Status operator()(const CreateStream& create) const {
     object.kind = ObjectKind::kStream;
-    return define_source(object, create, registry);
+    MR_TRY(define_source(object, create, registry));
+    return check_compaction(object, create.options);
   }
   Status operator()(const CreateTable& create) const {
     object.kind = ObjectKind::kTable;
     MR_TRY(define_source(object, create, registry));
-    return define_primary_key(object, create);
+    MR_TRY(define_primary_key(object, create));
+    return check_compaction(object, create.options);
   }
   Status operator()(const CreateMaterializedView& create) const {
     object.kind = ObjectKind::kMaterializedView;

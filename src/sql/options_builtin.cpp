@@ -37,6 +37,13 @@ std::vector<OptionSpec> source_specs() {
              "how long rows are kept, by append time, e.g. '7 days'"),
       ranged("retention_size", OptionKind::kSize, "", 1 << 20, kMax,
              "how many bytes a partition keeps at most, e.g. '10 GB'"),
+      ranged("segment_size", OptionKind::kSize, "", 64 << 10, 1 << 30,
+             "how large a file of the log grows before the next one; whole files are deleted or compacted; 128 MiB"),
+      // No default texts: a catalog that was written before these options existed means the same.
+      choice("cleanup_policy", {"delete", "compact"}, "",
+             "delete: by retention; compact: of a table with a primary key, the last row of each key stays"),
+      ranged("min_compaction_lag", OptionKind::kDuration, "", 0, kMax,
+             "rows younger than this, by append time, are not compacted"),
       {"key", OptionKind::kColumns, "", "column whose value picks the partition; rows of one value keep their order"},
       {"message_id", OptionKind::kColumn, "", "column that names a message in the ledger and in traces"},
       {"load", OptionKind::kText, "", "a file that is read once, at the first start"},

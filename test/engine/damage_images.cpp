@@ -21,13 +21,21 @@ constexpr const char* kPipeline = R"(
   CREATE MATERIALIZED VIEW numbers AS SELECT id, name::INTEGER AS number FROM s JOIN names USING (k);
   CREATE MATERIALIZED VIEW days AS SELECT count(*) AS n, sum(id)::BIGINT AS total FROM recent;
   CREATE MATERIALIZED VIEW loaded AS SELECT k, count(*) AS n FROM history GROUP BY k;
-  CREATE SINK out FROM counts WITH (connector = 'file', path = '/out', format = 'json', mode = 'changes');)";
+  CREATE SINK out FROM counts WITH (connector = 'file', path = '/out', format = 'json', mode = 'changes');
+  CREATE MATERIALIZED VIEW costs AS SELECT price % 3 AS m, count(*) AS n FROM prices GROUP BY m;)";
+
+std::string pipeline_of(Image image) {
+  const std::string policy = image == Image::kCompacted ? "WITH (cleanup_policy = 'compact')" : "";
+  return "CREATE TABLE prices (k INTEGER PRIMARY KEY, price INTEGER) " + policy + ";" + kPipeline;
+}
 
 constexpr const char* kRelations[] = {
     "SELECT *, _partition, _offset FROM s ORDER BY ALL",
     "SELECT *, _offset FROM recent ORDER BY ALL",
     "SELECT *, _offset FROM history ORDER BY ALL",
     "SELECT * FROM names ORDER BY ALL",
+    "SELECT * FROM prices ORDER BY ALL",
+    "SELECT * FROM costs ORDER BY ALL",
     "SELECT * FROM counts ORDER BY ALL",
     "SELECT * FROM named ORDER BY ALL",
     "SELECT * FROM hourly ORDER BY ALL",
@@ -49,6 +57,7 @@ constexpr const char* kSame[][2] = {
     {"SELECT * FROM numbers ORDER BY ALL",
      "SELECT id, TRY_CAST(name AS INTEGER) AS number FROM s JOIN names USING (k) WHERE TRY_CAST(name AS INTEGER) IS "
      "NOT NULL ORDER BY ALL"},
+    {"SELECT * FROM costs ORDER BY ALL", "SELECT price % 3 AS m, count(*) AS n FROM prices GROUP BY m ORDER BY ALL"},
     {"SELECT * FROM loaded ORDER BY ALL", "SELECT k, count(*) AS n FROM history GROUP BY k ORDER BY ALL"},
 };
 
@@ -82,6 +91,10 @@ void work(SimulatedEnv& env, Node& node, int day) {
   }
   const std::string name = day % 3 == 0 ? "'number " + std::to_string(day) + "'" : "'" + std::to_string(day) + "'";
   MR_CHECK(node.execute("INSERT INTO names VALUES (" + std::to_string(day) + ", " + name + ")").ok(), "a table's row");
+  for (int k = 0; k < 4; ++k) {
+    const std::string row = "(" + std::to_string(k) + ", " + std::to_string(day * 4 + k) + ")";
+    MR_CHECK(node.execute("INSERT INTO prices VALUES " + row).ok(), "a row that replaces another");
+  }
   MR_CHECK(node.sync().ok(), "the image's steps run");
 }
 
@@ -92,6 +105,7 @@ const char* name_of(Image image) {
     case Image::kStopped: return "stopped";
     case Image::kKilled: return "killed";
     case Image::kBounded: return "bounded";
+    case Image::kCompacted: return "compacted";
   }
   return "";
 }
@@ -175,7 +189,7 @@ Files make_image(Image image) {
   for (int life = 0; life < 3; ++life) {
     ImageNode running(env);
     Status opened = running.open();
-    if (opened.ok() && life == 0) opened = running.node().apply_pipeline(kPipeline, "/", {});
+    if (opened.ok() && life == 0) opened = running.node().apply_pipeline(pipeline_of(image), "/", {});
     MR_CHECK(opened.ok(), render(opened.error()));
     for (int day = life * 2; day < life * 2 + 2; ++day) work(env, running.node(), day);
     if (life == 1) MR_CHECK(running.node().create_savepoint("one").ok(), "a savepoint is made");

@@ -15,11 +15,12 @@ namespace millrace::engine {
 using Files = std::map<std::string, std::string>;
 
 enum class Image : uint8_t {
-  kStopped,  ///< stopped cleanly
-  kKilled,   ///< killed, with acked events that no commit has seen
-  kBounded,  ///< a bounded run that came to its end: loaded, delivered, stopped
+  kStopped,    ///< stopped cleanly
+  kKilled,     ///< killed, with acked events that no commit has seen
+  kBounded,    ///< a bounded run that came to its end: loaded, delivered, stopped
+  kCompacted,  ///< stopped cleanly, and a table's log is compacted
 };
-inline constexpr Image kImages[] = {Image::kStopped, Image::kKilled, Image::kBounded};
+inline constexpr Image kImages[] = {Image::kStopped, Image::kKilled, Image::kBounded, Image::kCompacted};
 const char* name_of(Image image);
 
 /// All files below "/", which are of the data directory "/data", its savepoint, a file sink and a loaded file.

@@ -17,7 +17,7 @@ using Paths = std::vector<std::string>;
 std::map<std::string, Paths> by_kind(const Files& files, bool of_savepoint) {
   std::map<std::string, Paths> kinds;
   for (const auto& [path, bytes] : files) {
-    const std::string kind = kind_of(path);
+    const std::string kind = kind_of(path, bytes);
     if (!kind.empty() && path.starts_with("/data/savepoints/") == of_savepoint) kinds[kind].push_back(path);
   }
   return kinds;
@@ -56,7 +56,7 @@ std::string first_difference(const std::string& before, const std::string& after
 
 }  // namespace
 
-std::string kind_of(const std::string& path) {
+std::string kind_of(const std::string& path, const std::string& bytes) {
   const std::string root = "/data/";
   if (!path.starts_with(root)) return {};
   std::string inside = path.substr(root.size());
@@ -69,6 +69,7 @@ std::string kind_of(const std::string& path) {
   if (inside.starts_with("log/")) {
     if (inside.starts_with("log/" + log::stream_folder(kCommitStream))) whose += "commits' ";
     if (name == "stream") return whose + "stream file";
+    if (bytes.starts_with("MRLOGSG2")) return whose + "compacted segment";
     return whose + (name.ends_with(".seg") ? "segment" : name.ends_with(".idx") ? "index" : name);
   }
   if (inside.starts_with("state/")) {

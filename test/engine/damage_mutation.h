@@ -18,7 +18,7 @@ struct Mutation {
 };
 
 /// What a file of the data directory is; empty for files outside it.
-std::string kind_of(const std::string& path);
+std::string kind_of(const std::string& path, const std::string& bytes);
 
 /// Every kind of file is as likely as any other; one in five is of the savepoint. The files are never what they were.
 Mutation mutate(const Files& sound, uint64_t seed);

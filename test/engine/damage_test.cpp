@@ -248,7 +248,7 @@ TEST_F(DamageTest, ImagesAreSoundAndHaveEveryKindOfFile) {
   std::set<std::string> kinds;
   for (const auto& [image, sound] : sound_) {
     SCOPED_TRACE(name_of(image));
-    for (const auto& [path, bytes] : sound.files) kinds.insert(kind_of(path));
+    for (const auto& [path, bytes] : sound.files) kinds.insert(kind_of(path, bytes));
     EXPECT_FALSE(is_error(sound.wanted.answers)) << sound.wanted.answers;
     EXPECT_EQ(sound.wanted.contradiction, "");
     SimulatedEnv env(2);
@@ -259,9 +259,10 @@ TEST_F(DamageTest, ImagesAreSoundAndHaveEveryKindOfFile) {
     EXPECT_GE(report->last_commit.value, 10U);
     EXPECT_GT(report->state_blocks, 0U);
   }
-  for (const char* kind : {"segment", "index", "stream file", "commits' segment", "commits' index", "state table",
-                           "state log", "state MANIFEST", "state CURRENT", "catalog", "VERSION", "IDENTITY", "loads",
-                           "savepoint's segment", "savepoint's SAVEPOINT", "savepoint's state table"}) {
+  for (const char* kind :
+       {"segment", "compacted segment", "index", "stream file", "commits' segment", "commits' index", "state table",
+        "state log", "state MANIFEST", "state CURRENT", "catalog", "VERSION", "IDENTITY", "loads",
+        "savepoint's segment", "savepoint's SAVEPOINT", "savepoint's state table"}) {
     EXPECT_TRUE(kinds.contains(kind)) << kind;
   }
   if (HasFailure()) {

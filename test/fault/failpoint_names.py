@@ -10,7 +10,6 @@ SOURCE = faulty_node.job.SOURCE / "src"
 
 # No run comes here: what such a file never has done to it, or what only an error leads to.
 NEVER = {
-    "file.segment.rename": "segments are created under their own name",
     "file.catalog.truncate": "replaced whole",
     "file.catalog.remove": "removed after an error only",
     "file.stream.truncate": "replaced whole",
@@ -22,8 +21,9 @@ NEVER = {
 # Passed only when an earlier end left something to cut off or to clear away.
 SOMETIMES = {f"file.{name}.{side}" for name in ("segment.truncate", "other.truncate", "state.truncate", "other.remove", "state.remove")
              for side in ("before", "after")}
-# What the pipeline of these tests does not do: a full segment, a row that a destination refuses.
-OTHER_TESTS = {"log.roll", "engine.sink.dead", "file.segment.remove.before", "file.segment.remove.after"}
+# What the pipeline of these tests does not do: a full segment, a row that a destination refuses, a compaction.
+OTHER_TESTS = {"log.roll", "engine.sink.dead", "log.compact.written", "log.compact.replaced"} | {
+    f"file.segment.{operation}.{side}" for operation in ("remove", "rename") for side in ("before", "after")}
 ROWS_ONLY = {"ledger.decoded", "ledger.view", "ledger.sink"}  # they drop, repeat and swap rows; nothing ends there
 
 

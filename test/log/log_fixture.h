@@ -46,7 +46,7 @@ inline std::vector<std::string> read_values(const Partition& partition, Offset f
       EXPECT_TRUE(is_ok(view));
       if (!view.ok()) return values;
       EXPECT_EQ(view->base_offset(), stored.base_offset);
-      EXPECT_EQ(view->record_count(), stored.record_count);
+      EXPECT_EQ(view->record_count(), stored.offset_count);
       EXPECT_TRUE(
           is_ok(view->for_each(decompressor, [&](const RecordView& record) { values.emplace_back(*record.value); })));
       at = stored.end_offset();

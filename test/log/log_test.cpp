@@ -110,7 +110,7 @@ TEST_F(StreamsTest, ADamagedStreamFileIsNamed) {
   EXPECT_EQ(opened.error().code, sqlstate::kDataCorrupted);
   EXPECT_NE(opened.error().message.find(path), std::string::npos) << opened.error().message;
   const size_t first = good.find('\n') + 1;
-  overwrite(path, seal_text("millrace-stream 2\n" + good.substr(first, good.rfind("crc32c ") - first)));
+  overwrite(path, seal_text("millrace-stream 3\n" + good.substr(first, good.rfind("crc32c ") - first)));
   EXPECT_EQ(Log::open(env_, "data/log").error().code, sqlstate::kNotSupported);
   overwrite(path, good);
   EXPECT_TRUE(is_ok(Log::open(env_, "data/log")));
