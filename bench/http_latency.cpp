@@ -4,7 +4,6 @@
 //
 //   build/release/bench/bench_http_latency [CONNECTIONS] [SECONDS]
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -21,11 +20,13 @@
 #include "base/metrics.h"
 #include "base/real_env.h"
 #include "engine/node.h"
+#include "latencies.h"
 #include "server/http_server.h"
 
 namespace {
 
 using namespace millrace;
+using bench::Latencies;
 
 constexpr size_t kEventBytes = 200;
 
@@ -38,31 +39,6 @@ std::string request_of_one_event() {
   return "POST /v1/streams/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n"
          "Content-Length: " +
          std::to_string(body.size()) + "\r\n\r\n" + body;
-}
-
-struct Latencies {
-  std::vector<int64_t> micros;
-
-  double at(double quantile) {
-    if (micros.empty()) return 0;
-    auto place = micros.begin() + static_cast<std::ptrdiff_t>(quantile * static_cast<double>(micros.size() - 1));
-    std::nth_element(micros.begin(), place, micros.end());
-    return static_cast<double>(*place) / 1000;
-  }
-};
-
-Latencies sync_alone(Env& env, const std::string& path) {
-  Latencies result;
-  int file = ::open(path.c_str(), O_CREAT | O_WRONLY, 0600);
-  std::string bytes(kEventBytes + 100, 'x');
-  for (int i = 0; i < 1000; ++i) {
-    int64_t start = now_micros(env);
-    MR_CHECK(::pwrite(file, bytes.data(), bytes.size(), static_cast<off_t>(bytes.size()) * i) > 0, "write failed");
-    MR_CHECK(::fdatasync(file) == 0, "fdatasync failed");
-    result.micros.push_back(now_micros(env) - start);
-  }
-  ::close(file);
-  return result;
 }
 
 /// One thread that drives all connections.
@@ -184,7 +160,7 @@ int main(int argc, char** argv) {
   server::HttpOptions http;
   http.port = 0;
   auto server = server::HttpServer::start(env, metrics, *node, http).value();
-  Latencies disk = sync_alone(env, directory + "/probe");
+  Latencies disk = bench::sync_alone(env, directory + "/probe", kEventBytes + 100);
   Latencies closed;
   Latencies open;
   double most = 0;

@@ -3,9 +3,6 @@
 // Beside it, one write + fdatasync of the same size. As one JSON object; times in milliseconds.
 //
 //   build/release/bench/bench_latency [PRODUCERS] [SECONDS] [WORKERS]
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -17,10 +14,12 @@
 #include "base/metrics.h"
 #include "base/real_env.h"
 #include "engine/node.h"
+#include "latencies.h"
 
 namespace {
 
 using namespace millrace;
+using bench::Latencies;
 
 constexpr const char* kPipeline = R"(
   CREATE STREAM s (id BIGINT, due BIGINT, pad VARCHAR) WITH (partitions = 4);
@@ -40,39 +39,14 @@ T must(Result<T> result) {
   return std::move(result).value();
 }
 
-struct Latencies {
-  std::vector<int64_t> micros;
-
-  double at(double quantile) {
-    if (micros.empty()) return 0;
-    auto place = micros.begin() + static_cast<std::ptrdiff_t>(quantile * static_cast<double>(micros.size() - 1));
-    std::nth_element(micros.begin(), place, micros.end());
-    return static_cast<double>(*place) / 1000;
-  }
-  void print(const char* name) { std::printf("\"%s_p50_ms\":%.3f,\"%s_p99_ms\":%.3f,", name, at(0.5), name, at(0.99)); }
-};
+void print(const char* name, Latencies& of) {
+  std::printf("\"%s_p50_ms\":%.3f,\"%s_p99_ms\":%.3f,", name, of.at(0.5), name, of.at(0.99));
+}
 
 std::string record(int64_t id, int64_t due) {
   std::string text = "{\"id\":" + std::to_string(id) + ",\"due\":" + std::to_string(due) + ",\"pad\":\"";
   text.append(kRecordBytes - std::min(kRecordBytes, text.size() + 2), 'x');
   return text + "\"}";
-}
-
-Latencies sync_alone(const std::string& path) {
-  Latencies result;
-  int file = ::open(path.c_str(), O_CREAT | O_WRONLY, 0600);
-  RealEnv env;
-  for (int i = 0; i < 500 && file >= 0; ++i) {
-    int64_t start = env.clock().monotonic().micros;
-    std::string bytes(kRecordBytes + 100, 'x');
-    if (::pwrite(file, bytes.data(), bytes.size(), static_cast<off_t>(bytes.size()) * i) < 0 ||
-        ::fdatasync(file) != 0) {
-      break;
-    }
-    result.micros.push_back(env.clock().monotonic().micros - start);
-  }
-  ::close(file);
-  return result;
 }
 
 /// Runs the producers for so long; `events_per_second` 0: each sends as soon as it is answered.
@@ -134,7 +108,7 @@ int main(int argc, char** argv) {
   auto node = must(engine::Node::open(env, metrics, options));
   must(node->apply_pipeline(kPipeline, ".", {}));
   must(node->start());
-  Latencies disk = sync_alone(directory + "/probe");
+  Latencies disk = bench::sync_alone(env, directory + "/probe", kRecordBytes + 100);
 
   Load load(env, *node, producers);
   double most = load.run(0, seconds / 2);
@@ -157,9 +131,9 @@ int main(int argc, char** argv) {
   Latencies acks = load.acks();
   std::printf("{\"producers\":%u,\"workers\":%u,\"closed_loop_per_second\":%.0f,\"events_per_second\":%.0f,", producers,
               options.workers, most, rate);
-  disk.print("fdatasync");
-  acks.print("ack");
-  visible.print("visible");
+  print("fdatasync", disk);
+  print("ack", acks);
+  print("visible", visible);
   std::printf("\"acked\":%zu,\"seen\":%zu}\n", acks.micros.size(), visible.micros.size());
   must(node->stop());
   std::filesystem::remove_all(directory);
