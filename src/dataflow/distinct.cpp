@@ -2,7 +2,7 @@
 //
 //  * All columns are keys: a count for each row. Table slot 0.
 //  * Input append-only: only the best row so far of each key. Slot 0. A better row that comes later takes its place.
-//  * Else: all rows of each key (slot 1) and the one that stands in the output (slot 0).
+//  * Else: all rows of each key, in order (slot 1), and the one that stands in the output (slot 0).
 #include <algorithm>
 #include <numeric>
 
@@ -184,7 +184,10 @@ class FirstOfBag final : public Operator {
       : Operator(node),
         keys_(input.output.types(), distinct.key_columns),
         rows_(input.output, distinct.sort_key, input.order_column, all_columns(input)),
-        builder_(node.output.types()) {}
+        cursor_(bag_),
+        builder_(node.output.types()) {
+    bag_.keep_sorted(rows_.header_bytes());
+  }
 
   Status push(size_t, const batch::Batch& batch, Output&) override {
     keys_.encode(batch, key_buffer_);
@@ -216,12 +219,10 @@ class FirstOfBag final : public Operator {
  private:
   Status change(state::BagTable::Group group) {
     std::string_view best;
-    bool negative = false;
-    bag_.for_each_row(group, [&](std::string_view row, int64_t count) {
-      negative |= count < 0;
-      if (best.empty() || rows_.comparable(row) < rows_.comparable(best)) best = row;
-    });
-    if (negative) return internal_error("DISTINCT ON was asked to take away rows that it never got");
+    int64_t count = 0;
+    cursor_.seek_first(group);
+    if (cursor_.next(best, count) && count < 0)
+      return internal_error("DISTINCT ON was asked to take away rows that it never got");
     const uint64_t hash = bag_.hash_of(group);
     const std::string_view key = bag_.key_of(group);
     const Slot old = standing_.find(hash, key);
@@ -245,6 +246,7 @@ class FirstOfBag final : public Operator {
   SortedRows rows_;
   state::ValueTable standing_;
   state::BagTable bag_;
+  state::BagTable::SortedCursor cursor_;
   batch::RowBuffer key_buffer_;
   std::vector<state::BagTable::Group> groups_;  // of each row of a batch
   std::vector<state::BagTable::Group> touched_;

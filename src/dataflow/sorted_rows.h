@@ -36,6 +36,8 @@ class SortedRows {
     for (size_t i = 0; i < index; ++i) start += length_of(row, i + 1);
     return row.substr(start, length_of(row, index + 1));
   }
+  /// What stands before the comparable part of every row.
+  size_t header_bytes() const { return header_bytes_; }
   const batch::RowCodec& codec(size_t piece) const { return codecs_[piece]; }
 
  private:

@@ -51,6 +51,7 @@ std::vector<uint32_t> exchange_columns(const Node& node, size_t port) {
   if (const auto* aggregate = std::get_if<Aggregate>(&node.operation)) return aggregate->group_columns;
   if (const auto* distinct = std::get_if<DistinctOn>(&node.operation)) return distinct->key_columns;
   if (const auto* window = std::get_if<Window>(&node.operation)) return window->partition_columns;
+  if (const auto* top = std::get_if<TopN>(&node.operation)) return top->partition_columns;
   if (const auto* join = std::get_if<Join>(&node.operation)) return port == 0 ? join->left_keys : join->right_keys;
   return {};
 }

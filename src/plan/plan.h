@@ -136,11 +136,15 @@ struct Join {
   std::vector<uint32_t> right_output;
 };
 
-/// ORDER BY … LIMIT. One global group.
+/// The first rows of each partition: ORDER BY … LIMIT … OFFSET (no partition columns), or rows whose rank is at most a
+/// number. Output: the input's columns; with `gives_rank` the rank, BIGINT, behind the visible ones.
 struct TopN {
+  std::vector<uint32_t> partition_columns;
   int32_t sort_key = -1;
-  int64_t limit = 0;
-  int64_t offset = 0;
+  WindowKind rank = WindowKind::kRowNumber;  ///< what `limit` is about: kRowNumber, kRank or kDenseRank
+  int64_t limit = 0;                         ///< the highest rank, `offset` included
+  int64_t offset = 0;                        ///< row numbers up to this one are left out; 0 for other ranks
+  bool gives_rank = false;
 };
 
 using Operation = std::variant<Source, Filter, Project, Unnest, UnionAll, Aggregate, DistinctOn, Window, Join, TopN>;

@@ -94,7 +94,14 @@ class Writer {
     put(of.left_output);
     put(of.right_output);
   }
-  void operation(const TopN& of) { integer(of.sort_key), integer(of.limit), integer(of.offset); }
+  void operation(const TopN& of) {
+    put(of.partition_columns);
+    integer(of.sort_key);
+    put(of.rank);
+    integer(of.limit);
+    integer(of.offset);
+    put(of.gives_rank);
+  }
 
  private:
   void blob(Result<std::string> bytes) {
@@ -215,7 +222,14 @@ class Reader {
     get(of.left_output);
     get(of.right_output);
   }
-  void operation(TopN& of) { of.sort_key = column(), of.limit = integer(), of.offset = integer(); }
+  void operation(TopN& of) {
+    get(of.partition_columns);
+    of.sort_key = column();
+    of.rank = one_of(WindowKind::kDenseRank);
+    of.limit = integer();
+    of.offset = integer();
+    of.gives_rank = flag();
+  }
 
  private:
   void set(Error error) {

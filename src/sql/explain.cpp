@@ -18,10 +18,11 @@ std::string expression_list(const std::vector<batch::Expression>& expressions) {
   return text;
 }
 
-/// One line for each kind of operation; `input` is the schema of the first input.
+/// One line for each kind of operation; `input` is of the first input.
 struct Describe {
   const plan::Node& node;
   const batch::Schema& input;
+  bool input_append_only;
 
   std::string operator()(const plan::Source& source) const { return "Source " + source.relation; }
   std::string operator()(const plan::Filter& filter) const { return "Filter " + expression_list(filter.predicates); }
@@ -64,15 +65,21 @@ struct Describe {
     return text;
   }
   std::string operator()(const plan::TopN& top) const {
-    return fmt::format("TopN {}{} (one global group)", top.limit,
-                       top.offset ? fmt::format(" offset {}", top.offset) : "");
+    static constexpr const char* kRanks[] = {"row_number", "rank", "dense_rank"};
+    const std::string rows =
+        top.offset > 0 ? fmt::format("{} to {}", top.offset + 1, top.limit) : fmt::format("up to {}", top.limit);
+    return fmt::format(
+        "TopN {} {}{}{}", kRanks[static_cast<size_t>(top.rank)], rows,
+        top.partition_columns.empty() ? " (one global group)" : " by " + column_names(input, top.partition_columns),
+        input_append_only ? " [fast: only these rows are kept]" : " [fast: rows are kept in order]");
   }
 };
 
 void describe(const plan::Plan& plan, uint32_t index, size_t depth, std::string& out) {
   const plan::Node& node = plan.nodes[index];
   const batch::Schema& input = node.inputs.empty() ? node.output : plan.nodes[node.inputs[0]].output;
-  out += std::string(depth * 2, ' ') + std::visit(Describe{node, input}, node.operation);
+  const bool input_append_only = !node.inputs.empty() && plan.nodes[node.inputs[0]].append_only;
+  out += std::string(depth * 2, ' ') + std::visit(Describe{node, input, input_append_only}, node.operation);
   if (!node.append_only) out += " [changes]";
   out += fmt::format(" #{}\n", node.id.value);
   for (uint32_t below : node.inputs) describe(plan, below, depth + 1, out);

@@ -260,6 +260,9 @@ uint32_t Translator::filter(duckdb::LogicalFilter& op, Needs needs) {
   std::vector<batch::Expression> predicates;
   for (auto& predicate : op.expressions) predicates.push_back(copy_expression(*predicate));
   needs.order |= any_can_throw(predicates);
+  if (op.children[0]->type == duckdb::LogicalOperatorType::LOGICAL_WINDOW) {
+    if (std::optional<uint32_t> top = top_n_of_ranks(op)) return *top;
+  }
   uint32_t result = translate(*op.children[0], needs);
   if (!predicates.empty()) {
     plan::Node made = nodes_[result];
@@ -337,21 +340,6 @@ uint32_t Translator::set_operation(duckdb::LogicalSetOperation& op, Needs needs)
   made.operation = plan::UnionAll{};
   uint32_t result = add(std::move(made));
   return op.setop_all ? result : distinct_rows(result, columns);
-}
-
-uint32_t Translator::top_n(duckdb::LogicalTopN& op) {
-  uint32_t input = translate(*op.children[0], Needs{true, false});
-  size_t columns = visible(input);
-  auto key = sort_key(op.orders);
-  PreProjection pre(*this, input);
-  plan::TopN top{static_cast<int32_t>(pre.column(*key)), static_cast<int64_t>(op.limit),
-                 static_cast<int64_t>(op.offset)};
-  uint32_t ready = pre.finish();
-  plan::Node made = nodes_[ready];
-  made.inputs = {ready};
-  made.append_only = false;
-  made.operation = top;
-  return keep(add(std::move(made)), identity(columns));
 }
 
 duckdb::unique_ptr<duckdb::Expression> Translator::sort_key(const duckdb::vector<duckdb::BoundOrderByNode>& orders) {

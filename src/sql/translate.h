@@ -99,7 +99,12 @@ class Translator {
   bool at_most_one_row(uint32_t node) const;
   uint32_t add_join(plan::Join join, uint32_t left, uint32_t right);
   uint32_t cross_product(duckdb::LogicalOperator& op, Needs needs);
+  // translate_top_n.cpp
   uint32_t top_n(duckdb::LogicalTopN& op);
+  /// A filter on a window whose predicates bound a rank: the rows up to it, without looking at the others.
+  std::optional<uint32_t> top_n_of_ranks(duckdb::LogicalFilter& op);
+  uint32_t ranked(duckdb::LogicalWindow& window, plan::TopN top);
+  uint32_t first_rows(plan::DistinctOn distinct, uint32_t input);
 
   plan::AggregateCall aggregate_call(const duckdb::BoundAggregateExpression& aggregate, PreProjection& columns,
                                      bool input_append_only);

@@ -286,14 +286,9 @@ uint32_t Translator::distinct(duckdb::LogicalDistinct& op, Needs needs) {
     if (!deciding.empty()) distinct.sort_key = static_cast<int32_t>(pre.column(*sort_key(deciding)));
   }
   uint32_t ready = pre.finish();
-  plan::Node made = nodes_[ready];
-  made.inputs = {ready};
-  made.append_only = false;
-  made.key = distinct.key_columns;
-  made.operation = std::move(distinct);
   std::vector<uint32_t> kept(columns);
   for (uint32_t i = 0; i < columns; ++i) kept[i] = i;
-  return keep(add(std::move(made)), kept);
+  return keep(first_rows(std::move(distinct), ready), kept);
 }
 
 // ---- OVER

@@ -107,6 +107,7 @@ void BagTable::prefetch_rows(Group group, uint64_t row_hash) const {
 size_t BagTable::entries() const { return rep_->rows_live; }
 size_t BagTable::memory_bytes() const {
   return rep_->arena.used_bytes() + rep_->groups_by_hash.memory_bytes() + rep_->groups.capacity() * sizeof(GroupEntry) +
+         rep_->order_bytes + rep_->orders.capacity() * sizeof(void*) +
          (rep_->dirty.capacity() + rep_->free_groups.capacity() + rep_->maybe_empty.capacity()) * sizeof(uint32_t);
 }
 size_t BagTable::dirty_bytes() const { return rep_->dirty_bytes; }

@@ -2,13 +2,16 @@
 #pragma once
 
 #include <cstring>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/huge_memory.h"
 #include "state/arena.h"
 #include "state/hash_index.h"
+#include "state/row_order.h"
 #include "state/table.h"
 
 namespace millrace::state {
@@ -52,7 +55,7 @@ struct GroupEntry {
   bool recent = true;        // used since the eviction hand came by
 };
 
-size_t row_bytes(uint32_t length) { return sizeof(Row) + length; }
+inline size_t row_bytes(uint32_t length) { return sizeof(Row) + length; }
 
 }  // namespace bag
 using namespace bag;  // of this one table
@@ -68,6 +71,11 @@ struct BagTable::Rep {
   size_t rows_live = 0;
   size_t groups_live = 0;
   size_t hand = 0;  // of the eviction, in groups_by_hash
+  size_t sort_from = kUnsorted;
+  std::vector<std::unique_ptr<RowOrder>> orders;  // by group: of large groups whose order was asked for
+  size_t order_bytes = 0;                         // of all orders, as they were built
+
+  static constexpr size_t kUnsorted = SIZE_MAX;
 
   Row& row(Arena::Block block) { return *reinterpret_cast<Row*>(arena.at(block)); }
   std::string_view bytes(Arena::Block block) { return {arena.at(block) + sizeof(Row), row(block).length}; }
@@ -117,8 +125,44 @@ struct BagTable::Rep {
     arena.free(group.key_block, group.key_length);
     if (group.capacity > 1) arena.free(group.list, group.capacity * sizeof(RowRef));
     drop_index(group);
+    drop_order(number);
     group = GroupEntry{};
     free_groups.push_back(number);
+  }
+
+  // The order of a large group's live rows.
+
+  static constexpr size_t kOrderBytesPerRow = 2 * sizeof(RowOrder::Ref);  // leaves are half full or more
+
+  std::string_view compared(Arena::Block block) { return bytes(block).substr(sort_from); }
+  bool precedes(const RowOrder::Ref& a, const RowOrder::Ref& b) {
+    return a.head != b.head ? a.head < b.head : compared(a.block) < compared(b.block);
+  }
+  RowOrder::Ref ref_to(Arena::Block block) { return {head_of_bytes(compared(block)), block}; }
+  RowOrder* order_of(Group number) { return number < orders.size() ? orders[number].get() : nullptr; }
+
+  RowOrder& obtain_order(Group number) {
+    if (RowOrder* order = order_of(number)) return *order;
+    GroupEntry& group = groups[number];
+    std::vector<RowOrder::Ref> refs;
+    refs.reserve(group.live);
+    for (uint32_t place = 0; place < group.places; ++place) {
+      const Arena::Block block = list(group)[place].block;
+      if (row(block).count != 0) refs.push_back(ref_to(block));
+    }
+    if (number >= orders.size()) orders.resize(number + 1 + number / 2);
+    orders[number] = std::make_unique<RowOrder>();
+    orders[number]->build(std::move(refs), [&](const auto& a, const auto& b) { return precedes(a, b); });
+    order_bytes += group.live * kOrderBytesPerRow;
+    return *orders[number];
+  }
+  RowOrder::Place place_of(const RowOrder& order, const RowOrder::Ref& ref) {
+    return order.lower_bound(ref, [&](const auto& a, const auto& b) { return precedes(a, b); });
+  }
+  void drop_order(Group number) {
+    if (!order_of(number)) return;
+    order_bytes -= groups[number].live * kOrderBytesPerRow;
+    orders[number].reset();
   }
 
   // The index of a large group.
@@ -261,12 +305,15 @@ struct BagTable::Rep {
   void set_count(Arena::Block block, int64_t count) {
     Row& at = row(block);
     GroupEntry& group = groups[at.group];
+    RowOrder* order = order_of(at.group);
     if (at.count == 0 && count != 0) {
       ++rows_live;
       if (group.live++ == 0) ++groups_live;
+      if (order) order->insert(place_of(*order, ref_to(block)), ref_to(block)), order_bytes += kOrderBytesPerRow;
     } else if (at.count != 0 && count == 0) {
       --rows_live;
       if (--group.live == 0) --groups_live;
+      if (order) order->erase(place_of(*order, ref_to(block))), order_bytes -= kOrderBytesPerRow;
     }
     at.count = count;
   }
@@ -300,6 +347,7 @@ struct BagTable::Rep {
   void evict_group(Group number) {
     GroupEntry& group = groups[number];
     const RowRef* rows = list(group);
+    drop_order(number);
     rows_live -= group.live;
     if (group.live > 0) --groups_live;
     for (uint32_t place = 0; place < group.places; ++place) {

@@ -137,6 +137,8 @@ class ValueTable final : public Table {
   std::unique_ptr<Rep> rep_;
 };
 
+class RowOrder;
+
 /// key → bag of (row, count ≠ 0). A row's bytes may repeat with counts above 1; a count may pass through negative
 /// values within a step (a retraction that comes before its insertion) and is kept.
 class BagTable final : public Table {
@@ -193,6 +195,10 @@ class BagTable final : public Table {
   void for_each_resident(const std::function<void(const Entry&)>& visit) const override;
   void for_each(const std::function<void(const Entry&)>& visit) const override;
 
+  /// From now on SortedCursor goes through groups in the order of the rows' bytes from `skip` on; every row is longer
+  /// than that, and no two rows of a group are equal behind it. Only while the table is empty.
+  void keep_sorted(size_t skip);
+
   class RowCursor {
    public:
     RowCursor(BagTable& table, Group group);
@@ -204,8 +210,32 @@ class BagTable final : public Table {
     uint32_t next_ = 0;
   };
 
+  /// Goes through a group's rows in order. The rows it gives count as read. The group must not change meanwhile. Small
+  /// groups are sorted at seek; in large ones a seek costs a binary search.
+  class SortedCursor {
+   public:
+    explicit SortedCursor(BagTable& table) : table_(table) {}
+    /// Before the group's first row.
+    void seek_first(Group group);
+    /// Before the first row that is not less than `from`, compared with the rows' bytes behind `skip`.
+    void seek(Group group, std::string_view from);
+    /// Behind the group's last row.
+    void seek_end(Group group);
+    bool next(std::string_view& row, int64_t& count);
+    bool previous(std::string_view& row, int64_t& count);
+
+   private:
+    void open(Group group);
+    void give(uint32_t block, std::string_view& row, int64_t& count);
+    BagTable& table_;
+    const RowOrder* order_ = nullptr;  // null: a small group, in sorted_
+    uint32_t leaf_ = 0, at_ = 0;       // the place in the order; in sorted_ only at_
+    std::vector<uint32_t> sorted_;     // blocks
+  };
+
  private:
   friend class RowCursor;
+  friend class SortedCursor;
   struct Rep;
   Group fetch(uint64_t hash, std::string_view key);
   void for_each_evicted(const std::function<bool(const Entry&)>& visit) const;

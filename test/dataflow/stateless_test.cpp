@@ -155,42 +155,5 @@ TEST(Unnest, LongListsAreCutIntoBatchesAndNestedElementsAreKept) {
   EXPECT_EQ(texts.found, (std::vector<std::string>{"{'a': 1, 'b': [x, NULL]}", "NULL", "{'a': NULL, 'b': NULL}"}));
 }
 
-TEST(TopN, GivesTheRowsBetweenOffsetAndLimit) {
-  plan::TopN top;
-  top.sort_key = 1;
-  top.limit = 5;
-  top.offset = 2;
-  Case test;
-  test.input({"BIGINT", "BLOB", "HUGEINT"}, false, 2).node(top, {"BIGINT", "BLOB", "HUGEINT"}, 2);
-  Property property;
-  property.rows_max = 12;
-  property.row = [](Random& random, size_t, uint64_t serial) {
-    return Row{std::to_string(random.below(3)), std::string(1, static_cast<char>('a' + random.below(4))),
-               std::to_string(serial)};
-  };
-  property.expected = [](const std::vector<Bag>& inputs) {
-    std::vector<Row> rows;
-    for (const auto& [row, count] : inputs[0]) rows.insert(rows.end(), static_cast<size_t>(count), row);
-    std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
-      return a[1] != b[1] ? a[1] < b[1] : std::stoll(a[2]) < std::stoll(b[2]);
-    });
-    Bag result;
-    for (size_t i = 2; i < std::min<size_t>(rows.size(), 7); ++i) add(result, rows[i], 1);
-    return result;
-  };
-  run(test, property);
-}
-
-// Its one group is all rows; a step reads the first offset + limit of them and no more.
-TEST(TopN, AStepReadsOnlyTheFirstRows) {
-  Case test;
-  test.input({"BIGINT", "BLOB", "HUGEINT"}, false, 2).node(plan::TopN{1, 40, 10}, {"BIGINT", "BLOB", "HUGEINT"}, 2);
-  const auto row = [](uint64_t serial, size_t) {
-    const std::string number = std::to_string(kManyRows + serial);
-    return Row{std::to_string(serial % kManyGroups), number, number};
-  };
-  expect_one_more_reads_little(test, row, {{"77", "0", "5"}});
-}
-
 }  // namespace
 }  // namespace millrace::dataflow::testing

@@ -219,6 +219,37 @@ Query QueryGenerator::general_window(Query in) {
   return out;
 }
 
+Query QueryGenerator::top_n(Query in) {
+  std::string sql = "SELECT " + all_columns(in) + from(in) + " ORDER BY ";
+  for (size_t i = 0; i < in.columns.size(); ++i)
+    sql += (i == 0 ? "" : ", ") + in.columns[i].name + (chance(0.3) ? " DESC NULLS FIRST" : "");
+  sql += " LIMIT " + std::to_string(1 + pick(12));
+  if (chance(0.4)) sql += " OFFSET " + std::to_string(pick(6));
+  return {sql, in.columns, in.depth + 1};
+}
+
+Query QueryGenerator::ranked(Query in) {
+  auto keys = some_keys(in);
+  auto ints = of_type(in, 'i');
+  const std::string x = ints.empty() ? "1" : ints[pick(ints.size())].name;
+  static const char* kCalls[] = {"row_number()", "row_number()", "rank()", "dense_rank()"};
+  const std::string call = kCalls[pick(std::size(kCalls))];
+  const std::string order = call == "row_number()" ? all_columns(in) : x;
+  const std::string descending = chance(0.4) ? " DESC" : "";
+  std::string partition = chance(0.8) ? "PARTITION BY " + keys[0].name : "";
+  const std::string name = fresh();
+  const std::string limit = std::to_string(1 + pick(4));
+  const bool shown = chance(0.5);
+  static const char* kBounds[] = {" <= ", " < ", " = "};
+  const std::string bound = chance(0.2) ? " BETWEEN 2 AND " + limit : kBounds[pick(3)] + limit;
+  Query out{"SELECT " + all_columns(in) + (shown ? ", " + name : "") + " FROM (SELECT *, " + call + " OVER (" +
+                partition + " ORDER BY " + order + descending + ") AS " + name + from(in) + ") AS r WHERE " + name +
+                bound,
+            in.columns, in.depth + 1};
+  if (shown) out.columns.push_back({name, 'i'});
+  return out;
+}
+
 Query QueryGenerator::join(Query in, int depth) {
   Query other = generate(std::max(0, depth - 1));
   auto left = of_type(in, 'i');
@@ -284,7 +315,7 @@ Query QueryGenerator::having(Query in) {
 Query QueryGenerator::generate(int depth) {
   if (depth <= 0) return relation();
   Query in = generate(depth - 1);
-  switch (pick(16)) {
+  switch (pick(18)) {
     case 0: return filter(std::move(in));
     case 1: return project(std::move(in));
     case 2: return unnest(std::move(in));
@@ -300,6 +331,8 @@ Query QueryGenerator::generate(int depth) {
     case 12: return join(std::move(in), depth);
     case 13: return scalar_subquery(std::move(in));
     case 14: return having(std::move(in));
+    case 15: return top_n(std::move(in));
+    case 16: return ranked(std::move(in));
     default: return semi_join(std::move(in));
   }
 }

@@ -39,6 +39,8 @@ class QueryGenerator {
   Query distinct_on(Query in);
   Query kernel_window(Query in);
   Query general_window(Query in);
+  Query top_n(Query in);
+  Query ranked(Query in);
   Query join(Query in, int depth);
   Query semi_join(Query in);
   Query scalar_subquery(Query in);

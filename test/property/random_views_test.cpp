@@ -271,6 +271,7 @@ class RandomViews : public ::testing::Test {
         if (aggregate->group_columns.empty()) ++occurrences_["Aggregate of everything"];
       }
       if (auto* window = std::get_if<plan::Window>(&node.operation)) name += window->general ? " general" : " kernel";
+      if (auto* top = std::get_if<plan::TopN>(&node.operation)) name += top->partition_columns.empty() ? "" : " by";
       if (auto* join = std::get_if<plan::Join>(&node.operation)) {
         static constexpr const char* kNames[] = {" inner", " left", " right", " full", " semi", " anti"};
         name += kNames[static_cast<size_t>(join->type)];
@@ -357,8 +358,9 @@ TEST_F(RandomViews, EqualDuckDB) {
               report.c_str(), static_cast<unsigned long long>(retractions_), deep_,
               static_cast<unsigned long long>(count), refused_);
   if (count < 200 || HasFailure()) return;
-  for (const char* name : {"Filter", "Project", "Unnest", "UnionAll", "Aggregate fast", "Aggregate general",
-                           "DistinctOn", "Window kernel", "Window general", "Join inner", "Join left"}) {
+  for (const char* name :
+       {"Filter", "Project", "Unnest", "UnionAll", "Aggregate fast", "Aggregate general", "DistinctOn", "TopN",
+        "TopN by", "Window kernel", "Window general", "Join inner", "Join left"}) {
     EXPECT_GT(occurrences_[name] + occurrences_[std::string(name) + ", retracting input"], 0)
         << name << " never occurred";
     EXPECT_GT(occurrences_[std::string(name) + ", retracting input"], 0) << name << " never saw a retracting input";
