@@ -139,6 +139,9 @@ struct BagTable::Rep {
     return a.head != b.head ? a.head < b.head : compared(a.block) < compared(b.block);
   }
   RowOrder::Ref ref_to(Arena::Block block) { return {head_of_bytes(compared(block)), block}; }
+  auto count_of() {
+    return [this](Arena::Block block) { return row(block).count; };
+  }
   RowOrder* order_of(Group number) { return number < orders.size() ? orders[number].get() : nullptr; }
 
   RowOrder& obtain_order(Group number) {
@@ -152,7 +155,8 @@ struct BagTable::Rep {
     }
     if (number >= orders.size()) orders.resize(number + 1 + number / 2);
     orders[number] = std::make_unique<RowOrder>();
-    orders[number]->build(std::move(refs), [&](const auto& a, const auto& b) { return precedes(a, b); });
+    orders[number]->build(
+        std::move(refs), [&](const auto& a, const auto& b) { return precedes(a, b); }, count_of());
     order_bytes += group.live * kOrderBytesPerRow;
     return *orders[number];
   }
@@ -302,18 +306,31 @@ struct BagTable::Rep {
     at.dirty = 0;
   }
 
+  void change_order(RowOrder& order, Arena::Block block, int64_t count) {
+    const int64_t before = row(block).count;
+    const RowOrder::Ref ref = ref_to(block);
+    const RowOrder::Place place = place_of(order, ref);
+    if (before != 0 && count != 0) {
+      order.add(place, count - before);
+    } else if (count != 0) {
+      order.insert(place, ref, count, count_of());
+      order_bytes += kOrderBytesPerRow;
+    } else if (before != 0) {
+      order.erase(place, before);
+      order_bytes -= kOrderBytesPerRow;
+    }
+  }
+
   void set_count(Arena::Block block, int64_t count) {
     Row& at = row(block);
     GroupEntry& group = groups[at.group];
-    RowOrder* order = order_of(at.group);
+    if (RowOrder* order = order_of(at.group)) change_order(*order, block, count);
     if (at.count == 0 && count != 0) {
       ++rows_live;
       if (group.live++ == 0) ++groups_live;
-      if (order) order->insert(place_of(*order, ref_to(block)), ref_to(block)), order_bytes += kOrderBytesPerRow;
     } else if (at.count != 0 && count == 0) {
       --rows_live;
       if (--group.live == 0) --groups_live;
-      if (order) order->erase(place_of(*order, ref_to(block))), order_bytes -= kOrderBytesPerRow;
     }
     at.count = count;
   }

@@ -55,6 +55,21 @@ void BagTable::SortedCursor::seek(Group group, std::string_view from) {
   at_ = place.at;
 }
 
+int64_t BagTable::SortedCursor::count_before() const {
+  Rep& rep = *table_.rep_;
+  if (order_) return order_->count_before({leaf_, at_}, rep.count_of());
+  int64_t before = 0;
+  for (uint32_t at = 0; at < at_; ++at) before += rep.row(sorted_[at]).count;
+  return before;
+}
+
+int64_t BagTable::SortedCursor::count_of_all() const {
+  if (order_) return order_->count();
+  int64_t all = 0;
+  for (const Arena::Block block : sorted_) all += table_.rep_->row(block).count;
+  return all;
+}
+
 void BagTable::SortedCursor::give(Arena::Block block, std::string_view& row, int64_t& count) {
   ++table_.rows_read;
   row = table_.rep_->bytes(block);

@@ -223,6 +223,10 @@ class BagTable final : public Table {
     void seek_end(Group group);
     bool next(std::string_view& row, int64_t& count);
     bool previous(std::string_view& row, int64_t& count);
+    /// The sum of the counts of the rows before the place, and of all rows of the group. In a large group that costs a
+    /// look at the counts of up to 64 rows, and at one number for each 64 to 128 rows between here and the nearer end.
+    int64_t count_before() const;
+    int64_t count_of_all() const;
 
    private:
     void open(Group group);

@@ -290,12 +290,17 @@ void expect_order(BagTable& table, BagTable::Group group, const SortedModel& mod
   std::string_view row;
   int64_t count = 0;
   cursor.seek_first(group);
+  int64_t before = 0;
   for (const auto& [compared, expected] : model) {
+    ASSERT_EQ(cursor.count_before(), before);
+    before += expected.second;
     ASSERT_TRUE(cursor.next(row, count));
     ASSERT_EQ(row, expected.first);
     ASSERT_EQ(count, expected.second);
   }
   ASSERT_FALSE(cursor.next(row, count));
+  ASSERT_EQ(cursor.count_before(), before);
+  ASSERT_EQ(cursor.count_of_all(), before);
   for (auto at = model.rbegin(); at != model.rend(); ++at) {
     ASSERT_TRUE(cursor.previous(row, count));
     ASSERT_EQ(row, at->second.first);
