@@ -33,11 +33,32 @@ void add_tail(CLI::App& program, Action& action) {
   command->callback([flags, &action] { action = [flags](Env& env) { return run_tail(env, *flags); }; });
 }
 
-void add_generate(CLI::App& program, Action& action) {
-  CLI::App* generate = program.add_subcommand("generate", "made-up input with known answers");
-  generate->require_subcommand(1);
+void add_generate_nexmark(CLI::App& generate, Action& action) {
+  auto flags = std::make_shared<GenerateNexmarkFlags>();
+  CLI::App* command = generate.add_subcommand("nexmark", "events of the Nexmark benchmark, one a line");
+  auto& options = flags->nexmark.options;
+  command->add_option("--type", flags->nexmark.type, "all events in one stream, or one type of them")
+      ->check(CLI::IsMember({"all", "person", "auction", "bid"}))
+      ->capture_default_str();
+  command->add_option("--events", flags->nexmark.events, "of all types together: 2 % persons, 6 % auctions, 92 % bids")
+      ->capture_default_str();
+  command->add_option("--rate", options.rate, "events a second of event time")->capture_default_str();
+  command->add_option("--seed", options.seed, "equal seeds give equal bytes")->capture_default_str();
+  command->add_option("--base-time", flags->nexmark.base_time, "time of the first event")->type_name("TIME");
+  command->add_option("--group-size", options.group, "so many in a row come out of order among each other")
+      ->capture_default_str();
+  command->add_option("--out", flags->nexmark.out_path, "file; standard output without it")->type_name("FILE");
+  command->add_option("--stream", flags->stream, "with --url: the stream that gets the events")->capture_default_str();
+  command->add_option("--url", flags->remote.url, "send the events to a node")->type_name("URL");
+  command->add_option("--token-file", flags->remote.token_file, "file with the token that the node asks for")
+      ->type_name("FILE");
+  command->footer("Example:\n  millrace generate nexmark --events 100000 --type bid > bids.ndjson\n");
+  command->callback([flags, &action] { action = [flags](Env& env) { return run_generate_nexmark(env, *flags); }; });
+}
+
+void add_generate_playback(CLI::App& generate, Action& action) {
   auto flags = std::make_shared<GenerateFlags>();
-  CLI::App* command = generate->add_subcommand(
+  CLI::App* command = generate.add_subcommand(
       "playback", "playback events that a correct pipeline turns back into the report of --titles");
   auto& options = flags->playback.options;
   options.window_start_ms = 1735689600000;
@@ -72,6 +93,13 @@ void add_generate(CLI::App& program, Action& action) {
       "  millrace generate playback --titles titles.csv --url http://127.0.0.1:8780 --out truth\n"
       "  millrace generate playback --titles titles.csv > events.ndjson\n");
   command->callback([flags, &action] { action = [flags](Env& env) { return run_generate_playback(env, *flags); }; });
+}
+
+void add_generate(CLI::App& program, Action& action) {
+  CLI::App* generate = program.add_subcommand("generate", "made-up input with known answers");
+  generate->require_subcommand(1);
+  add_generate_playback(*generate, action);
+  add_generate_nexmark(*generate, action);
 }
 
 void add_infer(CLI::App& program, Action& action) {

@@ -142,6 +142,29 @@ int run_generate_playback(Env& env, const GenerateFlags& flags) {
   return producer ? report_totals(*producer, Duration{env.clock().monotonic().micros - begin.micros}) : kExitDone;
 }
 
+int run_generate_nexmark(Env& env, const GenerateNexmarkFlags& flags) {
+  connectors::GenerateNexmark command = flags.nexmark;
+  std::unique_ptr<Remote> remote;
+  std::unique_ptr<Producer> producer;
+  Duration begin = env.clock().monotonic();
+  if (!flags.remote.url.empty()) {
+    auto opened = Remote::open(env, flags.remote);
+    if (!opened.ok()) return report_failure(opened.error());
+    remote = std::move(opened).value();
+    producer = std::make_unique<Producer>(env, *remote, flags.stream, ProducerOptions());
+    command.events_sink = [&](std::string_view chunk) { return producer->take(chunk); };
+  } else if (command.out_path.empty()) {
+    command.events_sink = [](std::string_view chunk) { return write_output(chunk); };
+  }
+  auto lines = connectors::generate_nexmark(env, std::move(command));
+  Status done = lines.ok() ? Status() : Status(lines.error());
+  if (done.ok() && producer) done = producer->finish();
+  if (!done.ok()) return report_failure(done.error());
+  if (producer) return report_totals(*producer, Duration{env.clock().monotonic().micros - begin.micros});
+  write_message("generated " + format_count(static_cast<int64_t>(*lines)) + " lines");
+  return kExitDone;
+}
+
 int run_infer(Env& env, const InferFlags& flags) {
   auto sample = read_sample(env, flags.file);
   if (!sample.ok()) return report_failure(sample.error());

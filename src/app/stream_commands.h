@@ -32,6 +32,13 @@ struct GenerateFlags {
 };
 int run_generate_playback(Env& env, const GenerateFlags& flags);
 
+struct GenerateNexmarkFlags {
+  RemoteFlags remote;  ///< an empty url: the events go to the file, or to standard output
+  connectors::GenerateNexmark nexmark;
+  std::string stream = "nexmark";
+};
+int run_generate_nexmark(Env& env, const GenerateNexmarkFlags& flags);
+
 struct InferFlags {
   std::string file;
   std::string name;    ///< of the stream; empty: from the file's name

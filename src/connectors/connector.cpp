@@ -3,6 +3,7 @@
 #include "connectors/file/options.h"
 #include "connectors/file/sink.h"
 #include "connectors/file/source.h"
+#include "connectors/nexmark/source.h"
 #include "connectors/playback/source.h"
 #include "connectors/postgres/options.h"
 #include "connectors/postgres/sink.h"
@@ -11,12 +12,14 @@ namespace millrace::connectors {
 
 void register_options(sql::OptionRegistry& registry) {
   registry.add_connector(file::option_group());
+  registry.add_connector(nexmark::option_group());
   registry.add_connector(playback::option_group());
   registry.add_connector(postgres::option_group());
 }
 
 Result<std::unique_ptr<RecordSource>> open_source(std::string_view connector, const SourceSetup& setup) {
   if (connector == "file") return file::open_source(setup);
+  if (connector == "nexmark") return nexmark::open_source(setup);
   if (connector == "playback") return playback::open_source(setup);
   return user_error(sqlstate::kNotSupported, "connector " + std::string(connector) + " reads nothing");
 }

@@ -4,6 +4,9 @@
 #include <memory>
 #include <utility>
 
+#include "base/text.h"
+#include "connectors/nexmark/source.h"
+
 namespace millrace::connectors {
 namespace {
 
@@ -40,7 +43,30 @@ class FolderOutput {
   std::unique_ptr<WritableFile> events_;
 };
 
+constexpr size_t kChunkBytes = 1 << 20;
+
 }  // namespace
+
+Result<uint64_t> generate_nexmark(Env& env, GenerateNexmark command) {
+  if (!command.base_time.empty()) {
+    MR_ASSIGN(command.options.base_time, parse_iso8601(command.base_time));
+  }
+  MR_ASSIGN(nexmark::Form form, nexmark::parse_form(command.type));
+  MR_ASSIGN(nexmark::Generator generator, nexmark::Generator::create(command.options));
+  std::unique_ptr<WritableFile> file;
+  if (!command.events_sink) {
+    MR_ASSIGN(file, env.files().create(command.out_path));
+  }
+  nexmark::Lines lines(std::move(generator), form, command.events);
+  std::string text;
+  while (true) {
+    lines.next(kChunkBytes, text);
+    if (text.empty()) break;
+    MR_TRY(file ? file->append(text) : command.events_sink(text));
+  }
+  if (file) MR_TRY(file->close());
+  return lines.lines();
+}
 
 Result<playback::Manifest> generate_playback(Env& env, GeneratePlayback command) {
   if (command.out_dir.empty() && !command.events_sink)

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "connectors/playback/random.h"
+#include "connectors/split_mix.h"
 #include "connectors/playback/rows.h"
 #include "connectors/playback/session.h"
 

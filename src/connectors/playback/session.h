@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "connectors/playback/random.h"
+#include "connectors/split_mix.h"
 
 namespace millrace::connectors::playback {
 

@@ -5,7 +5,7 @@
 
 #include "base/hash.h"
 
-namespace millrace::connectors::playback {
+namespace millrace::connectors {
 
 class SplitMix64 {
  public:
@@ -26,4 +26,4 @@ class SplitMix64 {
   uint64_t state_;
 };
 
-}  // namespace millrace::connectors::playback
+}  // namespace millrace::connectors
