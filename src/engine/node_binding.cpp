@@ -56,8 +56,9 @@ Result<sql::BoundObject> bind_table(NodeState& node, sql::Catalog catalog, const
   std::string from = " FROM " + quote_identifier(raw_name(create.name.text));
   std::string query = "SELECT " + columns + from;
   if (!keys.empty()) {
-    query = "SELECT DISTINCT ON (" + keys + ") " + columns + from + " ORDER BY " + keys +
-            ", _append_time DESC, _partition DESC, _offset DESC";
+    const std::string last = "SELECT DISTINCT ON (" + keys + ") " + columns + ", " + sql::kDeletedColumn + from +
+                             " ORDER BY " + keys + ", _append_time DESC, _partition DESC, _offset DESC";
+    query = "SELECT " + columns + " FROM (" + last + ") WHERE NOT " + sql::kDeletedColumn;
   }
   Relations relations(node, catalog, create.name.text);
   sql::ViewOptions options;

@@ -15,6 +15,7 @@ struct Destination {
   std::vector<std::string> key;
   std::vector<std::string> message_id;  ///< the column, or none
   StreamSource source;
+  bool is_table = false;
 };
 
 Result<Destination> find_destination(NodeState& node, std::string_view name) {
@@ -32,6 +33,7 @@ Result<Destination> find_destination(NodeState& node, std::string_view name) {
   to.stream = node.log->find(relation->stream);
   if (!to.stream) return internal_error("a stream has no log: " + relation->name);
   to.id = relation->stream;
+  to.is_table = relation->kind == sql::Relation::Kind::kTable;
   to.name = relation->name;
   to.key = relation->object->options.columns("key");
   if (to.key.empty()) to.key = relation->object->primary_key;
@@ -148,11 +150,23 @@ class AccountWriter {
   std::string text_;
 };
 
+/// A record that SQL writes: docs/formats/log.md.
+void add_operation(log::RecordBatchBuilder& builder, RowOperation operation, std::string_view format,
+                   std::string_view record, int64_t now_ms) {
+  static const std::string_view kHeader = kOperationHeader;
+  const bool json = format == "json" || format == "ndjson";
+  if (operation == RowOperation::kTakeKey) return builder.add(record, std::nullopt, {}, now_ms);
+  if (operation == RowOperation::kAdd && json) return builder.add(std::nullopt, record, now_ms);
+  const log::RecordHeader header{kHeader, operation == RowOperation::kAdd ? "+I" : "-D"};
+  builder.add(std::nullopt, record, std::span(&header, 1), now_ms);
+}
+
 /// One batch a partition; the first record of each carries the partition's share of the producer's account.
 std::vector<log::RecordBatchBuilder> build_batches(NodeState& node, const Destination& to,
                                                    const std::vector<std::string_view>& records,
                                                    const std::map<size_t, std::string>& refused,
-                                                   const std::vector<int32_t>& places, AccountWriter& account,
+                                                   const std::vector<int32_t>& places,
+                                                   const std::vector<RowOperation>& operations, AccountWriter& account,
                                                    std::vector<std::optional<ProducerShare>>& shares) {
   auto partitions = static_cast<size_t>(to.stream->partition_count());
   std::vector<log::RecordBatchBuilder> builders(partitions);
@@ -165,6 +179,10 @@ std::vector<log::RecordBatchBuilder> build_batches(NodeState& node, const Destin
     const std::string* reason = is_refused ? &(next_refused++)->second : nullptr;
     if (places[i] == kRejected) continue;
     auto place = static_cast<size_t>(places[i]);
+    if (!operations.empty()) {
+      add_operation(builders[place], operations[i], to.source.format, records[i], now_ms);
+      continue;
+    }
     const bool first = builders[place].empty();
     if (first) shares[place] = account.share(place);
     if (!reason && (!first || !shares[place])) [[likely]] {
@@ -209,6 +227,7 @@ struct Appending {
   AppendReceipt receipt;
   std::vector<PartitionId> partitions;               ///< of each pending append
   std::vector<std::optional<ProducerShare>> shares;  ///< by partition
+  std::unique_ptr<GatePass> pass;                    ///< of a table, until all is durable
 };
 
 /// Its records are queued, not durable. `to` keeps the stream; `appending` may outlive it.
@@ -219,10 +238,14 @@ struct Queued {
 };
 
 Result<Queued> queue_records(NodeState& node, std::string_view stream, const std::vector<std::string_view>& records,
-                             const AppendRequest& request) {
+                             const AppendRequest& request, const std::vector<RowOperation>& operations,
+                             bool gate_is_held) {
   Queued queued;
   MR_ASSIGN(queued.to, find_destination(node, stream));
   const Destination& to = queued.to;
+  if (to.is_table && !gate_is_held) {
+    queued.appending.pass = std::make_unique<GatePass>(node.table_gates.gate_of(to.id));
+  }
   AppendReceipt& receipt = queued.appending.receipt;
   queued.appending.stream = to.id;
   if (node.bounded_end) {
@@ -252,7 +275,7 @@ Result<Queued> queue_records(NodeState& node, std::string_view stream, const std
     account.count(places[i], records[i]);
   }
   std::vector<log::RecordBatchBuilder> builders =
-      build_batches(node, to, records, request.refused, places, account, queued.appending.shares);
+      build_batches(node, to, records, request.refused, places, operations, account, queued.appending.shares);
 
   for (size_t p = 0; p < builders.size(); ++p) {
     if (builders[p].empty()) continue;
@@ -299,19 +322,28 @@ Result<AppendReceipt> finish_append(NodeState& node, Appending& appending,
 
 Result<AppendReceipt> append_records(NodeState& node, std::string_view stream,
                                      const std::vector<std::string_view>& records, const AppendRequest& request) {
-  MR_ASSIGN(Queued queued, queue_records(node, stream, records, request));
+  MR_ASSIGN(Queued queued, queue_records(node, stream, records, request, {}, false));
+  return finish_append(node, queued.appending, node.log->wait_all(queued.pending));
+}
+
+Result<AppendReceipt> append_rows(NodeState& node, std::string_view stream,
+                                  const std::vector<std::string_view>& records,
+                                  const std::vector<RowOperation>& operations, bool gate_is_held) {
+  MR_ASSIGN(Queued queued, queue_records(node, stream, records, {}, operations, gate_is_held));
   return finish_append(node, queued.appending, node.log->wait_all(queued.pending));
 }
 
 void append_records_async(NodeState& node, std::string_view stream, const std::vector<std::string_view>& records,
                           const AppendRequest& request, std::function<void(Result<AppendReceipt>)> done) {
-  Result<Queued> queued = queue_records(node, stream, records, request);
+  Result<Queued> queued = queue_records(node, stream, records, request, {}, false);
   if (!queued.ok()) return done(std::move(queued).error());
   // The callback must not hold the stream: the last to let go of a stream waits for its callbacks.
   auto appending = std::make_shared<Appending>(std::move(queued->appending));
   node.log->when_all(queued->pending,
                      [&node, appending, done = std::move(done)](std::vector<Result<log::AppendResult>> results) {
-                       done(finish_append(node, *appending, std::move(results)));
+                       Result<AppendReceipt> receipt = finish_append(node, *appending, std::move(results));
+                       appending->pass.reset();
+                       done(std::move(receipt));
                      });
 }
 

@@ -139,6 +139,7 @@ Status drop_log_streams(NodeState& node, const sql::CatalogObject& object) {
     return node.log->find(id) ? node.log->drop_stream(id) : Status();
   };
   MR_TRY(drop(object.stream));
+  node.table_gates.forget(object.stream);
   for (const sql::Companion& companion : object.companions) MR_TRY(drop(companion.stream));
   drop_hops(node, object.name);
   return {};

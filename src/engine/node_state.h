@@ -32,6 +32,7 @@
 #include "engine/received_book.h"
 #include "engine/space_guard.h"
 #include "engine/start_record.h"
+#include "engine/table_gates.h"
 #include "ledger/ledger.h"
 #include "log/log.h"
 #include "sql/bind.h"
@@ -77,6 +78,8 @@ struct NodeState {
   std::unique_ptr<ThreadPool> pool;
   ledger::Ledger ledger;
   ReceivedBook received;
+
+  TableGates table_gates;  // a gate comes before all locks but ddl_mutex; a DDL statement holds none
 
   std::mutex ddl_mutex;
 
@@ -174,6 +177,8 @@ void step_loop(NodeState& node);
 void wake(NodeState& node);
 /// Waits until all that is durable in the pipeline's streams now is committed.
 Status wait_for_catch_up(NodeState& node);
+/// The same of one stream.
+Status wait_for_stream(NodeState& node, StreamId stream);
 std::optional<Error> failure_of(NodeState& node);
 
 /// Keeps it until a recovery in place works, and tells who waits. Of several the first.
@@ -220,11 +225,35 @@ Result<sql::BoundObject> bind_statement(NodeState& node, const sql::Catalog& cat
 // node_statements.cpp
 Result<StatementResult> execute_statement(NodeState& node, const sql::Statement& statement);
 
+// node_query.cpp
+class QueryRelations;
+/// What a query reads, as of the last commit. Views that only other views read keep no rows until a query asks for
+/// them: that is now.
+Result<std::unique_ptr<QueryRelations>> relations_of(NodeState& node, batch::Session& session, std::string_view query,
+                                                     uint64_t text_offset);
+Result<sql::QueryResult> run_over_rows(NodeState& node, std::string_view query, uint64_t text_offset);
+
+// node_changes.cpp
+Result<StatementResult> insert_rows(NodeState& node, const sql::Insert& insert);
+Result<StatementResult> update_rows(NodeState& node, const sql::Update& update);
+Result<StatementResult> delete_rows(NodeState& node, const sql::Delete& removal);
+
 // node_ingest.cpp
 Result<AppendReceipt> append_records(NodeState& node, std::string_view stream,
                                      const std::vector<std::string_view>& records, const AppendRequest& request);
 void append_records_async(NodeState& node, std::string_view stream, const std::vector<std::string_view>& records,
                           const AppendRequest& request, std::function<void(Result<AppendReceipt>)> done);
+/// What a record of SQL does to its table.
+enum class RowOperation : uint8_t {
+  kAdd,        ///< a row as JSON
+  kTakeKey,    ///< the key columns as JSON
+  kTakeEqual,  ///< a row as JSON
+};
+/// Stores records of JSON; returns when they are durable. Of a table the caller holds the gate, or says that it does
+/// not.
+Result<AppendReceipt> append_rows(NodeState& node, std::string_view stream,
+                                  const std::vector<std::string_view>& records,
+                                  const std::vector<RowOperation>& operations, bool gate_is_held);
 Status declare_sent(NodeState& node, std::string_view stream, std::string_view producer, Timestamp minute,
                     const ledger::IdSum& sent);
 

@@ -138,104 +138,13 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   return result;
 }
 
-/// What a query reads, as of the last commit. Views that only other views read keep no rows until a query asks for
-/// them: that is now.
-Result<std::unique_ptr<QueryRelations>> relations_of(NodeState& node, batch::Session& session, std::string_view query,
-                                                     uint64_t text_offset) {
-  while (true) {
-    std::vector<std::string> needed;
-    {
-      std::shared_lock readers(node.readers_mutex);
-      MR_TRY(refuse_while_restarting(node));
-      Relations relations(node, node.catalog);
-      MR_ASSIGN(auto reads, QueryRelations::of_query(session, relations, query, text_offset));
-      for (const std::string& name : relations.used()) {
-        PipelineView* view = node.pipeline->find_view(name);
-        if (view && !view->kept) needed.push_back(name);
-      }
-      if (needed.empty()) {
-        MR_TRY(reads->take_rows(relations));
-        return reads;
-      }
-    }
-    std::lock_guard ddl(node.ddl_mutex);
-    MR_TRY(keep_rows(node, needed));
-  }
-}
-
 Result<StatementResult> select(NodeState& node, const sql::Query& query) {
   if (query.emit != sql::Emit::kDefault) {
     return user_error(sqlstate::kNotSupported, "EMIT CHANGES streams its answer")
         .with_hint("send it to POST /v1/sql, or use millrace sql");
   }
-  batch::Session session(*node.instance);
-  MR_ASSIGN(auto reads, relations_of(node, session, query.sql.text, query.sql.span.offset));
-  MR_TRY(node.env.failpoints().point("engine.query").check());
-  if (node.stopping) return user_error(sqlstate::kUnavailable, "the node is stopping");
-  MR_ASSIGN(sql::QueryResult answer,
-            sql::run_query(session, *reads, query.sql.text, query.sql.span.offset, node.options.query_rows_max));
+  MR_ASSIGN(sql::QueryResult answer, run_over_rows(node, query.sql.text, query.sql.span.offset));
   return StatementResult{std::move(answer.schema), std::move(answer.batches), {}};
-}
-
-Result<StatementResult> insert(NodeState& node, const sql::Insert& insert) {
-  batch::Schema schema;
-  {
-    std::shared_lock readers(node.readers_mutex);
-    MR_ASSIGN(sql::Relation relation, node.catalog.get_relation(insert.table));
-    if (relation.kind != sql::Relation::Kind::kStream && relation.kind != sql::Relation::Kind::kTable) {
-      return user_error(sqlstate::kWrongObjectType,
-                        "rows are inserted into streams and tables, and this is neither: " + insert.table.text)
-          .at(insert.table.span);
-    }
-    schema = schema_of(relation.columns);
-  }
-  std::vector<size_t> targets;
-  for (const sql::Name& column : insert.columns) {
-    int index = schema.find(column.text);
-    if (index < 0)
-      return user_error(sqlstate::kUndefinedColumn, insert.table.text + " has no column " + column.text)
-          .at(column.span);
-    targets.push_back(static_cast<size_t>(index));
-  }
-  for (size_t i = 0; insert.columns.empty() && i < schema.size(); ++i) targets.push_back(i);
-
-  std::string names;
-  std::string casts;
-  for (size_t target : targets) {
-    std::string name = quote_identifier(schema[target].name);
-    names += (names.empty() ? "" : ", ") + name;
-    casts += (casts.empty() ? "" : ", ") + std::string("CAST(") + name + " AS " + schema[target].type.name() + ") AS " +
-             name;
-  }
-  sql::QueryResult rows;
-  {
-    batch::Session session(*node.instance);
-    const std::string before = "SELECT " + casts + " FROM (";
-    const std::string query = before + insert.source.text + ") AS source(" + names + ")";
-    auto run = [&]() -> Result<sql::QueryResult> {
-      MR_ASSIGN(auto reads, relations_of(node, session, query, 0));
-      return sql::run_query(session, *reads, query, 0, node.options.query_rows_max);
-    };
-    Result<sql::QueryResult> ran = run();
-    if (!ran.ok()) {
-      // Errors in the source point to their place in the user's text, those around it to the source.
-      Error error = std::move(ran).error();
-      uint64_t at = error.position ? error.position->offset : 0;
-      bool inside = at >= before.size() && at < before.size() + insert.source.text.size();
-      if (!inside) return std::move(error).at(insert.source.span);
-      error.position->offset = at - before.size() + insert.source.span.offset;
-      return error;
-    }
-    rows = std::move(ran).value();
-  }
-  std::string lines;
-  for (const batch::Batch& batch : rows.batches) formats::encode_ndjson(rows.schema, batch, lines);
-  std::vector<std::string_view> records = split_view(lines, '\n');
-  if (!records.empty() && records.back().empty()) records.pop_back();
-  MR_ASSIGN(AppendReceipt receipt, append_records(node, insert.table.text, records, {}));
-  StatementResult result;
-  result.message = "inserted " + std::to_string(receipt.accepted) + (receipt.accepted == 1 ? " row" : " rows");
-  return result;
 }
 
 Result<StatementResult> show(NodeState& node, const sql::Show& show) {
@@ -367,7 +276,9 @@ struct Run {
 
   using Answer = Result<StatementResult>;
   Answer operator()(const sql::Select& body) const { return select(node, body.query); }
-  Answer operator()(const sql::Insert& body) const { return insert(node, body); }
+  Answer operator()(const sql::Insert& body) const { return insert_rows(node, body); }
+  Answer operator()(const sql::Update& body) const { return update_rows(node, body); }
+  Answer operator()(const sql::Delete& body) const { return delete_rows(node, body); }
   Answer operator()(const sql::Show& body) const { return show(node, body); }
   Answer operator()(const sql::Describe& body) const { return describe(node, body); }
   Answer operator()(const sql::Explain& body) const { return explain(node, body); }
@@ -381,8 +292,6 @@ struct Run {
     return user_error(sqlstate::kNotSupported, "SUBSCRIBE streams its answer")
         .with_hint("send it to POST /v1/sql, or use millrace sql");
   }
-  Answer operator()(const sql::Delete& body) const { return refused("DELETE", body.table, kByInsert); }
-  Answer operator()(const sql::Update& body) const { return refused("UPDATE", body.table, kByInsert); }
   Answer operator()(const sql::CreateMacro& body) const {
     return refused("CREATE MACRO", body.name, "write the expression out where it is used");
   }
@@ -392,7 +301,6 @@ struct Run {
   }
 
  private:
-  static constexpr const char* kByInsert = "a table with a primary key takes a new row for a key by INSERT";
   static Error refused(const char* what, const sql::Name& name, const char* hint) {
     return user_error(sqlstate::kNotSupported, std::string(what) + " is not part of this version")
         .at(name.span)

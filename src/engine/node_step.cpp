@@ -449,6 +449,12 @@ Status wait_for(NodeState& node, const std::vector<PartitionEnd>& wanted) {
 
 }  // namespace
 
+Status wait_for_stream(NodeState& node, StreamId stream) {
+  std::vector<PartitionEnd> ends = present_ends(node);
+  std::erase_if(ends, [&](const PartitionEnd& end) { return end.stream != stream; });
+  return wait_for(node, ends);
+}
+
 Status wait_for_catch_up(NodeState& node) {
   MR_TRY(wait_for(node, present_ends(node)));
   // What the first wait made late, dead or failing is input of the views that read those companions.

@@ -42,14 +42,6 @@ class HistoryFeed final : public dataflow::SourceFeed {
   bool with_views_;
 };
 
-/// Some operator emits a row before any input: an aggregate without GROUP BY.
-bool has_row_of_nothing(const plan::Plan& plan) {
-  return std::any_of(plan.nodes.begin(), plan.nodes.end(), [](const plan::Node& node) {
-    const auto* aggregate = std::get_if<plan::Aggregate>(&node.operation);
-    return aggregate && aggregate->group_columns.empty();
-  });
-}
-
 /// True when some sink needs the view's changes one by one, not only its rows.
 bool needs_changelog(const sql::Catalog& catalog, const sql::CatalogObject& view, bool append_only) {
   for (const sql::CatalogObject* sink : catalog.objects(sql::ObjectKind::kSink)) {
@@ -127,62 +119,6 @@ Status Pipeline::add_views(const PipelineSetup& setup) {
   return {};
 }
 
-std::set<std::string> Pipeline::closure_of(const std::string& name) const {
-  std::set<std::string> names{name};
-  for (auto view = views_.rbegin(); view != views_.rend(); ++view) {
-    if (!names.count((*view)->name)) continue;
-    for (const std::string& relation : (*view)->plan.relations()) names.insert(relation);
-  }
-  return names;
-}
-
-/// True when nobody but other views reads the view, and its rows can be computed from the logs at any time: these are
-/// whole, and no window of time decides by when a row came.
-bool Pipeline::may_go_without_rows(const PipelineSetup& setup, const PipelineView& view) const {
-  if (view.is_table || setup.asked.count(view.name)) return false;
-  bool feeds_a_view = false;
-  for (const auto& other : views_) {
-    for (const std::string& relation : other->plan.relations()) feeds_a_view |= relation == view.name;
-  }
-  if (!feeds_a_view) return false;
-  for (const sql::CatalogObject* sink : setup.catalog->objects(sql::ObjectKind::kSink)) {
-    if (iequals(sink->source, view.name)) return false;
-  }
-  std::set<std::string> closure = closure_of(view.name);
-  for (const auto& other : views_) {
-    if (!closure.count(other->name)) continue;
-    for (const plan::Node& node : other->plan.nodes) {
-      const auto* aggregate = std::get_if<plan::Aggregate>(&node.operation);
-      if (aggregate && aggregate->window) return false;
-    }
-  }
-  for (const std::string& name : closure) {
-    std::optional<sql::Relation> relation =
-        setup.catalog->relation(name.ends_with("$raw") ? name.substr(0, name.size() - 4) : name);
-    if (!relation || !relation->object || relation->companion) return false;
-    const sql::Options& options = relation->object->options;
-    bool trimmed = (options.has("retention") && options.duration("retention")) ||
-                   options.integer("retention_size") > 0 || options.text("cleanup_policy") == "compact";
-    if (relation->kind != sql::Relation::Kind::kMaterializedView && trimmed) return false;
-  }
-  return true;
-}
-
-bool Pipeline::is_fresh(const PipelineView& view) const {
-  std::set<std::string> closure = closure_of(view.name);
-  for (const auto& other : views_) {
-    if (closure.count(other->name) && has_row_of_nothing(other->plan) && !graph_->owes_rows(other->name)) return false;
-  }
-  for (const RunningSource& running : sources_) {
-    if (!closure.count(running.source.name)) continue;
-    for (size_t p = 0; p < running.positions.size(); ++p) {
-      if (running.positions[p] > running.source.stream->partition(PartitionId(static_cast<int32_t>(p))).begin_offset())
-        return false;
-    }
-  }
-  return true;
-}
-
 Status Pipeline::run_history_of(const Pipeline& like, size_t bytes_max, ThreadPool& pool) {
   for (RunningSource& running : sources_) {
     for (const RunningSource& other : like.sources_) {
@@ -236,7 +172,11 @@ Status Pipeline::add_sources(const PipelineSetup& setup) {
     bool left_out = !setup.only.empty() && !is_wanted(object->name) && !is_wanted(raw_name(object->name));
     if (left_out) continue;
     if (is_stream) MR_TRY(add_source(setup, *object, object->name));
-    if (object->kind == sql::ObjectKind::kTable) MR_TRY(add_source(setup, *object, raw_name(object->name)));
+    if (object->kind == sql::ObjectKind::kTable) {
+      MR_TRY(add_source(setup, *object, raw_name(object->name)));
+      PipelineView* table = find_view(object->name);
+      if (table) sources_.back().source.deletes = deletes_of(table->plan);
+    }
     for (const sql::Companion& companion : object->companions) {
       if (is_wanted(sql::companion_name(*object, companion.kind))) MR_TRY(add_companion(setup, *object, companion));
     }

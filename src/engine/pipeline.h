@@ -137,6 +137,8 @@ class Pipeline final : public dataflow::ViewSink {
 /// The watermark column of a stream source's rows, and so on, from the catalog's definition.
 Result<StreamSource> make_stream_source(const sql::CatalogObject& object, std::string name,
                                         std::shared_ptr<log::Stream> stream, batch::Session& session);
+/// How the plan of a table takes rows away. Not at all, when an older version planned it.
+Deletes deletes_of(const plan::Plan& table);
 batch::Schema schema_of(const std::vector<sql::CatalogColumn>& columns);
 /// The committed log stream name of a companion or changelog.
 std::string changelog_stream_name(const std::string& view);

@@ -143,11 +143,13 @@ sql::RelationInfo Relations::describe(const sql::Relation& relation) const {
       // What a sink's destination refused is written by the sink, at any time: no view is made over it.
       if (relation.companion == sql::CompanionKind::kRefused) info.kind = sql::RelationKind::kSystem;
       break;
-    case Kind::kTable:
+    case Kind::kTable: {
       info.kind = sql::RelationKind::kTable;
       info.key = column_indices(info.schema, relation.object->primary_key);
-      info.append_only = info.key.empty();
+      PipelineView* table = node_.pipeline ? node_.pipeline->find_view(relation.name) : nullptr;
+      info.append_only = table && table->plan.root().append_only;  // a bag that an older version planned
       break;
+    }
     case Kind::kMaterializedView: {
       info.kind = sql::RelationKind::kMaterializedView;
       info.key = column_indices(info.schema, relation.object->primary_key);
@@ -170,7 +172,8 @@ std::optional<sql::RelationInfo> Relations::find(std::string_view name) const {
     sql::RelationInfo info = describe(*table);
     info.name = raw_name(table->name);
     info.kind = sql::RelationKind::kStream;
-    info.append_only = true;
+    info.append_only = !info.key.empty();  // of a bag, rows are taken away by value
+    info.has_deletes = !info.key.empty();
     info.key.clear();
     return info;
   }

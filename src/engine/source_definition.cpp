@@ -23,6 +23,9 @@ Result<StreamSource> make_stream_source(const sql::CatalogObject& object, std::s
   source.id = object.stream;
   source.stream = std::move(stream);
   source.schema = schema_of(object.columns);
+  for (const std::string& column : object.primary_key) {
+    source.key.push_back(static_cast<uint32_t>(source.schema.find(column)));
+  }
   const sql::Options& options = object.options;
   source.format = connectors::record_format(options);
   if (source.format == "csv") {
@@ -39,6 +42,18 @@ Result<StreamSource> make_stream_source(const sql::CatalogObject& object, std::s
   MR_ASSIGN(auto decoder, formats::make_decoder(source.format, source.schema, source.decoder_options));
   (void)decoder;
   return source;
+}
+
+Deletes deletes_of(const plan::Plan& table) {
+  for (const plan::Node& node : table.nodes) {
+    const auto* source = std::get_if<plan::Source>(&node.operation);
+    if (!source) continue;
+    for (const plan::SourceColumn& column : source->columns) {
+      if (column.kind == plan::SourceColumnKind::kDeleted) return Deletes::kByKey;
+    }
+    if (!node.append_only) return Deletes::kByValue;
+  }
+  return Deletes::kNone;
 }
 
 }  // namespace millrace::engine

@@ -228,7 +228,7 @@ std::vector<StepInput::DeadOf> StepInput::take_dead() {
 
 DecodedBatch with_faults(const RowFaults& faults, const DecodedBatch& batch) {
   std::vector<uint32_t> rows = faults.apply(static_cast<uint32_t>(batch.rows.rows()), batch::kBatchRows);
-  DecodedBatch changed{batch.partition, batch.rows.select(rows).clone(), {}, {}};
+  DecodedBatch changed{batch.partition, batch.rows.select(rows).clone(), {}, {}, batch.deleted};
   for (uint32_t row : rows) changed.offsets.push_back(batch.offsets[row]);
   for (const AppendRun& run : batch.runs) {
     AppendRun kept{

@@ -1,6 +1,7 @@
 #include "engine/stream_source.h"
 
 #include "base/text.h"
+#include "engine/record_forms.h"
 #include "engine/step_input.h"
 #include "log/record_batch.h"
 
@@ -10,7 +11,7 @@ std::vector<batch::Type> stream_row_types(const batch::Schema& schema) {
   std::vector<batch::Type> types = schema.types();
   using batch::TypeId;
   for (TypeId id : {TypeId::kTimestamp, TypeId::kInteger, TypeId::kBigint, TypeId::kVarchar, TypeId::kHugeint,
-                    TypeId::kTimestamp}) {
+                    TypeId::kTimestamp, TypeId::kBoolean}) {
     types.emplace_back(id);
   }
   return types;
@@ -27,6 +28,7 @@ uint32_t stream_column(const batch::Schema& schema, const plan::SourceColumn& co
     case plan::SourceColumnKind::kMessageId: return meta(MetaColumn::kMessageId);
     case plan::SourceColumnKind::kOrder: return meta(MetaColumn::kOrder);
     case plan::SourceColumnKind::kWatermark: return meta(MetaColumn::kWatermark);
+    case plan::SourceColumnKind::kDeleted: return meta(MetaColumn::kDeleted);
   }
   MR_CHECK(false, "an unknown source column");
 }
@@ -45,14 +47,15 @@ OrderParts order_parts(batch::int128 key) {
 struct StreamDecoder::State {
   State(const StreamSource& source, batch::Session& session, Failpoints& failpoints)
       : source(source), faults(failpoints.point("ledger.decoded")) {
-    auto made = formats::make_decoder(source.format, source.schema, source.decoder_options);
+    auto made = RecordForms::make(source);
     MR_CHECK(made.ok(), "the catalog holds a stream that cannot be decoded: " + source.name);
-    decoder = std::move(made).value();
+    forms = std::move(made).value();
     if (source.watermark) watermark = std::make_unique<batch::ExpressionRunner>(session, std::vector{source.watermark});
   }
 
   /// Records that wait to be decoded together.
   struct Pending {
+    RecordForm form = RecordForm::kOwn;  // of all of them
     std::vector<std::string_view> records;
     std::vector<int64_t> offsets;
     std::vector<AppendRun> runs;  // over the records
@@ -68,7 +71,7 @@ struct StreamDecoder::State {
 
   const StreamSource& source;
   FailPoint& faults;
-  std::unique_ptr<formats::Decoder> decoder;
+  std::unique_ptr<RecordForms> forms;
   std::unique_ptr<batch::ExpressionRunner> watermark;
   log::Decompressor decompressor;
   Pending pending;
@@ -106,6 +109,12 @@ void StreamDecoder::State::fill_meta(DecodedBatch& batch) {
       offsets[row] = batch.offsets[row];
       orders[row] = order_key(run.append_time, batch.partition, Offset(batch.offsets[row]));
     }
+  }
+  if (source.deletes == Deletes::kByKey) {
+    auto* deleted = batch.rows.mutable_column(first + static_cast<size_t>(MetaColumn::kDeleted)).values<bool>();
+    std::fill_n(deleted, batch.rows.rows(), batch.deleted);
+  } else if (batch.deleted) {
+    batch.rows.set_diffs(std::vector<int64_t>(batch.rows.rows(), -1));
   }
   batch::MutableColumn ids = batch.rows.mutable_column(first + 3);
   if (source.message_id_column < 0) {
@@ -165,10 +174,10 @@ Status StreamDecoder::State::fill_watermark(DecodedBatch& batch, PartitionProgre
 Status StreamDecoder::State::flush(PartitionId partition, PartitionProgress& progress, std::vector<DecodedBatch>& out,
                                    std::vector<DeadRecord>& dead, ledger::Recorder* recorder) {
   if (pending.records.empty()) return {};
-  DecodedBatch batch{partition, batch::Batch(stream_row_types(source.schema)), {}, {}};
+  DecodedBatch batch{partition, batch::Batch(stream_row_types(source.schema)), {}, {}, takes_away(pending.form)};
   decoded.clear();
   errors.clear();
-  MR_TRY(decoder->decode(pending.records, batch.rows, decoded, errors));
+  MR_TRY(forms->decode(pending.form, pending.records, batch.rows, decoded, errors));
   keep_dead(partition, dead, recorder);
   for (uint32_t record : decoded) batch.offsets.push_back(pending.offsets[record]);
   size_t next = 0;
@@ -250,11 +259,16 @@ Status StreamDecoder::decode(PartitionId partition, const log::ReadBatches& batc
           continue;
         }
       }
+      const RecordForm form = state.forms->form_of(record);
+      if (form != pending.form) [[unlikely]] {
+        MR_TRY(state.flush(partition, progress, out, dead, recorder));
+        pending.form = form;
+      }
       if (pending.runs.empty() || pending.runs.back().append_time != stored.append_time) {
         pending.runs.push_back({stored.append_time, static_cast<uint32_t>(pending.records.size()), 0});
       }
       ++pending.runs.back().count;
-      pending.records.push_back(record.value.value_or(std::string_view()));
+      pending.records.push_back(RecordForms::bytes_of(record, form));
       pending.offsets.push_back(offset.value);
       if (pending.records.size() == batch::kBatchRows) MR_TRY(state.flush(partition, progress, out, dead, recorder));
     }

@@ -21,6 +21,13 @@
 
 namespace millrace::engine {
 
+/// What a record may do besides adding its row (docs/adr/0014-changes-of-tables.md).
+enum class Deletes : uint8_t {
+  kNone,     ///< a stream
+  kByKey,    ///< a Kafka tombstone takes away the row of its key
+  kByValue,  ///< a record with the header kOperationHeader = "-D" takes away one row like its own
+};
+
 /// What is fixed about a stream.
 struct StreamSource {
   std::string name;
@@ -32,14 +39,16 @@ struct StreamSource {
   batch::Expression watermark;  ///< over the schema's columns, TIMESTAMP; empty: the append time is the watermark
   std::optional<Duration> idle_timeout;
   int32_t message_id_column = -1;
+  std::vector<uint32_t> key;  ///< of a table: the columns of its primary key
+  Deletes deletes = Deletes::kNone;
   ledger::HopId stored_hop = 0;
   ledger::HopId decoded_hop = 0;
   ledger::HopId dead_hop = 0;
 };
 
 /// Columns behind the schema's: what a plan::SourceColumnKind other than kField stands for, in this order.
-enum class MetaColumn : uint8_t { kAppendTime, kPartition, kOffset, kMessageId, kOrder, kWatermark };
-inline constexpr size_t kStreamMetaColumns = 6;
+enum class MetaColumn : uint8_t { kAppendTime, kPartition, kOffset, kMessageId, kOrder, kWatermark, kDeleted };
+inline constexpr size_t kStreamMetaColumns = 7;
 std::vector<batch::Type> stream_row_types(const batch::Schema& schema);
 /// Index of a Source column among a stream's row columns.
 uint32_t stream_column(const batch::Schema& schema, const plan::SourceColumn& column);
@@ -65,10 +74,15 @@ struct DecodedBatch {
   batch::Batch rows;             ///< stream_row_types
   std::vector<int64_t> offsets;  ///< one a row
   std::vector<AppendRun> runs;
+  bool deleted = false;  ///< all rows are taken away: by key (MetaColumn::kDeleted), or by value (diffs of -1)
 };
 
 /// Header of a stored record that is not decoded but a dead letter; the value is the reason. docs/formats/log.md.
 inline constexpr std::string_view kRefusedHeader = "millrace-refused";
+
+/// Header of a record that the engine wrote for an INSERT, UPDATE or DELETE: its value is JSON, whatever the format of
+/// the stream. "+I" adds the row, "-D" takes away one that is equal.
+inline constexpr std::string_view kOperationHeader = "millrace-op";
 
 /// A record that did not decode.
 struct DeadRecord {

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "batch/row_codec.h"
+#include "engine/record_forms.h"
 #include "engine/stream_source.h"
 #include "formats/decoder.h"
 #include "log/compaction.h"
@@ -27,11 +28,10 @@ class TableKeys final : public log::RecordKeys {
   Status read(std::span<const log::RecordView> records, std::vector<log::RecordKey>& keys) override;
 
  private:
-  TableKeys(const batch::Schema& schema, const std::vector<uint32_t>& columns,
-            std::unique_ptr<formats::Decoder> decoder);
-  Status decode(std::span<const log::RecordView> records, size_t first, std::vector<log::RecordKey>& keys);
+  TableKeys(const batch::Schema& schema, const std::vector<uint32_t>& columns, std::unique_ptr<RecordForms> forms);
+  Result<size_t> decode(std::span<const log::RecordView> records, size_t first, std::vector<log::RecordKey>& keys);
 
-  std::unique_ptr<formats::Decoder> decoder_;
+  std::unique_ptr<RecordForms> forms_;
   batch::Batch rows_;
   batch::RowCodec codec_;
   batch::RowBuffer encoded_;

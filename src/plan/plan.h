@@ -36,6 +36,7 @@ enum class SourceColumnKind : uint8_t {
   kMessageId,   ///< VARCHAR
   kOrder,       ///< HUGEINT: (append time µs << 64) | (partition << 48) | offset
   kWatermark,   ///< TIMESTAMP: the largest watermark of the partition's rows before this one; NULL before the first
+  kDeleted,     ///< BOOLEAN, of a table's raw rows: this one takes away its key's row
 };
 
 struct SourceColumn {

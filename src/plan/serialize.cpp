@@ -155,7 +155,7 @@ class Reader {
     if (ok() && !bytes.empty()) value = take(batch::Fragment::deserialize(bytes, session_));
   }
   void get(SourceColumn& value) {
-    value.kind = one_of(SourceColumnKind::kWatermark);
+    value.kind = one_of(SourceColumnKind::kDeleted);
     get(value.field);
   }
   void get(AggregateCall& value) {

@@ -1,4 +1,4 @@
-// Everything but CREATE and queries: DROP, SHOW, DESCRIBE, EXPLAIN, SUBSCRIBE, INSERT, UPDATE, DELETE.
+// Everything but CREATE and queries: DROP, SHOW, DESCRIBE, EXPLAIN, SUBSCRIBE.
 #include <utility>
 
 #include "sql/parser_parts.h"
@@ -13,17 +13,6 @@ auto never = [](const Cursor&) { return false; };
 Result<Name> parse_object_name(Cursor& cursor, std::string_view what) {
   if (cursor.at_name(1)) accept_object_kind(cursor);
   return cursor.expect_name(what);
-}
-
-/// RETURNING and ON CONFLICT, which DuckDB has and streams have not.
-bool at_refused_tail(const Cursor& cursor) { return cursor.at("RETURNING") || cursor.at_all({"ON", "CONFLICT"}); }
-
-Status check_tail(const Cursor& cursor) {
-  if (!at_refused_tail(cursor)) return {};
-  return refused(cursor.peek().span(), "this clause is not available: " + std::string(cursor.word()),
-                 cursor.at("ON")
-                     ? "in a table with a PRIMARY KEY a later row replaces the earlier one of its key anyway"
-                     : "read the rows with SELECT, after SYNC");
 }
 
 struct ShowWord {
@@ -239,56 +228,6 @@ Result<Statement::Body> parse_subscribe(Cursor& cursor) {
   MR_TRY(parse_subscribe_from(cursor, subscribe));
   MR_TRY(cursor.expect_end());
   return Statement::Body(std::move(subscribe));
-}
-
-Result<Statement::Body> parse_insert(Cursor& cursor) {
-  cursor.advance();
-  if (cursor.at("OR")) {
-    return refused(cursor.peek().span(), "INSERT OR … is not available",
-                   "in a table with a PRIMARY KEY a later row replaces the earlier one of its key anyway");
-  }
-  MR_TRY(cursor.expect("INTO"));
-  Insert insert;
-  MR_ASSIGN(insert.table, cursor.expect_name("the name of a stream or table"));
-  bool query_in_brackets =
-      cursor.at(TokenKind::kLeftParenthesis) && cursor.at_any({"SELECT", "WITH", "FROM", "VALUES"}, 1);
-  if (cursor.at(TokenKind::kLeftParenthesis) && !query_in_brackets) {
-    if (!cursor.at_name(1)) {
-      cursor.advance();
-      return cursor.expected("a column", "VALUES stands before the values");
-    }
-    MR_ASSIGN(insert.columns, cursor.expect_name_list("a column"));
-  }
-  if (!at_query(cursor)) return cursor.expected("VALUES or a query", keyword_hint(cursor, {"VALUES", "SELECT"}));
-  size_t first = cursor.position();
-  MR_TRY(cursor.skip_until(at_refused_tail, false));
-  MR_TRY(check_tail(cursor));
-  insert.source = cursor.text_since(first);
-  return Statement::Body(std::move(insert));
-}
-
-Result<Statement::Body> parse_update(Cursor& cursor) {
-  cursor.advance();
-  Update update;
-  MR_ASSIGN(update.table, cursor.expect_name("the name of a table"));
-  MR_TRY(cursor.skip_until([](const Cursor& at) { return at.at("SET"); }, false));
-  MR_TRY(cursor.expect("SET"));
-  if (cursor.at_end()) return cursor.expected("column = value");
-  MR_TRY(cursor.skip_until(at_refused_tail, false));
-  MR_TRY(check_tail(cursor));
-  update.sql = cursor.text_since(0);
-  return Statement::Body(std::move(update));
-}
-
-Result<Statement::Body> parse_delete(Cursor& cursor) {
-  cursor.advance();
-  MR_TRY(cursor.expect("FROM"));
-  Delete removal;
-  MR_ASSIGN(removal.table, cursor.expect_name("the name of a table"));
-  MR_TRY(cursor.skip_until(at_refused_tail, false));
-  MR_TRY(check_tail(cursor));
-  removal.sql = cursor.text_since(0);
-  return Statement::Body(std::move(removal));
 }
 
 }  // namespace millrace::sql

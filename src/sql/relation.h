@@ -28,6 +28,8 @@ struct RelationInfo {
   int32_t watermark_column = -1;
   /// kView: the query it stands for.
   std::string view_query;
+  /// The raw rows of a table with a primary key: has the meta column _deleted too.
+  bool has_deletes = false;
   /// Has the meta columns _append_time, _partition, _offset, _message_id.
   bool has_positions() const { return kind == RelationKind::kStream; }
 };
@@ -55,5 +57,7 @@ class RelationResolver {
 /// The meta columns of a stream, in the order in which readers give them.
 inline constexpr size_t kMetaColumns = 4;
 const batch::Schema& meta_schema();
+/// Of RelationInfo::has_deletes; its number among meta columns is kMetaColumns. Only plans read it.
+inline constexpr const char* kDeletedColumn = "_deleted";
 
 }  // namespace millrace::sql

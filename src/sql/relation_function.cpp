@@ -80,6 +80,9 @@ duckdb::virtual_column_map_t virtual_columns(duckdb::ClientContext&, duckdb::opt
     const batch::Field& field = meta_schema()[i];
     result.insert({meta_column_id(i), duckdb::TableColumn(field.name, field.type.duckdb_type())});
   }
+  if (data->Cast<RelationBindData>().relation.has_deletes) {
+    result.insert({meta_column_id(kMetaColumns), duckdb::TableColumn(kDeletedColumn, duckdb::LogicalType::BOOLEAN)});
+  }
   return result;
 }
 

@@ -185,21 +185,50 @@ struct Subscribe {
   std::string position;  ///< of kPosition: as a former SUBSCRIBE printed it
 };
 
+/// RETURNING * | column [AS alias], …: of the rows as they are then, of DELETE as they were.
+struct Returning {
+  struct Column {
+    Name name;
+    std::string alias;
+  };
+  std::vector<Column> columns;  ///< empty: all
+  SourceSpan span;
+};
+
+/// SET column = expression, …
+using SetList = std::vector<std::pair<Name, SqlText>>;
+
+struct OnConflict {
+  SourceSpan span;
+  std::vector<Name> columns;  ///< the primary key, or empty
+  bool update = false;        ///< DO UPDATE, else DO NOTHING
+  SetList set;
+  std::optional<SqlText> where;
+};
+
 struct Insert {
   Name table;
   std::vector<Name> columns;  ///< empty: all, in order
   SqlText source;             ///< VALUES … or a query
+  std::optional<OnConflict> on_conflict;
+  std::optional<Returning> returning;
 };
 
-/// DELETE FROM table [WHERE …], for DuckDB over the rows of the table.
+/// DELETE FROM table [AS alias] [WHERE condition].
 struct Delete {
   Name table;
-  SqlText sql;  ///< the whole statement
+  std::string alias;  ///< the table's name when there is none
+  std::optional<SqlText> where;
+  std::optional<Returning> returning;
 };
 
+/// UPDATE table [AS alias] SET column = expression, … [WHERE condition].
 struct Update {
   Name table;
-  SqlText sql;
+  std::string alias;
+  SetList set;
+  std::optional<SqlText> where;
+  std::optional<Returning> returning;
 };
 
 /// SYNC, FLUSH.

@@ -221,7 +221,10 @@ uint32_t Translator::source(duckdb::LogicalGet& get, Needs needs) {
   std::vector<uint32_t> wanted = to_columns(get.projection_ids, ids.size());
   for (uint32_t at : wanted) {
     duckdb::column_t id = ids[at].GetPrimaryIndex();
-    if (id >= meta_column_id(0) && id < meta_column_id(kMetaColumns)) {
+    if (id == meta_column_id(kMetaColumns)) {
+      source.columns.push_back({plan::SourceColumnKind::kDeleted, 0});
+      made.output.fields.push_back({kDeletedColumn, batch::Type(batch::TypeId::kBoolean)});
+    } else if (id >= meta_column_id(0) && id < meta_column_id(kMetaColumns)) {
       size_t meta = id - meta_column_id(0);
       static constexpr plan::SourceColumnKind kKinds[kMetaColumns] = {
           plan::SourceColumnKind::kAppendTime, plan::SourceColumnKind::kPartition, plan::SourceColumnKind::kOffset,

@@ -1,6 +1,7 @@
 // P1 on a whole node: from the moment it is made on, a view equals what DuckDB returns for the same SELECT over the
-// committed rows. Random chains of views, made before and after rows came; rows that replace others; restarts with
-// another number of workers. The oracle is the node's own SELECT, which DuckDB runs over the tables alone.
+// committed rows. Random chains of views, made before and after rows came; rows that replace others, UPDATE and DELETE;
+// restarts with another number of workers. The oracle is the node's own SELECT, which DuckDB runs over the tables
+// alone.
 //
 // MILLRACE_NODE_SEEDS=n runs n seeds (12), MILLRACE_NODE_SEED=s starts at s (1).
 #include <gtest/gtest.h>
@@ -113,6 +114,27 @@ class RandomNodes : public ::testing::Test {
     ok(node_->sync());
   }
 
+  /// An UPDATE or DELETE; what it must leave is asked of DuckDB first.
+  void change(const std::string& table, const std::string& text, const std::string& number) {
+    const std::string conditions[] = {"id % 3 = " + std::to_string(pick(3)), text + " IS NULL", number + " > 50",
+                                      "k IN (SELECT min(k) FROM u)", "id < 15 OR k IS NULL"};
+    const std::string values[] = {number + " + 1", "CASE WHEN k = 1 THEN NULL ELSE id * 2 END", "length(" + text + ")"};
+    const std::string where = conditions[pick(5)];
+    const std::string value = values[pick(3)];
+    const bool removes = pick(3) == 0;
+    const std::string left = removes ? "SELECT * FROM " + table + " WHERE (" + where + ") IS NOT TRUE"
+                                     : "SELECT * REPLACE (CAST(CASE WHEN " + where + " THEN " + value + " ELSE " +
+                                           number + " END AS BIGINT) AS " + number + ") FROM " + table;
+    const std::map<std::string, int64_t> expected = rows_of(left);
+    const std::string statement = removes ? "DELETE FROM " + table + " WHERE " + where
+                                          : "UPDATE " + table + " SET " + number + " = " + value + " WHERE " + where;
+    auto done = node_->execute(statement);
+    ASSERT_TRUE(done.ok()) << render(done.error(), statement);
+    ok(node_->sync());
+    ASSERT_EQ(rows_of("SELECT * FROM " + table), expected) << statement;
+    ++changed_;
+  }
+
   void run(uint64_t seed);
 
   std::string directory_;
@@ -123,6 +145,7 @@ class RandomNodes : public ::testing::Test {
   uint64_t seed_ = 0;
   std::vector<View> views_;
   uint64_t compared_ = 0;
+  uint64_t changed_ = 0;
 };
 
 void RandomNodes::run(uint64_t seed) {
@@ -136,16 +159,20 @@ void RandomNodes::run(uint64_t seed) {
   open(runs);
   const char* t_columns = "(id BIGINT, k BIGINT, g VARCHAR, x BIGINT, l BIGINT[])";
   const char* u_columns = "(id BIGINT PRIMARY KEY, k BIGINT, name VARCHAR, w BIGINT)";
-  ok(node_->apply_pipeline(std::string("CREATE STREAM t ") + t_columns + "; CREATE TABLE u " + u_columns, directory_,
-                           {}));
+  const bool t_is_table = pick(2) == 0;  // a bag
+  ok(node_->apply_pipeline(
+      std::string(t_is_table ? "CREATE TABLE t " : "CREATE STREAM t ") + t_columns + "; CREATE TABLE u " + u_columns,
+      directory_, {}));
   for (size_t i = 1 + pick(3); i > 0; --i) create_view(generator);
   if (!runs) ok(node_->start());
   compare(false);
-  for (size_t round = 0; round < 4 && !HasFailure(); ++round) {
-    size_t action = pick(6);
+  for (size_t round = 0; round < 6 && !HasFailure(); ++round) {
+    size_t action = pick(8);
     if (action == 0) send("t", "g", "x");
     if (action == 1 || action == 2) send("u", "name", "w");
     if (action == 3 || action == 4) create_view(generator);
+    if (action == 6 || (action == 7 && !t_is_table)) change("u", "name", "w");
+    if (action == 7 && t_is_table) change("t", "g", "x");
     if (action == 5) {
       if (pick(2) == 0) ok(node_->stop());
       open(true);
@@ -159,8 +186,12 @@ TEST_F(RandomNodes, EqualDuckDB) {
   uint64_t first = from_environment("MILLRACE_NODE_SEED", 1);
   uint64_t count = from_environment("MILLRACE_NODE_SEEDS", 12);
   for (uint64_t seed = first; seed < first + count && !HasFailure(); ++seed) run(seed);
-  std::printf("  views compared: %llu\n", static_cast<unsigned long long>(compared_));
+  std::printf("  views compared: %llu, tables changed: %llu\n", static_cast<unsigned long long>(compared_),
+              static_cast<unsigned long long>(changed_));
   EXPECT_GT(compared_, count);
+  if (count >= 12) {
+    EXPECT_GT(changed_, 0U);
+  }
 }
 
 }  // namespace

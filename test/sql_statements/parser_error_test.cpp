@@ -192,8 +192,9 @@ TEST(ParserErrors, UnderstoodAndRefused) {
           {"CREATE TABLE t (a INT §GENERATED ALWAYS AS (1))", "columns are not computed here"},
           {"SELECT a FROM t §EMIT EVERY INTERVAL '1s'", "this form of EMIT is not available: EVERY",
            "EMIT ON WINDOW CLOSE"},
-          {"INSERT INTO t VALUES (1) §RETURNING a", "this clause is not available: RETURNING"},
-          {"INSERT INTO t VALUES (1) §ON CONFLICT DO NOTHING", "this clause is not available: ON", "PRIMARY KEY"},
+          {"UPDATE t SET §(a, b) = (1, 2)", "SET takes one column at a time"},
+          {"UPDATE t SET a = 1 §FROM u WHERE true", "another table beside the one that is changed is not available here", "subquery"},
+          {"DELETE FROM t §USING u WHERE true", "another table beside the one that is changed is not available here", "subquery"},
           {"§EXPLAIN CREATE STREAM s (a INT)", "there is no plan to explain"},
       },
       sqlstate::kNotSupported);
