@@ -189,7 +189,26 @@ install_duckdb() {
   say "DuckDB $duckdb_version is in build/third_party/duckdb"
 }
 
+# The generator of TPC-H's data; without it test/tpch skips.
+install_tpchgen() {
+  local tpchgen_dir=$root/build/third_party/tpchgen sum wheel
+  sum=$(pin tpchgen 5)
+  [ -n "$sum" ] || return 0
+  [ "$(cat "$tpchgen_dir/stamp" 2>/dev/null)" = "$sum" ] && return
+  python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
+  wheel=$(fetch tpchgen)
+  rm -rf "$tpchgen_dir" "$tpchgen_dir.unpacking"
+  python3 -m zipfile -e "$wheel" "$tpchgen_dir.unpacking"
+  mkdir -p "$tpchgen_dir"
+  mv "$tpchgen_dir.unpacking"/tpchgen_cli-*.data/scripts/tpchgen-cli "$tpchgen_dir/tpchgen-cli"
+  chmod +x "$tpchgen_dir/tpchgen-cli"
+  rm -rf "$tpchgen_dir.unpacking"
+  echo "$sum" >"$tpchgen_dir/stamp"
+  say "tpchgen-cli is in build/third_party/tpchgen"
+}
+
 want=${1:-build} # "tests": what only the tests need too
 trap 'fail "interrupted. Run make setup again: what is finished is kept."' INT TERM
 install_packages
 install_duckdb
+if [ "$want" = tests ]; then install_tpchgen; fi
