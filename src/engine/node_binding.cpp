@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "engine/node_state.h"
 #include "engine/relations.h"
+#include "sql/macros.h"
 
 namespace millrace::engine {
 namespace {
@@ -124,6 +125,9 @@ Result<sql::BoundObject> bind_statement(NodeState& node, const sql::Catalog& cat
   if (auto* view = std::get_if<sql::CreateMaterializedView>(&statement.body)) return bind_view(node, catalog, *view);
   if (auto* table = std::get_if<sql::CreateTable>(&statement.body)) return bind_table(node, catalog, statement, *table);
   if (auto* view = std::get_if<sql::CreateView>(&statement.body)) return bind_plain_view(node, catalog, *view);
+  if (auto* macro = std::get_if<sql::CreateMacro>(&statement.body)) {
+    MR_TRY(sql::check_macro(*node.ddl_session, *macro));
+  }
   return sql::BoundObject();
 }
 

@@ -8,6 +8,7 @@
 #include "engine/relations.h"
 #include "engine/start_checks.h"
 #include "log/record_batch.h"
+#include "sql/macros.h"
 
 namespace millrace::engine {
 namespace {
@@ -179,6 +180,9 @@ Status load_catalog(NodeState& node) {
     MR_ASSIGN(node.catalog, sql::Catalog::decode(bytes));
   }
   node.catalog.add_system_relation("_ledger", ledger_columns());
+  for (const sql::CatalogObject* macro : node.catalog.objects(sql::ObjectKind::kMacro)) {
+    MR_TRY(sql::define_macro(*node.ddl_session, macro->query));
+  }
   // A crash between the log and the catalog leaves streams that no object owns.
   std::vector<StreamId> owned{kCommitStream};
   for (const sql::CatalogObject* object : node.catalog.objects()) {

@@ -9,6 +9,7 @@
 #include "engine/relations.h"
 #include "engine/sink_runner.h"
 #include "formats/encoder.h"
+#include "sql/macros.h"
 #include "sql/secrets.h"
 
 namespace millrace::engine {
@@ -65,7 +66,9 @@ Status refuse_unsupported(const sql::CatalogChange& planned) {
         .with_hint("CREATE MATERIALIZED VIEW with the query first, then CREATE SINK … FROM it");
   }
   if (planned.removed.empty()) return {};
-  if (object.kind == sql::ObjectKind::kSink || object.kind == sql::ObjectKind::kView) return {};
+  const bool replaces = object.kind == sql::ObjectKind::kSink || object.kind == sql::ObjectKind::kView ||
+                        object.kind == sql::ObjectKind::kMacro;
+  if (replaces) return {};
   std::string kind(sql::object_kind_name(object.kind));
   return user_error(sqlstate::kNotSupported,
                     "OR REPLACE of a " + kind + " by another definition is not part of this version: " + object.name)
@@ -77,6 +80,36 @@ Status apply_change(NodeState& node, const sql::CatalogChange& change, sql::Cata
   for (const sql::CatalogObject& object : change.added) MR_TRY(create_log_streams(node, object));
   MR_TRY(node.env.failpoints().point("engine.change.streams").check());
   return rebuild(node, std::move(catalog));
+}
+
+/// A plain view is written out, macros and all, whenever it is read; a plan holds what they were.
+Status refuse_macros_in_use(const NodeState& node, const sql::CatalogChange& planned) {
+  if (!planned.added.empty()) return {};
+  for (const sql::CatalogObject& macro : planned.removed) {
+    if (macro.kind != sql::ObjectKind::kMacro) continue;
+    for (const sql::CatalogObject* object : node.catalog.objects()) {
+      const bool reads = object->kind == sql::ObjectKind::kView || object->kind == sql::ObjectKind::kMacro;
+      const bool gone = std::find(planned.removed.begin(), planned.removed.end(), *object) != planned.removed.end();
+      if (!reads || gone || !sql::calls_macro(object->query, macro.name)) continue;
+      if (object->name == macro.name) continue;
+      return user_error(sqlstate::kDependentObjects,
+                        "macro " + macro.name + " cannot be dropped while others use it: " +
+                            std::string(sql::object_kind_name(object->kind)) + " " + object->name)
+          .with_hint("drop these first");
+    }
+  }
+  return {};
+}
+
+/// The macros that queries can use are those of the catalog.
+Status follow_macros(NodeState& node, const sql::CatalogChange& change) {
+  for (const sql::CatalogObject& object : change.removed) {
+    if (object.kind == sql::ObjectKind::kMacro) MR_TRY(sql::drop_macro(*node.ddl_session, object.name));
+  }
+  for (const sql::CatalogObject& object : change.added) {
+    if (object.kind == sql::ObjectKind::kMacro) MR_TRY(sql::define_macro(*node.ddl_session, object.query));
+  }
+  return {};
 }
 
 /// Takes back what was made of the new objects. When the disk may have them, a recovery in place finds out, and makes
@@ -111,6 +144,7 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
     return result;
   }
   MR_TRY(refuse_unsupported(planned));
+  MR_TRY(refuse_macros_in_use(node, planned));
   MR_ASSIGN(sql::BoundObject bound, bind_statement(node, catalog, statement));
   MR_TRY(keep_rows_that_a_backfill_needs(node, bound.dependencies));
   MR_ASSIGN(sql::CatalogChange change, catalog.apply(statement, node.registry, std::move(bound)));
@@ -119,6 +153,7 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   }
   Status changed = apply_change(node, change, std::move(catalog));
   if (!changed.ok()) return change_failed(node, change, changed.error());
+  MR_TRY(follow_macros(node, change));
   go_on_without(node, change.removed);
   MR_TRY(node.env.failpoints().point("engine.change.rebuilt").check());
   MR_TRY(book_what_is_gone(node, change.added));
@@ -292,19 +327,9 @@ struct Run {
     return user_error(sqlstate::kNotSupported, "SUBSCRIBE streams its answer")
         .with_hint("send it to POST /v1/sql, or use millrace sql");
   }
-  Answer operator()(const sql::CreateMacro& body) const {
-    return refused("CREATE MACRO", body.name, "write the expression out where it is used");
-  }
   template <typename Create>
   Answer operator()(const Create&) const {
     return change_catalog(node, statement);
-  }
-
- private:
-  static Error refused(const char* what, const sql::Name& name, const char* hint) {
-    return user_error(sqlstate::kNotSupported, std::string(what) + " is not part of this version")
-        .at(name.span)
-        .with_hint(hint);
   }
 };
 

@@ -62,9 +62,7 @@ class VolatileCheck : public duckdb::LogicalOperatorVisitor {
 void check_table_functions(duckdb::LogicalOperator& op) {
   if (op.type == duckdb::LogicalOperatorType::LOGICAL_GET) {
     const std::string& name = op.Cast<duckdb::LogicalGet>().function.name;
-    bool allowed = name == kRelationFunction || name == "range" || name == "generate_series" || name == "unnest" ||
-                   name == "repeat" || name == "repeat_row" || name == "json_each" || name == "json_tree";
-    if (!allowed) {
+    if (name != kRelationFunction && !may_be_read(name)) {
       throw BindFailure(
           user_error("42501", "the table function " + name + " is not allowed here")
               .with_hint("queries read streams, tables and views; CREATE STREAM or CREATE TABLE brings files in"));

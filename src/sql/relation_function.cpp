@@ -203,6 +203,12 @@ const batch::Schema& meta_schema() {
 // DuckDB keeps ids from 2^63 for virtual columns and uses the first few and the last few itself.
 duckdb::column_t meta_column_id(size_t index) { return (duckdb::column_t(1) << 63) + 1000 + index; }
 
+bool may_be_read(const std::string& name) {
+  static constexpr std::string_view kGenerators[] = {"range",      "generate_series", "unnest",   "repeat",
+                                                     "repeat_row", "json_each",       "json_tree"};
+  return std::find(std::begin(kGenerators), std::end(kGenerators), name) != std::end(kGenerators);
+}
+
 ResolverScope::ResolverScope(duckdb::ClientContext& context, const RelationResolver& resolver) : context_(context) {
   context.registered_state->GetOrCreate<ResolverState>(kStateKey)->resolver = &resolver;
 }

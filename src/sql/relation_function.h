@@ -44,7 +44,11 @@ RelationInfo find_relation(duckdb::ClientContext& context, const std::string& na
 /// Throws BindFailure when the text is not one SELECT.
 duckdb::unique_ptr<duckdb::SelectStatement> parse_select(const std::string& text);
 
-/// Turns the column arguments of tumble(t, ts, size) and its like into constants, so that they bind as a table function.
+/// Table functions that a query may read besides relations and windows of time: pure generators.
+bool may_be_read(const std::string& table_function);
+
+/// Turns the column arguments of tumble(t, ts, size) and its like into constants, so that they bind as a table
+/// function.
 void rewrite_window_functions(duckdb::QueryNode& node);
 
 }  // namespace millrace::sql
