@@ -31,6 +31,7 @@ demo: configure ## the engagement report from a million raw events, with a crash
 
 bench: build ## measure; the results go to build/bench/
 	@python3 bench/run.py
+	@python3 bench/nexmark.py
 
 fault: build ## the fault tests: kills, power cuts, failing disks; ends with a table (by hand: MILLRACE_FAULT=hand)
 	@MILLRACE_BINARY=$(CURDIR)/build/millrace MILLRACE_BUILD_DIR=$(CURDIR)/$(BUILD) python3 test/fault/run.py

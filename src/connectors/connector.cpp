@@ -1,5 +1,6 @@
 #include "connectors/connector.h"
 
+#include "connectors/blackhole/sink.h"
 #include "connectors/file/options.h"
 #include "connectors/file/sink.h"
 #include "connectors/file/source.h"
@@ -11,6 +12,7 @@
 namespace millrace::connectors {
 
 void register_options(sql::OptionRegistry& registry) {
+  registry.add_connector(blackhole::option_group());
   registry.add_connector(file::option_group());
   registry.add_connector(nexmark::option_group());
   registry.add_connector(playback::option_group());
@@ -31,6 +33,7 @@ std::string record_format(const sql::Options& options) {
 }
 
 Result<std::unique_ptr<Sink>> make_sink(std::string_view connector, const SinkSetup& setup) {
+  if (connector == "blackhole") return blackhole::make_sink(setup);
   if (connector == "file") return file::make_sink(setup);
   if (connector == "postgres") return postgres::make_sink(setup);
   return user_error(sqlstate::kNotSupported, "connector " + std::string(connector) + " writes nothing");
