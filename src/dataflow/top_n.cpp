@@ -8,12 +8,10 @@
 
 #include "base/hash.h"
 #include "dataflow/operators.h"
-#include "dataflow/sorted_rows.h"
+#include "dataflow/partition_changes.h"
 
 namespace millrace::dataflow {
 namespace {
-
-constexpr uint32_t kNoDelta = UINT32_MAX;
 
 /// Where a walk is in one of the two sequences, and which ranks a row's copies have.
 class RankCounter {
@@ -72,6 +70,7 @@ class TopNOperator final : public Operator {
         visible_(pieces[0].size()),
         keys_(input.output.types(), top.partition_columns),
         rows_(input.output, top.sort_key, input.order_column, pieces),
+        changes_(rows_),
         cursor_(partitions_),
         output_(node.output) {
     partitions_.keep_sorted(rows_.header_bytes());
@@ -83,29 +82,14 @@ class TopNOperator final : public Operator {
 
  private:
   using Group = state::BagTable::Group;
-  struct Touched {
-    Group group;
-    uint32_t last_delta;
-  };
-  struct Delta {
-    uint32_t previous;
-    size_t start;  // into delta_bytes_
-    size_t length;
-    int64_t diff;
-  };
-  struct Change {
-    std::string_view row;
-    int64_t diff;
-  };
+  using Change = PartitionChanges::Change;
   struct Excess {
     Group group;
     std::string_view from;  // the first row that is not kept
   };
 
   bool surely_behind(Group group, std::string_view row);
-  Touched& touch(Group group);
-  void collect(const Touched& touched);
-  Status walk(const Touched& touched, Output& out);
+  Status walk(const PartitionChanges::Touched& touched, Output& out);
   void compare(std::string_view row, RankCounter::Ranks was, RankCounter::Ranks is);
   void emit(std::string_view row, int64_t rank, int64_t diff);
   Status flush(Output& out);
@@ -118,20 +102,15 @@ class TopNOperator final : public Operator {
   batch::RowCodec keys_;
   SortedRows rows_;
   state::BagTable partitions_;
+  PartitionChanges changes_;
   state::BagTable::SortedCursor cursor_;
   batch::RowBuffer key_buffer_;
   std::vector<Group> groups_;  // of each row of a batch
   /// By group: its last kept row when it is full, in the table. What comes behind it is not taken in. Empty: not known.
   std::vector<std::string_view> last_kept_;
   // Of one step.
-  std::vector<Touched> touched_;
-  std::vector<uint32_t> touched_of_;  // by group: 0, or 1 + place in touched_
-  std::vector<Delta> deltas_;
-  std::string delta_bytes_;
   std::vector<Excess> excess_;
-  // Of one partition: its changes, each row once, in order.
-  std::vector<Change> changes_;
-  // Rows to emit. They point into the table and into delta_bytes_.
+  // Rows to emit. They point into the table and into changes_.
   batch::Batch output_;
   std::vector<std::string_view> pending_rows_;
   std::vector<int64_t> pending_ranks_;
@@ -147,15 +126,6 @@ bool TopNOperator::surely_behind(Group group, std::string_view row) {
   return rows_.sort_key(row) > rows_.sort_key(last);
 }
 
-TopNOperator::Touched& TopNOperator::touch(Group group) {
-  if (group >= touched_of_.size()) touched_of_.resize(group + group / 2 + 16, 0);
-  if (touched_of_[group] == 0) {
-    touched_.push_back(Touched{group, kNoDelta});
-    touched_of_[group] = static_cast<uint32_t>(touched_.size());
-  }
-  return touched_[touched_of_[group] - 1];
-}
-
 Status TopNOperator::push(size_t, const batch::Batch& batch, Output&) {
   // Rows of evicted groups are gone, and with them what last_kept_ points at.
   if (partitions_.partial()) last_kept_.clear();
@@ -165,56 +135,25 @@ Status TopNOperator::push(size_t, const batch::Batch& batch, Output&) {
   for (size_t row = 0; row < batch.rows(); ++row) {
     const std::string_view bytes = rows_.row(row);
     if (surely_behind(groups_[row], bytes)) continue;
-    Touched& touched = touch(groups_[row]);
-    const int64_t diff = batch.diff(row);
-    partitions_.add(groups_[row], rows_.hash(row), bytes, diff);
-    deltas_.push_back(Delta{touched.last_delta, delta_bytes_.size(), bytes.size(), diff});
-    touched.last_delta = static_cast<uint32_t>(deltas_.size() - 1);
-    delta_bytes_.append(bytes);
+    changes_.note(partitions_, groups_[row], bytes, batch.diff(row));
+    partitions_.add(groups_[row], rows_.hash(row), bytes, batch.diff(row));
   }
   return {};
 }
 
 Status TopNOperator::finish(Output& out) {
-  stats.groups_touched += touched_.size();
-  for (const Touched& touched : touched_) {
-    touched_of_[touched.group] = 0;
-    collect(touched);
-    MR_TRY(walk(touched, out));
-  }
+  stats.groups_touched += changes_.touched().size();
+  for (const PartitionChanges::Touched& touched : changes_.touched()) MR_TRY(walk(touched, out));
   MR_TRY(flush(out));
   trim();
-  touched_.clear();
-  deltas_.clear();
-  delta_bytes_.clear();
+  changes_.clear();
   partitions_.release_empty();
   return {};
 }
 
-/// Fills changes_ with what the step did to the partition.
-void TopNOperator::collect(const Touched& touched) {
-  changes_.clear();
-  for (uint32_t at = touched.last_delta; at != kNoDelta; at = deltas_[at].previous) {
-    const Delta& delta = deltas_[at];
-    changes_.push_back({std::string_view(delta_bytes_).substr(delta.start, delta.length), delta.diff});
-  }
-  const auto before = [&](const Change& a, const Change& b) {
-    return rows_.comparable(a.row) < rows_.comparable(b.row);
-  };
-  std::sort(changes_.begin(), changes_.end(), before);
-  size_t kept = 0;
-  for (const Change& change : changes_) {
-    if (kept > 0 && changes_[kept - 1].row == change.row) {
-      changes_[kept - 1].diff += change.diff;
-    } else {
-      changes_[kept++] = change;
-    }
-  }
-  changes_.resize(kept);
-}
-
 /// Goes through the rows of now and of before together, in order.
-Status TopNOperator::walk(const Touched& touched, Output& out) {
+Status TopNOperator::walk(const PartitionChanges::Touched& touched, Output& out) {
+  const std::span<const Change> changes = changes_.of(touched);
   RankCounter was(top_.rank, top_.offset, top_.limit), is = was;
   cursor_.seek_first(touched.group);
   std::string_view row, last_kept, excess;
@@ -223,12 +162,12 @@ Status TopNOperator::walk(const Touched& touched, Output& out) {
   size_t change = 0;
   while (!was.done() || !is.done()) {
     const bool changed =
-        change < changes_.size() && (!more || rows_.comparable(changes_[change].row) <= rows_.comparable(row));
+        change < changes.size() && (!more || rows_.comparable(changes[change].row) <= rows_.comparable(row));
     if (!more && !changed) break;
-    const bool there = more && (!changed || row == changes_[change].row);
-    const std::string_view at = there ? row : changes_[change].row;
+    const bool there = more && (!changed || row == changes[change].row);
+    const std::string_view at = there ? row : changes[change].row;
     const int64_t now = there ? count : 0;
-    const int64_t before = now - (changed ? changes_[change].diff : 0);
+    const int64_t before = touched.fresh ? 0 : now - (changed ? changes[change].diff : 0);
     if (now < 0 || before < 0) return internal_error("TopN was asked to take away rows that it never got");
     const bool full = is.done();
     const RankCounter::Ranks was_ranks = was.take(rows_.sort_key(at), before);
