@@ -26,7 +26,10 @@ void add_produce(CLI::App& program, Action& action) {
 void add_tail(CLI::App& program, Action& action) {
   auto flags = std::make_shared<TailFlags>();
   CLI::App* command = program.add_subcommand("tail", "show committed changes of a view as they come, until Ctrl-C");
-  command->add_option("NAME", flags->name, "view or table")->required();
+  command->add_option("NAME", flags->name, "view, table or stream")->required();
+  command->add_option("--from", flags->from, "now; beginning: what is there first; or the _position of a row that came before")
+      ->type_name("WHERE")
+      ->capture_default_str();
   command->add_option("--format", flags->format, "table, csv or json")->type_name("FORMAT")->capture_default_str();
   add_remote_flags(*command, flags->remote);
   command->footer("Example:\n  millrace tail revenue --format json\n");

@@ -114,6 +114,11 @@ int run_tail(Env& env, const TailFlags& flags) {
   if (!remote.ok()) return report_failure(remote.error());
   std::unique_ptr<Executor> executor = make_remote_executor(std::move(remote).value());
   std::string statement = "SUBSCRIBE TO " + sql::quote_name(flags.name);
+  if (iequals(flags.from, "beginning")) {
+    statement += " FROM BEGINNING";
+  } else if (!iequals(flags.from, "now")) {
+    statement += " FROM POSITION " + quote_literal(flags.from);
+  }
   Status done = run_and_print(*executor, statement, *format, 0);
   return done.ok() ? kExitDone : report_failure(done.error(), statement);
 }

@@ -21,6 +21,7 @@ int run_produce(Env& env, const ProduceFlags& flags);
 struct TailFlags {
   RemoteFlags remote;
   std::string name;
+  std::string from = "now";  ///< "now", "beginning" or a position
   std::string format = "table";
 };
 int run_tail(Env& env, const TailFlags& flags);

@@ -9,6 +9,7 @@
 #include "engine/safe_node.h"
 #include "engine/sink_runner.h"
 #include "engine/start_checks.h"
+#include "engine/subscriptions.h"
 #include "sql/variables.h"
 
 namespace millrace::engine {
@@ -21,27 +22,6 @@ NodeState::NodeState(Env& env, Metrics& metrics, NodeOptions options)
 NodeState::~NodeState() = default;
 
 namespace {
-
-class LiveSubscription final : public Subscription {
- public:
-  explicit LiveSubscription(std::shared_ptr<SubscriberQueue> queue) : queue_(std::move(queue)) {}
-  ~LiveSubscription() override { queue_->batches.close(); }
-
-  const batch::Schema& schema() const override { return queue_->schema; }
-
-  Result<batch::Batch> next(Duration timeout) override {
-    if (auto batch = queue_->batches.pop_for(timeout)) return std::move(*batch);
-    if (queue_->batches.closed()) return user_error(sqlstate::kCancelled, "the node is stopping");
-    if (queue_->overrun) {
-      return user_error(sqlstate::kUnavailable, "the subscriber was too slow: changes were let go")
-          .with_hint("subscribe again");
-    }
-    return batch::Batch(queue_->schema);
-  }
-
- private:
-  std::shared_ptr<SubscriberQueue> queue_;
-};
 
 Status leading(Status status) { return status.ok() ? status : Status(lead_to_verify(std::move(status).error())); }
 
@@ -70,8 +50,12 @@ class RunningNode final : public Node {
   Status start() override;
   Status stop() override;
   Result<StatementResult> execute(std::string_view sql) override;
-  Result<std::optional<std::string>> subscription_target(std::string_view sql) override;
-  Result<std::unique_ptr<Subscription>> subscribe(std::string_view view) override;
+  Result<std::optional<SubscriptionRequest>> subscription_target(std::string_view sql) override {
+    return subscription_request(sql);
+  }
+  Result<std::unique_ptr<Subscription>> subscribe(const SubscriptionRequest& request) override {
+    return open_subscription(state_, request);
+  }
   Result<AppendReceipt> append(std::string_view stream, const std::vector<std::string_view>& records,
                                const AppendRequest& request) override {
     return append_records(state_, stream, records, request);
@@ -199,48 +183,6 @@ Result<StatementResult> RunningNode::execute(std::string_view sql) {
   return last;
 }
 
-Result<std::optional<std::string>> RunningNode::subscription_target(std::string_view sql) {
-  MR_ASSIGN(std::vector<sql::Statement> statements, sql::parse_statements(sql));
-  if (statements.size() != 1) return std::optional<std::string>();
-  if (const auto* subscribe = std::get_if<sql::Subscribe>(&statements[0].body)) {
-    if (const auto* name = std::get_if<sql::Name>(&subscribe->source);
-        name && subscribe->from == sql::SubscribeFrom::kNow) {
-      return std::optional<std::string>(name->text);
-    }
-    return user_error(sqlstate::kNotSupported, "SUBSCRIBE takes the name of a view, from now on")
-        .at(statements[0].span)
-        .with_hint("CREATE MATERIALIZED VIEW with the query first, then SUBSCRIBE TO it");
-  }
-  const auto* select = std::get_if<sql::Select>(&statements[0].body);
-  if (!select || select->query.emit != sql::Emit::kChanges) return std::optional<std::string>();
-  return user_error(sqlstate::kNotSupported, "SELECT … EMIT CHANGES is not part of this version")
-      .at(select->query.emit_span.value_or(statements[0].span))
-      .with_hint("CREATE MATERIALIZED VIEW with the query first, then SUBSCRIBE TO it");
-}
-
-Result<std::unique_ptr<Subscription>> RunningNode::subscribe(std::string_view view) {
-  {
-    std::lock_guard ddl(state_.ddl_mutex);
-    MR_TRY(keep_rows(state_, {std::string(view)}));
-  }
-  std::shared_lock readers(state_.readers_mutex);
-  MR_TRY(refuse_while_restarting(state_));
-  PipelineView* found = state_.pipeline->find_view(view);
-  if (!found && state_.catalog.relation(view)) {
-    return user_error(sqlstate::kWrongObjectType,
-                      "only a materialized view or a table has changes to follow, not " + std::string(view))
-        .with_hint("CREATE MATERIALIZED VIEW … AS SELECT * FROM " + std::string(view) + ", and follow that");
-  }
-  if (!found) {
-    return user_error(sqlstate::kUndefinedTable, "there is no materialized view or table named " + std::string(view))
-        .with_hint(state_.catalog.did_you_mean(view));
-  }
-  auto queue = std::make_shared<SubscriberQueue>(found->name, changes_schema(found->store->schema()));
-  std::lock_guard guard(state_.subscribers_mutex);
-  state_.subscribers.push_back(queue);
-  return std::unique_ptr<Subscription>(std::make_unique<LiveSubscription>(std::move(queue)));
-}
-
 Status RunningNode::finish_bounded() {
   MR_TRY(state_.loader->finish());
   MR_TRY(sync());
@@ -308,6 +250,7 @@ std::vector<StreamStatus> RunningNode::stream_status() {
 std::vector<ViewStatus> RunningNode::view_status() {
   std::vector<ViewStatus> all;
   for (auto& view : state_.pipeline->views()) {
+    if (view->temporary) continue;
     ViewStatus status;
     status.name = view->name;
     status.kind = view->is_table ? "table" : "view";

@@ -86,14 +86,28 @@ struct StatementResult {
   std::string message;  ///< e.g. "created view hours", for statements that return no rows
 };
 
-/// Committed changes of a view as they come. Each row: the view's columns, then `_op` VARCHAR (+I −U +U −D) and
-/// `_commit` UBIGINT.
+/// What SUBSCRIBE or EMIT CHANGES asks for: the changes of a view or table, or those of a query.
+struct SubscriptionRequest {
+  enum class From : uint8_t { kNow, kBeginning, kPosition };
+  std::string view = {};      ///< a name; empty: the query
+  std::string query = {};     ///< for DuckDB
+  uint64_t query_offset = 0;  ///< where it starts in the text that errors point into
+  bool on_window_close = false;
+  Duration allowed_lateness = {};
+  From from = From::kNow;     ///< kBeginning: what is there as +I, then the changes
+  std::string position = {};  ///< of kPosition: `_position` of the last row that was seen
+};
+
+/// Committed changes of a view as they come. Each row: the view's columns, then `_op` VARCHAR (+I −U +U −D), `_commit`
+/// UBIGINT and, of a view WITH (retention = …), `_position` VARCHAR, from which another subscription goes on. The node
+/// outlives it.
 class Subscription {
  public:
   virtual ~Subscription() = default;
   virtual const batch::Schema& schema() const = 0;
   /// Waits up to `timeout` for changes; an empty batch when there were none. Fails with kCancelled when the node stops,
-  /// and with kUnavailable when the reader was too slow and changes were let go (it must subscribe again).
+  /// and with kUnavailable when changes were let go and it must subscribe again: the reader was too slow, or the node
+  /// recovered from a failure.
   virtual Result<batch::Batch> next(Duration timeout) = 0;
 };
 
@@ -207,9 +221,9 @@ class Node {
 
   /// Runs SQL: every statement but SUBSCRIBE and EMIT CHANGES.
   virtual Result<StatementResult> execute(std::string_view sql) = 0;
-  /// The view or query of a SUBSCRIBE or EMIT CHANGES statement; nothing when `sql` is another statement.
-  virtual Result<std::optional<std::string>> subscription_target(std::string_view sql) = 0;
-  virtual Result<std::unique_ptr<Subscription>> subscribe(std::string_view view) = 0;
+  /// What a SUBSCRIBE or EMIT CHANGES statement; nothing when `sql` is another statement.
+  virtual Result<std::optional<SubscriptionRequest>> subscription_target(std::string_view sql) = 0;
+  virtual Result<std::unique_ptr<Subscription>> subscribe(const SubscriptionRequest& request) = 0;
 
   /// Stores records of a stream or table; returns when they are durable. The views live for the call.
   virtual Result<AppendReceipt> append(std::string_view stream, const std::vector<std::string_view>& records,

@@ -101,6 +101,7 @@ PipelineSetup pipeline_setup(NodeState& node, const sql::Catalog& catalog) {
 }
 
 Status create_log_streams(NodeState& node, const sql::CatalogObject& object) {
+  if (object.temporary) return {};
   switch (object.kind) {
     case sql::ObjectKind::kStream:
       MR_TRY(create_if_missing(node, object.stream, object.name, source_options(object)));
@@ -182,7 +183,8 @@ Status rebuild(NodeState& node, sql::Catalog catalog) {
   MR_TRY(refuse_in_doubt(node));
   // Rows that are kept stay kept, also when from now on only a view reads them: its backfill starts from them.
   for (const auto& view : node.pipeline->views()) {
-    if (view->kept && !view->is_table && !node.pipeline->is_fresh(*view)) node.asked.insert(view->name);
+    if (view->kept && !view->is_table && !view->temporary && !node.pipeline->is_fresh(*view))
+      node.asked.insert(view->name);
   }
   MR_ASSIGN(std::unique_ptr<Pipeline> next, Pipeline::build(pipeline_setup(node, catalog)));
   // What is dirty must be on disk before it moves: restored entries count as clean.

@@ -4,6 +4,7 @@
 
 #include "engine/node_state.h"
 #include "engine/sink_runner.h"
+#include "engine/subscriptions.h"
 
 namespace millrace::engine {
 namespace {
@@ -45,6 +46,10 @@ Status restart(NodeState& node) {
     MR_TRY(std::move(recovered));
   }
   MR_TRY(follow_sinks(node));
+  // A commit may have become durable without being handed to them.
+  end_subscriptions(node, nullptr,
+                    external_error(sqlstate::kUnavailable, "the node recovered from a failure", Retry::kBackoff)
+                        .with_hint("subscribe again"));
   std::lock_guard guard(node.signal_mutex);
   node.failure.reset();
   return {};

@@ -53,6 +53,23 @@ struct SubscriberQueue {
   batch::Schema schema;  ///< changes_schema of the view
   BoundedQueue<batch::Batch> batches;
   std::atomic<bool> overrun{false};
+
+  /// What comes instead of more changes.
+  void fail(const Error& error) {
+    {
+      std::lock_guard guard(failure_mutex);
+      if (!failed) failed = error;
+    }
+    batches.close();
+  }
+  std::optional<Error> failure() {
+    std::lock_guard guard(failure_mutex);
+    return failed;
+  }
+
+ private:
+  std::mutex failure_mutex;
+  std::optional<Error> failed;
 };
 
 struct NodeState {
@@ -115,6 +132,7 @@ struct NodeState {
   std::atomic<bool> stopping{false};
   std::atomic<bool> ready{false};
 
+  std::atomic<uint64_t> temporary_views{0};  ///< made since the start
   std::mutex subscribers_mutex;
   std::vector<std::weak_ptr<SubscriberQueue>>
       subscribers;  // weak: a subscriber that is gone is dropped at the next commit
@@ -223,6 +241,9 @@ Status drop_log_streams(NodeState& node, const sql::CatalogObject& object);
 Result<sql::BoundObject> bind_statement(NodeState& node, const sql::Catalog& catalog, const sql::Statement& statement);
 
 // node_statements.cpp
+/// The view of a query that is followed; its name. It is in memory alone.
+Result<std::string> create_temporary_view(NodeState& node, const SubscriptionRequest& request);
+Status drop_temporary_view(NodeState& node, const std::string& name);
 Result<StatementResult> execute_statement(NodeState& node, const sql::Statement& statement);
 
 // node_query.cpp

@@ -8,6 +8,7 @@
 #include "engine/node_state.h"
 #include "engine/relations.h"
 #include "engine/sink_runner.h"
+#include "engine/subscriptions.h"
 #include "formats/encoder.h"
 #include "sql/macros.h"
 #include "sql/secrets.h"
@@ -134,7 +135,7 @@ Status book_what_is_gone(NodeState& node, const std::vector<sql::CatalogObject>&
   return {};
 }
 
-Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& statement) {
+Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& statement, bool temporary = false) {
   std::lock_guard ddl(node.ddl_mutex);
   sql::Catalog catalog = node.catalog;
   MR_ASSIGN(sql::CatalogChange planned, catalog.check(statement, node.registry));
@@ -148,6 +149,10 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   MR_ASSIGN(sql::BoundObject bound, bind_statement(node, catalog, statement));
   MR_TRY(keep_rows_that_a_backfill_needs(node, bound.dependencies));
   MR_ASSIGN(sql::CatalogChange change, catalog.apply(statement, node.registry, std::move(bound)));
+  if (temporary) {
+    catalog.set_temporary(change.added[0].name);
+    change.added[0] = *catalog.find(change.added[0].name);
+  }
   for (const sql::CatalogObject& object : change.added) {
     if (object.kind == sql::ObjectKind::kSink) MR_TRY(check_sink(node, object));
   }
@@ -161,6 +166,7 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   node.loader->follow();
   std::vector<OperatorId> dropped;
   for (const sql::CatalogObject& object : change.removed) {
+    end_subscriptions(node, &object.name, user_error(sqlstate::kUndefinedTable, "what was followed is dropped"));
     std::lock_guard steps(node.step_mutex);
     MR_TRY(drop_log_streams(node, object));
     for (uint32_t id = object.operators.first.value; id < object.operators.end.value; ++id)
@@ -218,7 +224,7 @@ Result<StatementResult> show(NodeState& node, const sql::Show& show) {
   };
   std::vector<std::vector<std::string>> rows;
   for (const sql::CatalogObject* object : node.catalog.objects()) {
-    if (!wanted(object->kind)) continue;
+    if (!wanted(object->kind) || object->temporary) continue;
     std::string reads = object->source.empty() ? join(object->dependencies, ", ") : object->source;
     rows.push_back({object->name, std::string(sql::object_kind_name(object->kind)), reads});
   }
@@ -334,6 +340,24 @@ struct Run {
 };
 
 }  // namespace
+
+Result<std::string> create_temporary_view(NodeState& node, const SubscriptionRequest& request) {
+  sql::CreateMaterializedView create;
+  create.name.text = "$" + std::to_string(node.temporary_views.fetch_add(1) + 1);
+  create.query.sql = {request.query, {request.query_offset, request.query.size()}};
+  create.query.emit = request.on_window_close ? sql::Emit::kOnWindowClose : sql::Emit::kChanges;
+  if (request.allowed_lateness.micros > 0) create.query.allowed_lateness = request.allowed_lateness;
+  std::string name = create.name.text;
+  const sql::Statement statement{request.query, create.query.sql.span, std::move(create)};
+  MR_ASSIGN(StatementResult created, change_catalog(node, statement, true));
+  return name;
+}
+
+Status drop_temporary_view(NodeState& node, const std::string& name) {
+  sql::Drop drop{sql::ObjectKind::kMaterializedView, {{name, {}}}, true, false};
+  MR_ASSIGN(StatementResult dropped, change_catalog(node, {"DROP", {}, std::move(drop)}));
+  return {};
+}
 
 Result<StatementResult> execute_statement(NodeState& node, const sql::Statement& statement) {
   return std::visit(Run{node, statement}, statement.body);

@@ -8,6 +8,7 @@
 #include "engine/directory_files.h"
 #include "engine/node_state.h"
 #include "engine/sink_runner.h"
+#include "engine/subscriptions.h"
 #include "log/record_batch.h"
 
 namespace millrace::engine {
@@ -83,6 +84,10 @@ Status write_sides(NodeState& node, CommitWriter& writer) {
     view->errors += errors.size();
     view->late_rows += late.size();
     if (view->error) MR_TRY(writer.write_rows(*view->error, errors));
+    if (view->temporary && !errors.empty()) {
+      const Error error = user_error(sqlstate::kInvalidParameter, "an expression of the query fails: " + errors[0]);
+      end_subscriptions(node, &view->name, Error(error).with_hint("a materialized view keeps such rows in its _error"));
+    }
     if (view->late) MR_TRY(writer.write_rows(*view->late, late));
   }
   return {};
@@ -100,33 +105,6 @@ Status write_dead(NodeState& node, CommitWriter& writer) {
           dead_record_json(record.partition.value, record.offset.value, record.append_time, record.reason, record.raw));
     }
     MR_TRY(writer.write_rows(*stream, rows));
-  }
-  return {};
-}
-
-/// Hands the changes of one view to its live subscribers.
-Status publish(NodeState& node, PipelineView& view, const std::vector<Change>& changes, Epoch epoch) {
-  std::vector<std::shared_ptr<SubscriberQueue>> queues;
-  {
-    std::lock_guard guard(node.subscribers_mutex);
-    std::erase_if(node.subscribers, [](const auto& weak) { return weak.expired(); });
-    for (const auto& weak : node.subscribers) {
-      auto queue = weak.lock();
-      if (queue && iequals(queue->view, view.name)) queues.push_back(std::move(queue));
-    }
-  }
-  if (queues.empty() || changes.empty()) return {};
-  MR_ASSIGN(auto ordered, order_changes(changes, view.store->codec(), view.key));
-  for (size_t first = 0; first < ordered.size(); first += batch::kBatchRows) {
-    size_t count = std::min(batch::kBatchRows, ordered.size() - first);
-    batch::Batch rows(queues[0]->schema);
-    for (size_t i = 0; i < count; ++i) MR_TRY(put_change(view.store->codec(), ordered[first + i], epoch, rows, i));
-    rows.set_rows(count);
-    for (auto& queue : queues) {
-      batch::Batch copy = rows.clone();
-      size_t bytes = copy.memory_bytes();
-      if (queue->batches.try_push(copy, bytes) == PushOutcome::kFull) queue->overrun = true;
-    }
   }
   return {};
 }
@@ -154,16 +132,9 @@ Status commit(NodeState& node) {
   node.in_doubt = true;
   MR_TRY(node.env.failpoints().point("engine.commit.before").check());
   CommitWriter writer(node);
-  std::vector<std::vector<Change>> changes;
   for (auto& view : node.pipeline->views()) {
     // Consolidating costs a hash a row: only for views whose changes somebody reads.
-    bool read = view->changelog != nullptr;
-    {
-      std::lock_guard guard(node.subscribers_mutex);
-      read |= !node.subscribers.empty();
-    }
-    changes.push_back(read ? view->store->staged_changes() : std::vector<Change>());
-    MR_TRY(writer.write_changes(*view, changes.back()));
+    if (view->changelog) MR_TRY(writer.write_changes(*view, view->store->staged_changes()));
   }
   MR_TRY(write_sides(node, writer));
   MR_TRY(write_dead(node, writer));
@@ -189,8 +160,7 @@ Status commit(NodeState& node) {
 
   {
     std::unique_lock readers(node.readers_mutex);
-    for (size_t i = 0; i < changes.size(); ++i)
-      MR_TRY(publish(node, *node.pipeline->views()[i], changes[i], record.epoch));
+    for (auto& view : node.pipeline->views()) MR_TRY(publish_changes(node, *view, record.epoch));
     MR_TRY(node.pipeline->apply_staged(*node.pool));
     node.epoch = record.epoch;
     node.committed_ends = node.written;
@@ -232,8 +202,10 @@ Status enforce_retention(NodeState& node) {
   }
   for (const auto& view : node.pipeline->views()) {
     auto at = view->changelog ? needed.find(view->changelog->id()) : needed.end();
-    if (at == needed.end()) continue;
-    MR_ASSIGN(uint64_t freed, view->changelog->partition(PartitionId(0)).enforce_retention(now, at->second));
+    if (at == needed.end() && !view->keeps_changes) continue;
+    log::Partition& changelog = view->changelog->partition(PartitionId(0));
+    const Offset end = at == needed.end() ? node.written[{view->changelog->id(), PartitionId(0)}] : at->second;
+    MR_ASSIGN(uint64_t freed, changelog.enforce_retention(now, end));
     (void)freed;
   }
   return {};

@@ -42,6 +42,12 @@ class HistoryFeed final : public dataflow::SourceFeed {
   bool with_views_;
 };
 
+/// A view whose changes are kept for readers.
+bool keeps_changes(const sql::CatalogObject& object) {
+  return object.kind == sql::ObjectKind::kMaterializedView && object.options.has("retention") &&
+         object.options.duration("retention");
+}
+
 /// True when some sink needs the view's changes one by one, not only its rows.
 bool needs_changelog(const sql::Catalog& catalog, const sql::CatalogObject& view, bool append_only) {
   for (const sql::CatalogObject* sink : catalog.objects(sql::ObjectKind::kSink)) {
@@ -103,7 +109,9 @@ Status Pipeline::add_views(const PipelineSetup& setup) {
     if (view->key.size() != view->plan.root().key.size()) view->key.clear();
     view->store = std::make_unique<ViewStore>(view->plan.schema(), state::TableId{view->plan.root().id, kStoreSlot},
                                               setup.workers);
-    if (needs_changelog(*setup.catalog, *object, view->plan.root().append_only))
+    view->temporary = object->temporary;
+    view->keeps_changes = keeps_changes(*object);
+    if (view->keeps_changes || needs_changelog(*setup.catalog, *object, view->plan.root().append_only))
       view->changelog = setup.log->find(object->stream);
     for (const sql::Companion& companion : object->companions) {
       if (companion.kind == sql::CompanionKind::kLate) view->late = setup.log->find(companion.stream);
@@ -205,6 +213,7 @@ void Pipeline::link_ledger(const PipelineSetup& setup) {
     setup.ledger->link(source.id, source.name, {"stored", "decoded", {"dead"}});
   }
   for (const auto& view : views_) {
+    if (view->temporary) continue;  // nothing of it is in the books
     for (const std::string& relation : view->plan.relations()) {
       for (const RunningSource& running : sources_) {
         if (running.source.name == relation) link_view(*setup.ledger, *view, running);

@@ -43,6 +43,8 @@ struct PipelineView {
   std::vector<std::unique_ptr<SideRows>> sides;  // by worker
   StreamId id;                                   // of its catalog object
   bool stops = false;                            // on_error = 'stop'
+  bool temporary = false;                        // of a query that somebody follows
+  bool keeps_changes = false;  // it has a retention: all changes since it was made are in the changelog
   uint64_t changes = 0;
   uint64_t errors = 0;
   uint64_t late_rows = 0;

@@ -177,11 +177,12 @@ std::optional<sql::RelationInfo> Relations::find(std::string_view name) const {
     info.key.clear();
     return info;
   }
+  const sql::CatalogObject* object = catalog_.find(name);
+  if (object && object->temporary) return std::nullopt;
   if (std::optional<sql::Relation> relation = catalog_.relation(name)) {
     if (relation->kind != sql::Relation::Kind::kSystem) used_.emplace_back(relation->name);
     return describe(*relation);
   }
-  const sql::CatalogObject* object = catalog_.find(name);
   if (!object || object->kind != sql::ObjectKind::kView) return std::nullopt;
   used_.push_back(object->name);
   sql::RelationInfo info;

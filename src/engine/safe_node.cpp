@@ -37,10 +37,10 @@ class SafeNode final : public Node {
     }
     return last;
   }
-  Result<std::optional<std::string>> subscription_target(std::string_view) override {
-    return std::optional<std::string>();
+  Result<std::optional<SubscriptionRequest>> subscription_target(std::string_view) override {
+    return std::optional<SubscriptionRequest>();
   }
-  Result<std::unique_ptr<Subscription>> subscribe(std::string_view) override { return refused(); }
+  Result<std::unique_ptr<Subscription>> subscribe(const SubscriptionRequest&) override { return refused(); }
   Result<AppendReceipt> append(std::string_view, const std::vector<std::string_view>&, const AppendRequest&) override {
     return refused();
   }

@@ -107,10 +107,10 @@ class ChangeStream : public BodyStream {
   bool ended_ = false;
 };
 
-Response subscribe(Context& context, const std::string& view, std::string_view sql) {
+Response subscribe(Context& context, const engine::SubscriptionRequest& request, std::string_view sql) {
   auto place = std::make_unique<Place>(context);
   if (!place->taken()) return busy_answer("all subscriptions are taken");
-  auto subscription = context.node.subscribe(view);
+  auto subscription = context.node.subscribe(request);
   if (!subscription.ok()) return error_answer(subscription.error(), sql);
   Response response;
   response.content_type = "application/x-ndjson";

@@ -69,7 +69,8 @@ struct CatalogObject {
   std::string source;                     ///< of a sink made FROM a name
   std::vector<std::string> dependencies;  ///< names of objects that it reads
   OperatorRange operators;
-  std::string plan;  ///< opaque to the catalog
+  std::string plan;        ///< opaque to the catalog
+  bool temporary = false;  ///< not stored: the view of a query that somebody follows
   bool operator==(const CatalogObject&) const = default;
 };
 
@@ -115,6 +116,9 @@ class Catalog {
   Result<CatalogChange> apply(const Statement& statement, const OptionRegistry& registry, BoundObject bound = {});
   /// Replaces the stored plan of an object, after planning it again. The operators must be new, or those it has.
   Status set_plan(std::string_view name, BoundObject bound);
+
+  /// It is not stored, and comes without companions.
+  void set_temporary(std::string_view name);
 
   const CatalogObject* find(std::string_view name) const;
   const CatalogObject* find_macro(std::string_view name) const;

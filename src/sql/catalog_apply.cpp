@@ -172,6 +172,13 @@ Status Catalog::set_plan(std::string_view name, BoundObject bound) {
   return {};
 }
 
+void Catalog::set_temporary(std::string_view name) {
+  auto found = objects_.find(to_lower_ascii(name));
+  if (found == objects_.end()) return;
+  found->second.temporary = true;
+  found->second.companions.clear();
+}
+
 void Catalog::give_ids(CatalogObject& object) {
   auto next = [this] { return std::exchange(next_stream_, next_stream_.next()); };
   object.stream = next();

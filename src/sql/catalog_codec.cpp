@@ -218,7 +218,9 @@ std::string Catalog::encode() const {
   std::string payload;
   append_varint(payload, next_stream_.value);
   append_varint(payload, next_operator_.value);
-  append_list(payload, objects(), [&](const CatalogObject* object) { append_string(payload, encode_object(*object)); });
+  std::vector<const CatalogObject*> stored = objects();
+  std::erase_if(stored, [](const CatalogObject* object) { return object->temporary; });
+  append_list(payload, stored, [&](const CatalogObject* object) { append_string(payload, encode_object(*object)); });
   std::string out(kMagic);
   append_little<uint16_t>(out, kVersion);
   append_little<uint16_t>(out, 0);

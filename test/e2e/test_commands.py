@@ -83,7 +83,7 @@ class CommandsTest(unittest.TestCase):
             self.assertIn("nonsense", call("dead", "show", "orders", *at).stdout)
             self.assertRegex(call("dead", "list", *at).stdout, r"orders +\| +1")
             call("produce", "nowhere", *at, text="{}", expect=1)
-            self.assertIn("only a materialized view or a table has changes", call("tail", "orders", *at, expect=1).stderr)
+            self.assertIn("there is no view, table or stream", call("tail", "nothing", *at, expect=1).stderr)
             self.assertIn("dead letters named nowhere", call("dead", "show", "nowhere", *at, expect=1).stderr)
             self.assertRegex(call("status", *at).stdout, r"abandoned_carts +\| view +\| clicks, orders")
             call("status", *at, "--format", "csv", expect=2)

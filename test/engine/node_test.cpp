@@ -202,7 +202,7 @@ TEST_F(NodeTest, SubscribersSeeCommittedChanges) {
   open();
   pipeline(
       "CREATE STREAM s (k INTEGER, v INTEGER); CREATE MATERIALIZED VIEW a AS SELECT k, sum(v) AS s FROM s GROUP BY k;");
-  auto subscription = node_->subscribe("a");
+  auto subscription = node_->subscribe({.view = "a"});
   ASSERT_TRUE(subscription.ok());
   send("s", {R"({"k":1,"v":2})"});
   ok(node_->sync());

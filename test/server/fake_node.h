@@ -24,12 +24,13 @@ class FakeNode : public engine::Node {
     if (on_execute) return on_execute(std::string(sql));
     return engine::StatementResult{};
   }
-  Result<std::optional<std::string>> subscription_target(std::string_view sql) override {
-    if (!sql.starts_with("SUBSCRIBE TO ")) return std::optional<std::string>();
-    return std::optional<std::string>(std::string(sql.substr(13)));
+  Result<std::optional<engine::SubscriptionRequest>> subscription_target(std::string_view sql) override {
+    if (!sql.starts_with("SUBSCRIBE TO ")) return std::optional<engine::SubscriptionRequest>();
+    return std::optional(engine::SubscriptionRequest{.view = std::string(sql.substr(13))});
   }
-  Result<std::unique_ptr<engine::Subscription>> subscribe(std::string_view view) override {
-    if (view != "changes") return user_error(sqlstate::kUndefinedTable, "there is no view named " + std::string(view));
+  Result<std::unique_ptr<engine::Subscription>> subscribe(const engine::SubscriptionRequest& request) override {
+    if (request.view != "changes")
+      return user_error(sqlstate::kUndefinedTable, "there is no view named " + request.view);
     return std::unique_ptr<engine::Subscription>(std::make_unique<FakeSubscription>(*this));
   }
 
