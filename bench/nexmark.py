@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Every query of Nexmark, by Millrace and by DuckDB over the same events; writes build/bench/nexmark.json, prints a table.
 
-    bench/nexmark.py [--events N] [--workers N] [--rounds N] [QUERY ...]
+    bench/nexmark.py [--events N] [--workers N] [--rounds N] [--flink] [QUERY ...]
 
 Millrace keeps the view while it reads the events from its log (JSON), with durable commits and the ledger on; "sink" is the same
-with a stored changelog and a sink that drops the rows. DuckDB runs the SELECT once, over columns in memory, into a table. Figures are
-the best of the rounds, taken in turns; "per core" is by CPU time of the process, its system time included.
+with a stored changelog and a sink that drops the rows. DuckDB runs the SELECT once, over columns in memory, into a table. With --flink,
+Apache Flink (from Maven; Java 17 and mvn must be there) runs the same query over the same events as objects in memory, warmed up, the
+better of its two state backends, without the time that a job takes to start. Figures are the best of the rounds; "per core" is by CPU
+time of the process, its system time included.
 
 MILLRACE_BENCH_SHORT=1                little data, one round: shows that it works, not how fast
 MILLRACE_BUILD_DIR                    what to measure; else build/release
@@ -15,10 +17,14 @@ import argparse
 import json
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
+import flink
+
 SOURCE = Path(__file__).resolve().parent.parent
-PROGRAM = Path(os.environ.get("MILLRACE_BUILD_DIR", SOURCE / "build/release")) / "bench/bench_nexmark"
+PROGRAMS = Path(os.environ.get("MILLRACE_BUILD_DIR", SOURCE / "build/release")) / "bench"
+PROGRAM = PROGRAMS / "bench_nexmark"
 SHORT = os.environ.get("MILLRACE_BENCH_SHORT", "") not in ("", "0")
 QUERIES = [f"q{number}" for number in range(24)]
 SECONDS_MAX = 600
@@ -39,17 +45,20 @@ def measure(engine, query, events, workers, sink=0):
 
 def line_of(query, results):
     millrace, sink, duckdb = (results.get(key) for key in ("millrace", "sink", "duckdb"))
+    flink_run = results.get("flink")
     per_core = millrace["events"] / millrace["cpu_seconds"]
     goal = GOALS.get(query)
     return [query, f"{per_core / 1e3:,.0f}", f"{millrace['events'] / millrace['wall_seconds'] / 1e3:,.0f}",
             f"{sink['events'] / sink['cpu_seconds'] / 1e3:,.0f}" if sink else "-",
             f"{duckdb['events'] / duckdb['cpu_seconds'] / 1e3:,.0f}" if duckdb else "-",
             f"{millrace['cpu_seconds'] / duckdb['cpu_seconds']:.1f}" if duckdb else "-",
+            f"{flink_run['events'] / flink_run['cpu_seconds'] / 1e3:,.0f}" if flink_run else "-",
+            f"{flink_run['cpu_seconds'] / flink_run['events'] * per_core:.1f}" if flink_run else "-",
             f"{goal / 1e3:,.0f}" if goal else "-", "" if not goal else "yes" if per_core >= goal else "no",
             f"{millrace['rows']:,}", f"{millrace['state_bytes'] / 1e6:,.0f}", f"{millrace['peak_memory_kib'] / 1024:,.0f}"]
 
 
-HEADINGS = ["query", "K events/s/core", "by clock", "with sink", "DuckDB", "CPU ratio", "goal", "met", "rows", "state MB", "peak MB"]
+HEADINGS = ["query", "K events/s/core", "by clock", "with sink", "DuckDB", "CPU ratio", "Flink", "times Flink", "goal", "met", "rows", "state MB", "peak MB"]
 
 
 def print_table(lines):
@@ -58,11 +67,23 @@ def print_table(lines):
         print("| " + " | ".join(text.rjust(width) for text, width in zip(line, widths)) + " |")
 
 
+def measure_flink(options, best, failed):
+    path = flink.classpath(SOURCE / "build/bench/flink")
+    with tempfile.TemporaryDirectory() as folder:
+        events = Path(folder) / "events"
+        subprocess.run([PROGRAMS / "bench_nexmark_events", events, str(options.events)], check=True)
+        found, why = flink.best(path, events, options.workers, options.rounds, options.queries)
+    for query, result in found.items():
+        best.setdefault(query, {})["flink"] = result
+    failed.update(why)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--events", type=int, default=20_000 if SHORT else 1_000_000)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=1 if SHORT else 3)
+    parser.add_argument("--flink", action="store_true")
     parser.add_argument("--out", type=Path, default=SOURCE / "build/bench/nexmark.json")
     parser.add_argument("queries", nargs="*", default=QUERIES)
     options = parser.parse_args()
@@ -77,6 +98,8 @@ def main():
                 before = best.setdefault(query, {}).get(key)
                 if before is None or result["cpu_seconds"] < before["cpu_seconds"]:
                     best[query][key] = result
+    if options.flink:
+        measure_flink(options, best, failed)
     print(f"{options.events:,} events, {options.workers} worker(s), best of {options.rounds}")
     print_table([line_of(query, results) for query, results in best.items() if "millrace" in results])
     for name, why in failed.items():

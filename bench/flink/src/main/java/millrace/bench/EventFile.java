@@ -12,7 +12,7 @@ import org.apache.flink.table.data.TimestampData;
 import org.apache.flink.table.data.binary.BinaryStringData;
 
 /**
- * The events of the race, as bench/nexmark_events writes them, in memory before the clock starts.
+ * The events of the race, as bench/nexmark_events.cpp writes them, in memory before the clock starts.
  *
  * <p>An event, little endian: a byte for its type (0 person, 1 auction, 2 bid), then its fields in the order of the
  * Nexmark schema: 64-bit integers (times are microseconds), and texts as a 16-bit length and bytes.
