@@ -1,10 +1,12 @@
 // One query of Nexmark over stored events, by Millrace or by DuckDB alone. Prints one JSON object.
 //
-//   build/release/bench/bench_nexmark millrace|duckdb QUERY [EVENTS] [WORKERS] [SINK]
+//   build/release/bench/bench_nexmark millrace|duckdb QUERY [EVENTS] [WORKERS] [INPUT] [SINK]
 //
-// Millrace: the events lie in the log of a new data directory, as JSON in one stream, and the view is there. What is
-// timed is all from there on: reading, decoding, the query, the view's rows, commits with their syncs, checkpoints, the
-// ledger. With a SINK (1), also the changelog and a sink that drops all rows.
+// Millrace: the events lie in the log of a new data directory, and the view is there. What is timed is all from there
+// on: reading, decoding, the query, the view's rows, commits with their syncs, checkpoints, the ledger. With a SINK
+// (1), also the changelog and a sink that drops all rows. INPUT says how the events lie there: "json" (the default) as
+// JSON in one stream, "made" in one stream and "three" in three streams as names of events (format nexmark), whose rows
+// are made when they are read.
 // DuckDB: the events lie in three tables in memory, as columns; what is timed is CREATE TABLE … AS the same SELECT.
 // Both have the same events, and threads (WORKERS, 1).
 #include <sys/resource.h>
@@ -22,8 +24,8 @@
 #include "base/metrics.h"
 #include "base/real_env.h"
 #include "base/text.h"
+#include "connectors/nexmark/decoder.h"
 #include "connectors/nexmark/rows.h"
-#include "connectors/nexmark/source.h"
 #include "engine/node.h"
 
 namespace {
@@ -69,6 +71,7 @@ struct Run {
   std::string query;  ///< "q0"
   uint64_t events = 1000000;
   uint32_t workers = 1;
+  std::string input = "json";
   bool with_sink = false;
 };
 
@@ -100,6 +103,42 @@ std::string select_of(const std::string& query) {
 
 constexpr const char* kSideInput = "INSERT INTO side_input SELECT i, 'value-' || i FROM range(10000) r(i)";
 
+constexpr const char* kQ12OfThree =
+    "CREATE MATERIALIZED VIEW q12 AS SELECT bidder, count(*) AS bid_count, window_start, window_end "
+    "FROM tumble(bid, _append_time, INTERVAL 10 SECOND) GROUP BY ALL";
+
+/// Appends a run's events of the form to a stream, as lines or as records that name them.
+void send(engine::Node& node, const char* stream, const Run& run, nexmark::Form form, bool as_json) {
+  const nexmark::Options events;  // 10,000 events a second of event time
+  auto generator = must(nexmark::Generator::create(events));
+  std::string bytes;
+  std::vector<size_t> ends;
+  auto flush = [&] {
+    std::vector<std::string_view> records;
+    size_t begin = 0;
+    for (size_t end : ends) {
+      records.push_back(std::string_view(bytes).substr(begin, end - begin));
+      begin = end + as_json;  // behind the newline
+    }
+    if (!records.empty()) (void)must(node.append(stream, records, {}));
+    bytes.clear();
+    ends.clear();
+  };
+  for (uint64_t id = 0; id < run.events; ++id) {
+    if (!has(form, nexmark::Generator::type_of(id))) continue;
+    if (as_json) {
+      const size_t begin = bytes.size();
+      bytes.resize(begin + nexmark::kLineMax);
+      bytes.resize(static_cast<size_t>(write_event(generator, id, form, bytes.data() + begin) - bytes.data()));
+    } else {
+      append_record(events, id, bytes);
+    }
+    ends.push_back(bytes.size() - as_json);
+    if (bytes.size() >= (1 << 20)) flush();
+  }
+  flush();
+}
+
 Measured run_millrace(const Run& run) {
   RealEnv env;
   Metrics metrics;
@@ -111,20 +150,23 @@ Measured run_millrace(const Run& run) {
   options.workers = run.workers;
   options.memory_bytes = 8ULL << 30;
   auto node = must(engine::Node::open(env, metrics, options));
-  must(node->apply_pipeline(example("streams"), directory, {{"events", "0"}}));
-  must(node->apply_pipeline(example(run.query), directory, {}));
+  const bool three = run.input == "three";
+  const std::map<std::string, std::string> settings = {{"events", "0"},
+                                                       {"format", run.input == "json" ? "json" : "nexmark"}};
+  must(node->apply_pipeline(example(three ? "three_streams" : "streams"), directory, settings));
+  must(node->apply_pipeline(three && run.query == "q12" ? kQ12OfThree : example(run.query), directory, {}));
   if (run.query == "q13") (void)must(node->execute(kSideInput));
   if (run.with_sink)
     (void)must(
         node->execute("CREATE SINK hole FROM " + run.query + " WITH (connector = 'blackhole', mode = 'changes')"));
-  const nexmark::Options events;  // 10,000 events a second of event time
-  nexmark::Lines lines(must(nexmark::Generator::create(events)), nexmark::Form::kAll, run.events);
-  for (std::string text;;) {
-    lines.next(1 << 20, text);
-    if (text.empty()) break;
-    std::vector<std::string_view> records = split_view(text, '\n');
-    records.pop_back();
-    (void)must(node->append("nexmark", records, {}));
+  if (run.input == "json") {
+    send(*node, "nexmark", run, nexmark::Form::kAll, true);
+  } else if (run.input == "made") {
+    send(*node, "nexmark", run, nexmark::Form::kAll, false);
+  } else {
+    send(*node, "person", run, nexmark::Form::kPerson, false);
+    send(*node, "auction", run, nexmark::Form::kAuction, false);
+    send(*node, "bid", run, nexmark::Form::kBid, false);
   }
   Measured measured{-wall_seconds(), -cpu_seconds()};
   must(node->start());
@@ -212,20 +254,22 @@ Measured run_duckdb(const Run& run) {
 int main(int argc, char** argv) {
   const std::string engine = argc > 1 ? argv[1] : "";
   if (argc < 3 || (engine != "millrace" && engine != "duckdb")) {
-    std::fprintf(stderr, "usage: %s millrace|duckdb QUERY [EVENTS] [WORKERS] [SINK]\n", argv[0]);
+    std::fprintf(stderr, "usage: %s millrace|duckdb QUERY [EVENTS] [WORKERS] [json|made|three] [SINK]\n", argv[0]);
     return 2;
   }
   Run run;
   run.query = argv[2];
   if (argc > 3) run.events = std::strtoull(argv[3], nullptr, 10);
   if (argc > 4) run.workers = static_cast<uint32_t>(std::strtoul(argv[4], nullptr, 10));
-  run.with_sink = argc > 5 && std::string_view(argv[5]) != "0";
+  if (argc > 5) run.input = argv[5];
+  run.with_sink = argc > 6 && std::string_view(argv[6]) != "0";
   const Measured measured = engine == "duckdb" ? run_duckdb(run) : run_millrace(run);
   std::printf(
-      "{\"engine\":\"%s\",\"query\":\"%s\",\"events\":%llu,\"workers\":%u,\"sink\":%d,\"wall_seconds\":%.6f,"
+      "{\"engine\":\"%s\",\"query\":\"%s\",\"events\":%llu,\"workers\":%u,\"input\":\"%s\",\"sink\":%d,\"wall_"
+      "seconds\":%.6f,"
       "\"cpu_seconds\":%.6f,\"rows\":%llu,\"commits\":%llu,\"state_bytes\":%llu,\"peak_memory_kib\":%ld}\n",
-      engine.c_str(), run.query.c_str(), static_cast<unsigned long long>(run.events), run.workers, run.with_sink,
-      measured.wall, measured.cpu, static_cast<unsigned long long>(measured.rows),
+      engine.c_str(), run.query.c_str(), static_cast<unsigned long long>(run.events), run.workers, run.input.c_str(),
+      run.with_sink, measured.wall, measured.cpu, static_cast<unsigned long long>(measured.rows),
       static_cast<unsigned long long>(measured.commits), static_cast<unsigned long long>(measured.state_bytes),
       peak_memory_kib());
   return 0;

@@ -10,7 +10,7 @@ CREATE STREAM nexmark (
              extra VARCHAR),
   dateTime TIMESTAMP,
   WATERMARK FOR dateTime AS dateTime - INTERVAL 4 SECOND
-) WITH (connector = 'nexmark', events = ${events:-100000}, rate = ${rate:-10000});
+) WITH (connector = 'nexmark', format = '${format:-json}', events = ${events:-100000}, rate = ${rate:-10000});
 
 CREATE VIEW person AS
   SELECT person.id, person.name, person.emailAddress, person.creditCard, person.city, person.state, dateTime,

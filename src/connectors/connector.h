@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "connectors/sink.h"
 #include "connectors/source.h"
+#include "formats/decoder.h"
 #include "sql/options.h"
 
 namespace millrace::connectors {
@@ -23,6 +24,10 @@ Result<std::unique_ptr<RecordSource>> open_source(std::string_view connector, co
 /// How the records of a stream or table are encoded: its option `format`, else what the name of its file tells, else
 /// json.
 std::string record_format(const sql::Options& options);
+
+/// formats::make_decoder, and the formats of connectors: "nexmark".
+Result<std::unique_ptr<formats::Decoder>> make_decoder(std::string_view format, const batch::Schema& schema,
+                                                       const formats::DecoderOptions& options);
 
 Result<std::unique_ptr<Sink>> make_sink(std::string_view connector, const SinkSetup& setup);
 

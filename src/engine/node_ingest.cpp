@@ -1,6 +1,7 @@
 // Ingest: records into the log of a stream or table. Stored as they came; an answer goes out after fsync.
 #include "base/hash.h"
 #include "base/text.h"
+#include "connectors/connector.h"
 #include "engine/node_state.h"
 #include "formats/json_decoder.h"
 
@@ -74,7 +75,7 @@ class Partitioner {
 /// With ?validate=1: the reason why each record does not fit the schema, by index.
 std::map<size_t, std::string> find_invalid(const Destination& to, const std::vector<std::string_view>& records) {
   std::map<size_t, std::string> invalid;
-  auto decoder = formats::make_decoder(to.source.format, to.source.schema, to.source.decoder_options);
+  auto decoder = connectors::make_decoder(to.source.format, to.source.schema, to.source.decoder_options);
   if (!decoder.ok()) return invalid;
   batch::Batch rows(to.source.schema);
   for (size_t first = 0; first < records.size(); first += batch::kBatchRows) {

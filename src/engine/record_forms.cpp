@@ -1,5 +1,7 @@
 #include "engine/record_forms.h"
 
+#include "connectors/connector.h"
+
 namespace millrace::engine {
 namespace {
 
@@ -32,7 +34,7 @@ RecordForms::RecordForms(const StreamSource& source)
 
 Result<std::unique_ptr<RecordForms>> RecordForms::make(const StreamSource& source) {
   std::unique_ptr<RecordForms> forms(new RecordForms(source));
-  MR_ASSIGN(forms->own_, formats::make_decoder(source.format, source.schema, source.decoder_options));
+  MR_ASSIGN(forms->own_, connectors::make_decoder(source.format, source.schema, source.decoder_options));
   MR_ASSIGN(forms->json_, formats::make_decoder("json", source.schema, {}));
   if (source.deletes != Deletes::kByKey) return forms;
   MR_ASSIGN(forms->json_keys_, formats::make_decoder("json", forms->key_schema_, {}));

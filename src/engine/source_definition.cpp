@@ -39,7 +39,7 @@ Result<StreamSource> make_stream_source(const sql::CatalogObject& object, std::s
     MR_ASSIGN(source.watermark, sql::bind_scalar(session, source.schema, object.watermark->expression,
                                                  batch::Type(batch::TypeId::kTimestamp)));
   }
-  MR_ASSIGN(auto decoder, formats::make_decoder(source.format, source.schema, source.decoder_options));
+  MR_ASSIGN(auto decoder, connectors::make_decoder(source.format, source.schema, source.decoder_options));
   (void)decoder;
   return source;
 }

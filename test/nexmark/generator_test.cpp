@@ -11,6 +11,7 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "connectors/nexmark/decoder.h"
 #include "connectors/nexmark/rows.h"
 #include "connectors/nexmark/source.h"
 
@@ -284,6 +285,62 @@ TEST(Nexmark, RowsAreTheLines) {
     }
     EXPECT_EQ(at, lines.size() - 1);
   }
+}
+
+TEST(Nexmark, RecordsStandForTheirRows) {
+  const Options options;
+  auto generator = std::make_shared<const Generator>(make(options));
+  for (Form form : {Form::kAll, Form::kPerson, Form::kAuction, Form::kBid}) {
+    RowWriter rows(generator, form);
+    auto decoder = make_decoder(rows.schema());
+    ASSERT_TRUE(decoder.ok());
+    uint64_t number = 0;
+    const batch::Batch wanted = rows.next(number, 5000);
+    std::string bytes;
+    std::vector<std::string_view> records;
+    for (uint64_t id = 0; id < number; ++id) {
+      if (has(form, Generator::type_of(id))) append_record(options, id, bytes);
+    }
+    for (size_t at = 0; at < bytes.size(); at += kRecordBytes)
+      records.push_back(std::string_view(bytes).substr(at, kRecordBytes));
+    records.insert(records.begin() + 3, "no record");
+    batch::Batch found(rows.schema());
+    std::vector<uint32_t> decoded;
+    std::vector<formats::DecodeError> errors;
+    ASSERT_TRUE((*decoder)
+                    ->decode(std::span(records).first(std::min<size_t>(records.size(), 2048)), found, decoded, errors)
+                    .ok());
+    decoder->reset();  // the batch keeps what its texts lie in
+    ASSERT_EQ(errors.size(), 1U);
+    EXPECT_EQ(errors[0].record, 3U);
+    ASSERT_GE(found.rows() + 1, wanted.rows());
+    for (size_t row = 0; row < found.rows(); ++row) ASSERT_EQ(found.row_text(row), wanted.row_text(row));
+  }
+}
+
+TEST(Nexmark, AnyColumnsOfTheEventsMayBeThere) {
+  batch::Schema schema;
+  auto add = [&](const char* name, batch::TypeId type) { schema.fields.push_back({name, batch::Type(type)}); };
+  add("Price", batch::TypeId::kBigint);
+  add("event_type", batch::TypeId::kInteger);
+  add("seller", batch::TypeId::kBigint);
+  add("datetime", batch::TypeId::kTimestamp);
+  const Generator generator = make();
+  auto columns = EventColumns::of(schema);
+  ASSERT_TRUE(columns.ok());
+  batch::Batch batch(schema);
+  EventWriter writer(*columns, batch);
+  for (uint64_t id = 0; id < 5; ++id) writer.put(generator, id, id);
+  batch.set_rows(5);
+  EXPECT_TRUE(batch.column(0).is_null(0) && batch.column(2).is_null(0) && !batch.column(3).is_null(0));
+  EXPECT_EQ(batch.column(1).at<int32_t>(1), 1);
+  EXPECT_EQ(batch.column(2).at<int64_t>(1), generator.auction(1).seller);
+  EXPECT_EQ(batch.column(0).at<int64_t>(4), generator.bid(4).price);
+  EXPECT_TRUE(batch.column(0).is_null(1) && batch.column(2).is_null(4));
+  add("other", batch::TypeId::kBigint);
+  EXPECT_FALSE(EventColumns::of(schema).ok());
+  schema.fields.back() = {"id", batch::Type(batch::TypeId::kInteger)};
+  EXPECT_FALSE(EventColumns::of(schema).ok());
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/text.h"
+
 namespace millrace::connectors::nexmark {
 namespace {
 
@@ -33,91 +35,69 @@ batch::Schema fields_of(std::string_view struct_type) {
   return schema;
 }
 
-/// The columns of one type of event, wherever they lie.
-struct Columns {
-  std::vector<MutableColumn> columns;
+constexpr std::array<std::string_view, 3> kNames = {"person", "auction", "bid"};
+constexpr std::array<std::string_view, 3> kTypes = {kPersonType, kAuctionType, kBidType};
 
-  void set(size_t column, size_t row, int64_t value) { columns[column].set(row, value); }
-  void set(size_t column, size_t row, Timestamp value) { columns[column].set(row, value.micros); }
-  /// The text lives as long as the generator.
-  void set(size_t column, size_t row, std::string_view text) { columns[column].set(row, StringRef(text)); }
-  void set_copy(size_t column, size_t row, std::string_view text) { columns[column].set_string(row, text); }
+/// Sets fields, by their places in the STRUCT, where the batch has them. Texts live as long as the generator, but for
+/// those that are copied.
+template <typename Fields>
+struct Setter {
+  Fields& fields;
+  size_t row;
 
-  void put(const Person& person, size_t row) {
-    set(0, row, person.id);
-    set_copy(1, row, person.name);
-    set_copy(2, row, person.email_address);
-    set_copy(3, row, person.credit_card);
-    set(4, row, person.city);
-    set(5, row, person.state);
-    set(6, row, person.date_time);
-    set(7, row, person.extra);
+  void operator()(size_t field, int64_t value) const {
+    if (fields[field]) fields[field]->set(row, value);
   }
-  void put(const Auction& auction, size_t row) {
-    set(0, row, auction.id);
-    set(1, row, auction.item_name);
-    set(2, row, auction.description);
-    set(3, row, auction.initial_bid);
-    set(4, row, auction.reserve);
-    set(5, row, auction.date_time);
-    set(6, row, auction.expires);
-    set(7, row, auction.seller);
-    set(8, row, auction.category);
-    set(9, row, auction.extra);
+  void operator()(size_t field, Timestamp value) const { (*this)(field, value.micros); }
+  void operator()(size_t field, std::string_view text) const {
+    if (fields[field]) fields[field]->set(row, StringRef(text));
   }
-  void put(const Bid& bid, size_t row) {
-    set(0, row, bid.auction);
-    set(1, row, bid.bidder);
-    set(2, row, bid.price);
-    set(3, row, bid.channel);
-    set(4, row, bid.url);
-    set(5, row, bid.date_time);
-    set(6, row, bid.extra);
+  void copy(size_t field, std::string_view text) const {
+    if (fields[field]) fields[field]->set_string(row, text);
   }
 };
 
-Columns flat_columns(Batch& batch) {
-  Columns columns;
-  for (size_t i = 0; i < batch.columns(); ++i) columns.columns.push_back(batch.mutable_column(i));
-  return columns;
+template <typename Set>
+void put_fields(const Person& person, const Set& set) {
+  set(0, person.id);
+  set.copy(1, person.name);
+  set.copy(2, person.email_address);
+  set.copy(3, person.credit_card);
+  set(4, person.city);
+  set(5, person.state);
+  set(6, person.date_time);
+  set(7, person.extra);
 }
 
-Columns struct_columns(Batch& batch, size_t column) {
-  Columns columns;
-  MutableColumn outer = batch.mutable_column(column);
-  for (size_t i = 0; i < batch.type(column).struct_field_count(); ++i) columns.columns.push_back(outer.child(i));
-  return columns;
+template <typename Set>
+void put_fields(const Auction& auction, const Set& set) {
+  set(0, auction.id);
+  set(1, auction.item_name);
+  set(2, auction.description);
+  set(3, auction.initial_bid);
+  set(4, auction.reserve);
+  set(5, auction.date_time);
+  set(6, auction.expires);
+  set(7, auction.seller);
+  set(8, auction.category);
+  set(9, auction.extra);
 }
 
-/// Where the event goes: into the flat columns, or into the STRUCT of its type among three.
-class Target {
- public:
-  Target(Batch& batch, bool all) : all_(all) {
-    if (!all) {
-      of_type_[0] = of_type_[1] = of_type_[2] = flat_columns(batch);
-      return;
-    }
-    outer_ = flat_columns(batch);
-    for (size_t type = 0; type < 3; ++type) of_type_[type] = struct_columns(batch, type + 1);
-  }
+template <typename Set>
+void put_fields(const Bid& bid, const Set& set) {
+  set(0, bid.auction);
+  set(1, bid.bidder);
+  set(2, bid.price);
+  set(3, bid.channel);
+  set(4, bid.url);
+  set(5, bid.date_time);
+  set(6, bid.extra);
+}
 
-  template <typename Event>
-  void put(EventType type, const Event& event, size_t row) {
-    const auto index = static_cast<size_t>(type);
-    of_type_[index].put(event, row);
-    if (!all_) return;
-    outer_.columns[0].set(row, static_cast<int32_t>(index));
-    outer_.set(4, row, event.date_time);
-    for (size_t other = 0; other < 3; ++other) {
-      if (other != index) outer_.columns[other + 1].set_null(row);
-    }
-  }
-
- private:
-  const bool all_;
-  Columns outer_;
-  Columns of_type_[3];
-};
+Error wrong_column(const batch::Field& field, const std::string& why) {
+  return user_error(sqlstate::kInvalidParameter, "column " + field.name + ": " + why)
+      .with_hint("docs/generators.md names the columns of the events of Nexmark and their types");
+}
 
 }  // namespace
 
@@ -137,23 +117,96 @@ batch::Schema schema_of(Form form) {
   return schema;
 }
 
+Result<EventColumns> EventColumns::of(const batch::Schema& schema) {
+  EventColumns columns;
+  std::array<batch::Schema, 3> fields;
+  for (size_t type = 0; type < 3; ++type) {
+    fields[type] = fields_of(kTypes[type]);
+    columns.types_[type].flat.fill(-1);
+  }
+  for (uint32_t column = 0; column < schema.size(); ++column) {
+    const batch::Field& field = schema[column];
+    if (iequals(field.name, "event_type")) {
+      if (field.type.id() != batch::TypeId::kInteger) return wrong_column(field, "must be an INTEGER");
+      columns.event_type_ = static_cast<int>(column);
+      continue;
+    }
+    bool known = false;
+    for (size_t type = 0; type < 3; ++type) {
+      OfType& of_type = columns.types_[type];
+      const bool is_struct = field.type.layout() == batch::Layout::kStruct;
+      const bool whole = is_struct && iequals(field.name, kNames[type]);
+      const int place = is_struct ? -1 : fields[type].find(field.name);
+      if (whole && !(field.type == known_type(kTypes[type])))
+        return wrong_column(field, "must be " + std::string(kTypes[type]));
+      if (place >= 0 && !(field.type == fields[type][static_cast<size_t>(place)].type))
+        return wrong_column(field, "must be " + fields[type][static_cast<size_t>(place)].type.name());
+      if (whole) of_type.structure = static_cast<int>(column);
+      if (place >= 0) of_type.flat[static_cast<size_t>(place)] = static_cast<int>(column);
+      if (!whole && place < 0) of_type.absent.push_back(column);
+      known |= whole || place >= 0;
+    }
+    if (!known) return wrong_column(field, "the events of Nexmark have none of that name");
+  }
+  return columns;
+}
+
+EventWriter::EventWriter(const EventColumns& columns, Batch& batch) {
+  if (columns.event_type_ >= 0) event_type_ = batch.mutable_column(static_cast<size_t>(columns.event_type_));
+  for (size_t type = 0; type < 3; ++type) {
+    const EventColumns::OfType& from = columns.types_[type];
+    OfType& to = types_[type];
+    for (size_t field = 0; field < from.flat.size(); ++field) {
+      if (from.flat[field] < 0) continue;
+      to.flat[field] = batch.mutable_column(static_cast<size_t>(from.flat[field]));
+      to.has_flat = true;
+    }
+    if (from.structure >= 0) {
+      const auto column = static_cast<size_t>(from.structure);
+      MutableColumn outer = batch.mutable_column(column);
+      for (size_t field = 0; field < batch.type(column).struct_field_count(); ++field)
+        to.structure[field] = outer.child(field);
+      to.has_structure = true;
+    }
+    for (uint32_t column : from.absent) to.absent.push_back(batch.mutable_column(column));
+  }
+}
+
+void EventWriter::put(const Generator& generator, uint64_t id, size_t row) {
+  const EventType type = Generator::type_of(id);
+  OfType& of_type = types_[static_cast<size_t>(type)];
+  auto put = [&](const auto& event) {
+    if (of_type.has_flat) put_fields(event, Setter<Fields>{of_type.flat, row});
+    if (of_type.has_structure) put_fields(event, Setter<Fields>{of_type.structure, row});
+  };
+  if (type == EventType::kBid) put(generator.bid(id));
+  if (type == EventType::kAuction) put(generator.auction(id));
+  if (type == EventType::kPerson) put(generator.person(id, scratch_));
+  if (event_type_) event_type_->set(row, static_cast<int32_t>(type));
+  for (MutableColumn& column : of_type.absent) column.set_null(row);
+}
+
+namespace {
+
+EventColumns known_columns(const batch::Schema& schema) {
+  auto columns = EventColumns::of(schema);
+  MR_CHECK(columns.ok(), "the columns of Nexmark are not its own");
+  return std::move(columns).value();
+}
+
+}  // namespace
+
 RowWriter::RowWriter(std::shared_ptr<const Generator> generator, Form form)
-    : generator_(std::move(generator)), form_(form), schema_(schema_of(form)) {}
+    : generator_(std::move(generator)), form_(form), schema_(schema_of(form)), columns_(known_columns(schema_)) {}
 
 Batch RowWriter::next(uint64_t& first, uint64_t end) {
   Batch batch(schema_);
   batch.retain(generator_);
-  Target target(batch, form_ == Form::kAll);
-  Scratch scratch;
+  EventWriter writer(columns_, batch);
   size_t row = 0;
   for (; first < end && row < batch::kBatchRows; ++first) {
     const uint64_t id = generator_->id_at(first);
-    const EventType type = Generator::type_of(id);
-    if (!has(form_, type)) continue;
-    if (type == EventType::kBid) target.put(type, generator_->bid(id), row);
-    if (type == EventType::kAuction) target.put(type, generator_->auction(id), row);
-    if (type == EventType::kPerson) target.put(type, generator_->person(id, scratch), row);
-    ++row;
+    if (has(form_, Generator::type_of(id))) writer.put(*generator_, id, row++);
   }
   batch.set_rows(row);
   return batch;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "connectors/nexmark/decoder.h"
 
 namespace millrace::connectors::nexmark {
 namespace {
@@ -32,6 +33,38 @@ class NexmarkSource final : public RecordSource {
   Lines lines_;
   std::string text_;
   uint64_t position_ = 0;  ///< of text_
+};
+
+class RecordsOfNexmark final : public RecordSource {
+ public:
+  RecordsOfNexmark(const Options& options, Generator generator, Form form, uint64_t events)
+      : options_(options), generator_(std::move(generator)), form_(form), events_(events) {}
+
+  Result<RecordChunk> read(size_t bytes_wanted) override {
+    RecordChunk chunk;
+    chunk.first_position = position_;
+    bytes_.clear();
+    for (; number_ < events_ && bytes_.size() < bytes_wanted; ++number_) {
+      const uint64_t id = generator_.id_at(number_);
+      if (has(form_, Generator::type_of(id))) append_record(options_, id, bytes_);
+    }
+    position_ += bytes_.size();
+    chunk.end = bytes_.empty();
+    for (size_t at = 0; at < bytes_.size(); at += kRecordBytes)
+      chunk.records.push_back(std::string_view(bytes_).substr(at, kRecordBytes));
+    return chunk;
+  }
+
+  uint64_t total_bytes() const override { return 0; }
+
+ private:
+  const Options options_;
+  const Generator generator_;
+  const Form form_;
+  const uint64_t events_;
+  uint64_t number_ = 0;
+  uint64_t position_ = 0;
+  std::string bytes_;
 };
 
 sql::OptionSpec integer(std::string name, std::string default_text, int64_t minimum, std::string doc) {
@@ -87,7 +120,11 @@ Result<std::unique_ptr<RecordSource>> open_source(const SourceSetup& setup) {
   MR_ASSIGN(options.base_time, parse_iso8601(setup.options.text("base_time")));
   MR_ASSIGN(Form form, parse_form(setup.options.text("type")));
   MR_ASSIGN(Generator generator, Generator::create(options));
-  Lines lines(std::move(generator), form, static_cast<uint64_t>(setup.options.integer("events")));
+  const auto events = static_cast<uint64_t>(setup.options.integer("events"));
+  if (setup.format == "nexmark")
+    return std::unique_ptr<RecordSource>(
+        std::make_unique<RecordsOfNexmark>(options, std::move(generator), form, events));
+  Lines lines(std::move(generator), form, events);
   return std::unique_ptr<RecordSource>(std::make_unique<NexmarkSource>(std::move(lines)));
 }
 

@@ -15,7 +15,8 @@ namespace millrace::connectors::nexmark {
 /// What the connector adds to CREATE STREAM: type, events, rate, seed, base_time, group_size.
 sql::OptionGroup option_group();
 
-/// The lines of the events with the numbers [0, events) that the form has. Equal options give equal chunks.
+/// The events with the numbers [0, events) that the form has, as lines of JSON or, in format nexmark, as records that
+/// name them (decoder.h). Equal options give equal chunks.
 Result<std::unique_ptr<RecordSource>> open_source(const SourceSetup& setup);
 
 /// Lines by the piece: for the source, and for `millrace generate`.
