@@ -149,6 +149,7 @@ Measured run_millrace(const Run& run) {
   options.data_directory = directory;
   options.workers = run.workers;
   options.memory_bytes = 8ULL << 30;
+  if (run.input != "json") options.step_bytes_max = 2 << 20;  // about as many events a step as in 16 MiB of JSON
   auto node = must(engine::Node::open(env, metrics, options));
   const bool three = run.input == "three";
   const std::map<std::string, std::string> settings = {{"events", "0"},
