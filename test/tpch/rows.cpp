@@ -12,8 +12,6 @@
 namespace millrace::tpch {
 namespace {
 
-constexpr uint64_t kPhantomKeys = 100000000;  // keys of rows that do not belong are above these
-
 std::vector<std::string> lines_of(const std::string& path) {
   std::vector<std::string> lines;
   std::ifstream file(path);

@@ -11,12 +11,17 @@ namespace millrace::tpch {
 
 struct Table {
   const char* name;
+  const char* key;        ///< its first key column
   size_t key_columns[2];  ///< the same twice: one column
 };
 
-inline constexpr Table kTables[] = {{"region", {0, 0}},   {"nation", {0, 0}},  {"supplier", {0, 0}},
-                                    {"customer", {0, 0}}, {"part", {0, 0}},    {"partsupp", {0, 1}},
-                                    {"orders", {0, 0}},   {"lineitem", {0, 3}}};
+inline constexpr Table kTables[] = {{"region", "r_regionkey", {0, 0}}, {"nation", "n_nationkey", {0, 0}},
+                                    {"supplier", "s_suppkey", {0, 0}}, {"customer", "c_custkey", {0, 0}},
+                                    {"part", "p_partkey", {0, 0}},     {"partsupp", "ps_partkey", {0, 1}},
+                                    {"orders", "o_orderkey", {0, 0}},  {"lineitem", "l_orderkey", {0, 3}}};
+
+/// Keys of rows that do not belong are above this.
+inline constexpr uint64_t kPhantomKeys = 100000000;
 
 /// A line of a table of tables.sql.
 struct Change {
