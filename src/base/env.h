@@ -98,6 +98,8 @@ class FileSystem {
   virtual Result<std::vector<FileInfo>> list(const std::string& path) = 0;
   virtual Result<bool> exists(const std::string& path) = 0;
   virtual Result<uint64_t> free_bytes(const std::string& path) = 0;
+  /// How long the oldest sync that has not come back has been running; zero when there is none. Never waits.
+  virtual Duration oldest_sync() { return {}; }
   /// Fails with kObjectInUse when another process (or another owner in this one) holds it.
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
 };

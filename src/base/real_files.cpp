@@ -16,6 +16,7 @@
 #include "base/file_steps.h"
 #include "base/paths.h"
 #include "base/real_env.h"
+#include "base/sync_watch.h"
 
 namespace millrace {
 namespace {
@@ -56,13 +57,14 @@ Result<Descriptor> open_file(const std::string& path, int flags, const char* ver
 class RealWritableFile final : public WritableFile {
  public:
   RealWritableFile(Descriptor fd, std::string path, uint64_t size, FileFaults& faults, FailPoint& append_point,
-                   FailPoint& sync_point)
+                   FailPoint& sync_point, SyncWatch& watch)
       : fd_(std::move(fd)),
         path_(std::move(path)),
         size_(size),
         faults_(faults),
         append_point_(append_point),
-        sync_point_(sync_point) {}
+        sync_point_(sync_point),
+        watch_(watch) {}
 
   Status append(std::span<const char> bytes) override {
     MR_TRY(append_point_.check());
@@ -70,6 +72,7 @@ class RealWritableFile final : public WritableFile {
   }
 
   Status sync() override {
+    const SyncWatch::Running running(watch_);
     MR_TRY(sync_point_.check());
     return faults_.around(FileOperation::kSync, [&]() -> Status {
       if (retry_interrupted([&] { return ::fdatasync(fd_.get()); }) < 0) return file_error("sync", path_);
@@ -115,6 +118,7 @@ class RealWritableFile final : public WritableFile {
   FileFaults& faults_;
   FailPoint& append_point_;
   FailPoint& sync_point_;
+  SyncWatch& watch_;
 };
 
 class RealRandomAccessFile final : public RandomAccessFile {
@@ -166,7 +170,9 @@ class RealFileSystem final : public FileSystem {
   explicit RealFileSystem(Failpoints& failpoints)
       : faults_(failpoints),
         append_point_(failpoints.point("files.append")),
-        sync_point_(failpoints.point("files.sync")) {}
+        sync_point_(failpoints.point("files.sync")),
+        clock_(make_real_clock()),
+        watch_(*clock_) {}
 
   Result<std::unique_ptr<WritableFile>> open_append(const std::string& path) override {
     return open_writable(path, O_WRONLY | O_CREAT, "open");
@@ -220,6 +226,7 @@ class RealFileSystem final : public FileSystem {
   Status create_directories(const std::string& path) override;
 
   Status sync_directory(const std::string& path) override {
+    const SyncWatch::Running running(watch_);
     MR_TRY(sync_point_.check());
     return faults_.directory().around(FileOperation::kSync, [&]() -> Status {
       MR_ASSIGN(Descriptor fd, open_file(path, O_RDONLY | O_DIRECTORY, "open directory"));
@@ -243,6 +250,8 @@ class RealFileSystem final : public FileSystem {
     return static_cast<uint64_t>(status.f_bavail) * status.f_frsize;
   }
 
+  Duration oldest_sync() override { return watch_.oldest(); }
+
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override;
 
  private:
@@ -250,8 +259,9 @@ class RealFileSystem final : public FileSystem {
     MR_ASSIGN(Descriptor fd, open_file(path, flags, verb));
     struct stat status {};
     if (::fstat(fd.get(), &status) < 0) return file_error("stat", path);
-    return std::unique_ptr<WritableFile>(std::make_unique<RealWritableFile>(
-        std::move(fd), path, static_cast<uint64_t>(status.st_size), faults_.of(path), append_point_, sync_point_));
+    return std::unique_ptr<WritableFile>(
+        std::make_unique<RealWritableFile>(std::move(fd), path, static_cast<uint64_t>(status.st_size), faults_.of(path),
+                                           append_point_, sync_point_, watch_));
   }
 
   static Result<Descriptor> open_to_read(const std::string& path) {
@@ -265,6 +275,8 @@ class RealFileSystem final : public FileSystem {
   FaultsByKind faults_;
   FailPoint& append_point_;
   FailPoint& sync_point_;
+  const std::unique_ptr<Clock> clock_;
+  SyncWatch watch_;
 };
 
 Result<std::string> RealFileSystem::read_all(const std::string& path) {

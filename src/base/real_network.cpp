@@ -48,6 +48,7 @@ class RealConnection final : public Connection {
   explicit RealConnection(std::unique_ptr<Socket> socket) : socket_(std::move(socket)) {
     const int on = 1;
     ::setsockopt(socket_->get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    keep_alive();
   }
 
   Result<size_t> read(char* buffer, size_t length) override {
@@ -72,6 +73,17 @@ class RealConnection final : public Connection {
   void close() override { socket_->shut_down(); }
 
  private:
+  /// A peer whose machine or network is gone says nothing: reads end with an error after about half a minute. One that
+  /// thinks for long is asked whether it is there, and waited for.
+  void keep_alive() {
+    const int on = 1, idle_seconds = 15, interval_seconds = 5, probes = 3;
+    const int fd = socket_->get();
+    ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof idle_seconds);
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_seconds, sizeof interval_seconds);
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+  }
+
   std::unique_ptr<Socket> socket_;
 };
 

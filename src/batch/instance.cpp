@@ -89,6 +89,8 @@ Session::Session(SqlInstance& instance) : connection_(std::make_unique<duckdb::C
 Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
 
+void Session::interrupt() { connection_->Interrupt(); }
+
 duckdb::ClientContext& Session::context() { return *connection_->context; }
 
 }  // namespace millrace::batch

@@ -43,6 +43,8 @@ class Session {
   Session(Session&&) noexcept;
   duckdb::Connection& connection() { return *connection_; }
   duckdb::ClientContext& context();
+  /// What runs on it ends soon, with kCancelled. Any thread.
+  void interrupt();
 
  private:
   std::unique_ptr<duckdb::Connection> connection_;

@@ -4,6 +4,7 @@
 #include "base/version.h"
 #include "engine/changelog.h"
 #include "engine/compactor.h"
+#include "engine/last_known.h"
 #include "engine/loader.h"
 #include "engine/node_state.h"
 #include "engine/safe_node.h"
@@ -49,7 +50,8 @@ class RunningNode final : public Node {
                         const std::map<std::string, std::string>& variables) override;
   Status start() override;
   Status stop() override;
-  Result<StatementResult> execute(std::string_view sql) override;
+  using Node::execute;
+  Result<StatementResult> execute(std::string_view sql, CancelToken* cancel) override;
   Result<std::optional<SubscriptionRequest>> subscription_target(std::string_view sql) override {
     return subscription_request(sql);
   }
@@ -81,9 +83,15 @@ class RunningNode final : public Node {
  private:
   std::vector<StreamStatus> stream_status();
   std::vector<ViewStatus> view_status();
+  NodeStatus counted_status();
+  void add_present(NodeStatus& status);
 
   NodeState state_;
   bool stopped_ = false;
+
+  FairMutex looks_mutex_;  // before all of NodeState's
+  LastKnown<NodeStatus> last_status_;
+  LastKnown<ledger::Report> last_report_;
 };
 
 Status RunningNode::apply_pipeline(std::string_view text, const std::string& base_directory,
@@ -105,12 +113,12 @@ Status RunningNode::apply_pipeline(std::string_view text, const std::string& bas
 }
 
 Status RunningNode::start() {
-  MR_TRY(state_.starts->clear());
+  MR_TRY(state_.starts->ready());
   if (Status first = give_first_rows(state_); !first.ok() && !stopped_at(state_)) {
-    std::lock_guard guard(state_.signal_mutex);
-    state_.failure = std::move(first).error();  // the step thread deals with it
+    note_failure(state_, first.error());  // the step thread deals with it
   }
   state_.ready = true;
+  (void)counted_status();  // known, should the disk hang before anybody asks
   MR_TRY(follow_sinks(state_));
   state_.loader->follow();
   if (state_.env.single_threaded()) return {};
@@ -125,7 +133,6 @@ Status RunningNode::start() {
 Status RunningNode::stop() {
   if (stopped_) return {};
   stopped_ = true;
-  if (state_.starts) (void)state_.starts->clear();  // a node that goes by itself did not fail
   state_.loader->stop();
   state_.compactor->stop();
   {
@@ -134,6 +141,7 @@ Status RunningNode::stop() {
   }
   state_.signal.notify_all();
   if (state_.step_thread.joinable()) state_.step_thread.join();
+  if (std::lock_guard starts(state_.starts_mutex); state_.starts) (void)state_.starts->leave();
   if (state_.instance) state_.instance->interrupt();  // queries that run on would hold up the end
   Status status;
   if (state_.pipeline && !failure_of(state_) && state_.ready) {
@@ -171,12 +179,12 @@ Status RunningNode::stop() {
   return status;
 }
 
-Result<StatementResult> RunningNode::execute(std::string_view sql) {
+Result<StatementResult> RunningNode::execute(std::string_view sql, CancelToken* cancel) {
   MR_ASSIGN(std::vector<sql::Statement> statements, sql::parse_statements(sql));
   if (statements.empty()) return user_error(sqlstate::kSyntaxError, "there is no statement to run");
   StatementResult last;
   for (const sql::Statement& statement : statements) {
-    Result<StatementResult> result = execute_statement(state_, statement);
+    Result<StatementResult> result = execute_statement(state_, statement, cancel);
     if (!result.ok()) return lead_to_verify(std::move(result).error());
     last = std::move(result).value();
   }
@@ -273,8 +281,36 @@ uint64_t resident_bytes(Env& env) {
   return at == std::string::npos ? 0 : std::strtoull(text->c_str() + at + 6, nullptr, 10) * 1024;
 }
 
-NodeStatus RunningNode::status() {
+/// What the locks guard, or what was known of it before.
+NodeStatus RunningNode::counted_status() {
+  const Duration now = state_.env.clock().monotonic();
+  LookLock look(state_.env.files(), looks_mutex_, state_.step_mutex);
+  if (!look.has_lock()) {
+    auto [status, age] = last_status_.get(now);
+    status.stale = age;
+    return status;
+  }
   NodeStatus status;
+  status.epoch = state_.epoch;
+  if (state_.store) status.state_blocks_read = state_.store->blocks_read();
+  status.bounded_done = state_.bounded_end;
+  status.rows_in = state_.pipeline->rows_taken();
+  for (const state::TableRef& table : state_.pipeline->tables()) status.state_bytes += table.table->memory_bytes();
+  status.loads = state_.loader->status();
+  status.streams = stream_status();
+  status.views = view_status();
+  look.release_lock();
+  for (const StreamStatus& stream : status.streams) status.lag_records += stream.lag_records;
+  {
+    std::lock_guard guard(state_.sinks_mutex);
+    for (auto& sink : state_.sinks) status.sinks.push_back(sink->status());
+  }
+  last_status_.set(status, now);
+  return status;
+}
+
+/// What can be told at any time.
+void RunningNode::add_present(NodeStatus& status) {
   status.version = kVersion;
   status.data_directory = state_.options.data_directory;
   status.ready = state_.ready;
@@ -287,6 +323,7 @@ NodeStatus RunningNode::status() {
     status.stopped_error = at->message;
     status.stopped_hint = at->error().hint;
   }
+  status.sync_hangs = state_.env.files().oldest_sync();
   status.memory_bytes = resident_bytes(state_.env);
   status.memory_limit_bytes = state_.options.memory_bytes;
   status.state_limit_bytes = shares_of(state_.options.memory_bytes).state_bytes;
@@ -297,26 +334,19 @@ NodeStatus RunningNode::status() {
   status.checkpoints = state_.checkpoints_made;
   status.compaction = state_.compactor->status();
   status.rows_per_second = state_.rows_per_second;
-  {
-    std::lock_guard steps(state_.step_mutex);
-    status.epoch = state_.epoch;
-    if (state_.store) status.state_blocks_read = state_.store->blocks_read();
-    status.bounded_done = state_.bounded_end;
-    status.rows_in = state_.pipeline->rows_taken();
-    for (const state::TableRef& table : state_.pipeline->tables()) status.state_bytes += table.table->memory_bytes();
-    status.loads = state_.loader->status();
-    status.streams = stream_status();
-    status.views = view_status();
-  }
-  for (const StreamStatus& stream : status.streams) status.lag_records += stream.lag_records;
-  std::lock_guard guard(state_.sinks_mutex);
-  for (auto& sink : state_.sinks) status.sinks.push_back(sink->status());
+}
+
+NodeStatus RunningNode::status() {
+  NodeStatus status = counted_status();
+  add_present(status);
   return status;
 }
 
 ledger::Report RunningNode::ledger_report() {
   std::map<std::pair<StreamId, PartitionId>, Offset> ends;
-  std::lock_guard steps(state_.step_mutex);
+  const Duration now = state_.env.clock().monotonic();
+  LookLock look(state_.env.files(), looks_mutex_, state_.step_mutex);
+  if (!look.has_lock()) return last_report_.get(now).first;
   {
     std::lock_guard guard(state_.sinks_mutex);
     for (auto& sink : state_.sinks) {
@@ -336,7 +366,9 @@ ledger::Report RunningNode::ledger_report() {
     }
   }
   state_.received.move_settled_to(state_.ledger, state_.written, taken, Duration::from_seconds(1));
-  return state_.ledger.report(ends);
+  ledger::Report report = state_.ledger.report(ends);
+  last_report_.set(report, now);
+  return report;
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/cancel_token.h"
 #include "base/env.h"
 #include "base/ids.h"
 #include "base/metrics.h"
@@ -198,6 +199,8 @@ struct NodeStatus {
   std::string stopped_error;  ///< what is wrong with the row
   std::string stopped_hint;   ///< how to go on
   std::string safe_mode;      ///< why the node only serves reads; empty otherwise
+  Duration sync_hangs;        ///< how long the oldest sync that has not come back has been running
+  Duration stale;             ///< how old counts and lists below are: not 0 only while a disk that hangs holds them up
   std::vector<LoadStatus> loads;
   CompactionStatus compaction;
   std::vector<StreamStatus> streams;
@@ -219,8 +222,9 @@ class Node {
   /// Commits, lets sinks finish what is committed, stops. Called by the destructor too.
   virtual Status stop() = 0;
 
-  /// Runs SQL: every statement but SUBSCRIBE and EMIT CHANGES.
-  virtual Result<StatementResult> execute(std::string_view sql) = 0;
+  /// Runs SQL: every statement but SUBSCRIBE and EMIT CHANGES. A query under way ends with kCancelled when `cancel` is.
+  virtual Result<StatementResult> execute(std::string_view sql, CancelToken* cancel) = 0;
+  Result<StatementResult> execute(std::string_view sql) { return execute(sql, nullptr); }
   /// What a SUBSCRIBE or EMIT CHANGES statement; nothing when `sql` is another statement.
   virtual Result<std::optional<SubscriptionRequest>> subscription_target(std::string_view sql) = 0;
   virtual Result<std::unique_ptr<Subscription>> subscribe(const SubscriptionRequest& request) = 0;
@@ -256,6 +260,7 @@ class Node {
   /// Copies the data directory as of the last commit. savepoint.h
   virtual Result<SavepointReceipt> create_savepoint(std::string_view name) = 0;
 
+  /// While the disk hangs both give what was known before.
   virtual NodeStatus status() = 0;
   virtual ledger::Report ledger_report() = 0;
 };

@@ -29,11 +29,14 @@ Result<std::unique_ptr<QueryRelations>> relations_of(NodeState& node, batch::Ses
   }
 }
 
-Result<sql::QueryResult> run_over_rows(NodeState& node, std::string_view query, uint64_t text_offset) {
+Result<sql::QueryResult> run_over_rows(NodeState& node, std::string_view query, uint64_t text_offset,
+                                       CancelToken* cancel) {
   batch::Session session(*node.instance);
   MR_ASSIGN(auto reads, relations_of(node, session, query, text_offset));
   MR_TRY(node.env.failpoints().point("engine.query").check());
   if (node.stopping) return user_error(sqlstate::kUnavailable, "the node is stopping");
+  const CancelToken::Registration registration(cancel, [&session] { session.interrupt(); });
+  if (cancel && cancel->cancelled()) return user_error(sqlstate::kCancelled, "the client is gone");
   return sql::run_query(session, *reads, query, text_offset, node.options.query_rows_max);
 }
 

@@ -82,9 +82,10 @@ struct NodeState {
   NodeOptions options;
   std::unique_ptr<FileLock> lock;
   SpaceGuard space;
-  std::optional<StartRecord> starts;
-  std::string safe_mode;  ///< why nothing but reading is allowed; empty: it is
-  std::string identity;   ///< of the data directory
+  std::mutex starts_mutex;            ///< the innermost of all
+  std::optional<StartRecord> starts;  ///< guarded by starts_mutex once threads run
+  std::string safe_mode;              ///< why nothing but reading is allowed; empty: it is
+  std::string identity;               ///< of the data directory
   std::unique_ptr<batch::SqlInstance> instance;
   std::vector<batch::Session> sessions;  ///< one a worker
   std::unique_ptr<batch::Session> ddl_session;
@@ -244,7 +245,8 @@ Result<sql::BoundObject> bind_statement(NodeState& node, const sql::Catalog& cat
 /// The view of a query that is followed; its name. It is in memory alone.
 Result<std::string> create_temporary_view(NodeState& node, const SubscriptionRequest& request);
 Status drop_temporary_view(NodeState& node, const std::string& name);
-Result<StatementResult> execute_statement(NodeState& node, const sql::Statement& statement);
+Result<StatementResult> execute_statement(NodeState& node, const sql::Statement& statement,
+                                          CancelToken* cancel = nullptr);
 
 // node_query.cpp
 class QueryRelations;
@@ -252,7 +254,8 @@ class QueryRelations;
 /// them: that is now.
 Result<std::unique_ptr<QueryRelations>> relations_of(NodeState& node, batch::Session& session, std::string_view query,
                                                      uint64_t text_offset);
-Result<sql::QueryResult> run_over_rows(NodeState& node, std::string_view query, uint64_t text_offset);
+Result<sql::QueryResult> run_over_rows(NodeState& node, std::string_view query, uint64_t text_offset,
+                                       CancelToken* cancel = nullptr);
 
 // node_changes.cpp
 Result<StatementResult> insert_rows(NodeState& node, const sql::Insert& insert);

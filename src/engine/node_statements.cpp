@@ -179,12 +179,12 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   return result;
 }
 
-Result<StatementResult> select(NodeState& node, const sql::Query& query) {
+Result<StatementResult> select(NodeState& node, const sql::Query& query, CancelToken* cancel) {
   if (query.emit != sql::Emit::kDefault) {
     return user_error(sqlstate::kNotSupported, "EMIT CHANGES streams its answer")
         .with_hint("send it to POST /v1/sql, or use millrace sql");
   }
-  MR_ASSIGN(sql::QueryResult answer, run_over_rows(node, query.sql.text, query.sql.span.offset));
+  MR_ASSIGN(sql::QueryResult answer, run_over_rows(node, query.sql.text, query.sql.span.offset, cancel));
   return StatementResult{std::move(answer.schema), std::move(answer.batches), {}};
 }
 
@@ -314,9 +314,10 @@ Result<StatementResult> explain(NodeState& node, const sql::Explain& explain) {
 struct Run {
   NodeState& node;
   const sql::Statement& statement;
+  CancelToken* cancel;
 
   using Answer = Result<StatementResult>;
-  Answer operator()(const sql::Select& body) const { return select(node, body.query); }
+  Answer operator()(const sql::Select& body) const { return select(node, body.query, cancel); }
   Answer operator()(const sql::Insert& body) const { return insert_rows(node, body); }
   Answer operator()(const sql::Update& body) const { return update_rows(node, body); }
   Answer operator()(const sql::Delete& body) const { return delete_rows(node, body); }
@@ -359,8 +360,8 @@ Status drop_temporary_view(NodeState& node, const std::string& name) {
   return {};
 }
 
-Result<StatementResult> execute_statement(NodeState& node, const sql::Statement& statement) {
-  return std::visit(Run{node, statement}, statement.body);
+Result<StatementResult> execute_statement(NodeState& node, const sql::Statement& statement, CancelToken* cancel) {
+  return std::visit(Run{node, statement, cancel}, statement.body);
 }
 
 }  // namespace millrace::engine

@@ -8,6 +8,7 @@
 #include "engine/directory_files.h"
 #include "engine/node_state.h"
 #include "engine/sink_runner.h"
+#include "engine/start_checks.h"
 #include "engine/subscriptions.h"
 #include "log/record_batch.h"
 
@@ -255,8 +256,9 @@ Status checkpoint(NodeState& node) {
   return {};
 }
 
-Result<bool> step_and_commit(NodeState& node, bool force) {
-  std::lock_guard steps(node.step_mutex);
+namespace {
+
+Result<bool> step_with_lock(NodeState& node, bool force) {
   if (auto at = stopped_at(node)) return at->error();
   MR_TRY(refuse_in_doubt(node));
   node.in_doubt = true;
@@ -290,6 +292,17 @@ Result<bool> step_and_commit(NodeState& node, bool force) {
   return true;
 }
 
+}  // namespace
+
+Result<bool> step_and_commit(NodeState& node, bool force) {
+  std::lock_guard steps(node.step_mutex);
+  Result<bool> stepped = step_with_lock(node, force);
+  if (!stepped.ok() && !stopped_at(node)) return stepped;
+  std::lock_guard starts(node.starts_mutex);
+  (void)node.starts->clear();  // tried again after the next step
+  return stepped;
+}
+
 Status give_first_rows(NodeState& node) {
   {
     std::lock_guard steps(node.step_mutex);
@@ -314,6 +327,12 @@ std::optional<Error> failure_of(NodeState& node) {
 }
 
 void note_failure(NodeState& node, const Error& error) {
+  const Error known = lead_to_verify(error);
+  const bool external = known.fault == Fault::kExternal && known.code != sqlstate::kDataCorrupted;
+  if (!external) {  // a start after this one would meet it again
+    std::lock_guard starts(node.starts_mutex);
+    (void)node.starts->fail(error);
+  }
   {
     std::lock_guard guard(node.signal_mutex);
     if (!node.failure) node.failure = error;

@@ -25,13 +25,13 @@ class SafeNode final : public Node {
   Status start() override { return {}; }
   Status stop() override { return state_.log ? state_.log->close() : Status(); }
 
-  Result<StatementResult> execute(std::string_view sql) override {
+  Result<StatementResult> execute(std::string_view sql, CancelToken* cancel) override {
     MR_ASSIGN(std::vector<sql::Statement> statements, sql::parse_statements(sql));
     if (statements.empty()) return user_error(sqlstate::kSyntaxError, "there is no statement to run");
     StatementResult last;
     for (const sql::Statement& statement : statements) {
       if (!readable_ || !std::holds_alternative<sql::Select>(statement.body)) return refused();
-      Result<StatementResult> result = execute_statement(state_, statement);
+      Result<StatementResult> result = execute_statement(state_, statement, cancel);
       if (!result.ok()) return lead_to_verify(std::move(result).error());
       last = std::move(result).value();
     }

@@ -71,9 +71,10 @@ Status check_files_present(NodeState& node) {
   if (!catalog.ok()) return {};  // whoever loads it says so
   std::vector<StreamId> wanted{kCommitStream};
   for (const sql::CatalogObject* object : catalog->objects()) {
-    if (object->kind == sql::ObjectKind::kStream || object->kind == sql::ObjectKind::kTable) {
-      wanted.push_back(object->stream);
-    }
+    const bool has_log = object->kind == sql::ObjectKind::kStream || object->kind == sql::ObjectKind::kTable ||
+                         object->kind == sql::ObjectKind::kMaterializedView;
+    if (has_log) wanted.push_back(object->stream);
+    for (const sql::Companion& companion : object->companions) wanted.push_back(companion.stream);
   }
   for (const StreamId id : wanted) {
     const std::string path = directory + "/log/" + log::stream_folder(id) + "/stream";

@@ -48,21 +48,37 @@ Status StartRecord::begin() {
   return write();
 }
 
+Status StartRecord::remove() {
+  Status removed = env_->files().remove(path_);
+  if (!removed.ok() && removed.error().code != sqlstate::kUndefinedFile) return removed;
+  return {};
+}
+
 Status StartRecord::fail(const Error& error) {
-  if (!begun_) return {};
-  begun_ = false;
-  --broken_;
+  if (!begun_ || counted_) return {};
+  counted_ = true;
+  if (!ready_) --broken_;
   ++failed_;
   reason_ = error.message;
   std::replace(reason_.begin(), reason_.end(), '\n', ' ');
   return write();
 }
 
+Status StartRecord::ready() {
+  if (!begun_) return {};
+  ready_ = true;
+  broken_ = 0;
+  return failed_ == 0 ? remove() : write();
+}
+
 Status StartRecord::clear() {
   if (!begun_) return {};
-  begun_ = false;
+  if (!ready_ || failed_ > 0) MR_TRY(remove());
+  begun_ = ready_ = counted_ = false;
   failed_ = broken_ = 0;
-  return env_->files().remove(path_);
+  return {};
 }
+
+Status StartRecord::leave() { return counted_ ? Status() : clear(); }
 
 }  // namespace millrace::engine

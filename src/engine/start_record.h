@@ -1,5 +1,6 @@
 // StartRecord: how the last starts on a data directory ended, in its file STARTS. It is raised when a start begins and
-// removed once the node is ready, or stopped by itself. One thread at a time; the directory's lock is held.
+// removed once the node is ready; one that tells of failures only when the node has made a commit or a turn without
+// work, or stopped by itself before that. One thread at a time; the directory's lock is held.
 #pragma once
 
 #include <cstdint>
@@ -24,18 +25,25 @@ class StartRecord {
   std::string safe_mode_reason() const;
   /// A start begins. It counts as broken until one of the others is called.
   Status begin();
-  /// It failed, with this reason.
+  /// It failed, with this reason; of several the first counts.
   Status fail(const Error& error);
-  /// The node is ready.
+  /// The node is ready: it does not count as broken any more, nor do those before it. It may still fail.
+  Status ready();
+  /// It went well, at last.
   Status clear();
+  /// The node goes by itself: nothing to say against this start unless it failed.
+  Status leave();
 
  private:
   StartRecord(Env& env, std::string path) : env_(&env), path_(std::move(path)) {}
   Status write();
+  Status remove();
 
   Env* env_;
   std::string path_;
-  bool begun_ = false;
+  bool begun_ = false;  ///< and not cleared
+  bool ready_ = false;
+  bool counted_ = false;  ///< as failed
   uint64_t failed_ = 0;
   uint64_t broken_ = 0;
   std::string reason_;  ///< of the last failure

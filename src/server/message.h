@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/cancel_token.h"
 #include "base/result.h"
 #include "server/byte_budget.h"
 
@@ -36,6 +37,8 @@ struct Request {
   std::string origin;
   std::string host;
   std::string body;
+  std::shared_ptr<CancelToken>
+      cancel;               ///< cancelled when the client is gone before its answer; never null in a handler
   ByteBudget::Claim claim;  ///< what `body`, and what a handler unpacks it to, take of the budget
 
   /// The last value of a query parameter.

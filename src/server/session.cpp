@@ -203,6 +203,8 @@ asio::awaitable<bool> Session::read_body(Parser& parser, Request& request) {
 
 asio::awaitable<Response> Session::answer(Request request, const Route& route) {
   auto shared = std::make_shared<Request>(std::move(request));  // a job must be copyable
+  shared->cancel = std::make_shared<CancelToken>();
+  if (route.workers == WorkerKind::kQuery) watch_client(shared->cancel);
   Context& context = host_.context();
   using Resume = std::function<void(std::shared_ptr<Response>)>;
   std::function<void(Resume)> work = [shared, handler = route.handler, &context](const Resume& resume) {
@@ -215,8 +217,20 @@ asio::awaitable<Response> Session::answer(Request request, const Route& route) {
     }
   };
   std::shared_ptr<Response> response = co_await begin_on_workers(host_.workers(route.workers), std::move(work));
+  beast::error_code ignored;
+  if (route.workers == WorkerKind::kQuery) stream_.socket().cancel(ignored);  // the watch
   if (!response) co_return busy_answer("too many requests are waiting");
   co_return std::move(*response);
+}
+
+void Session::watch_client(std::shared_ptr<CancelToken> cancel) {
+  if (buffer_.size() > 0) return;  // it has sent its next request, and what comes after that is not seen
+  auto came = [self = shared_from_this(), cancel = std::move(cancel)](beast::error_code failed) {
+    if (failed) return;
+    const size_t bytes = self->stream_.socket().available(failed);
+    if (failed || bytes == 0) cancel->cancel();  // readable, and nothing to read: its end
+  };
+  stream_.socket().async_wait(asio::ip::tcp::socket::wait_read, std::move(came));
 }
 
 asio::awaitable<bool> Session::write(Response response, bool head_only) {

@@ -47,6 +47,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void admit(const Parser& parser, Request& request, RouteMatch& match);
   void admit_body(Parser& parser, Request& request, const Route& route);
   boost::asio::awaitable<bool> read_body(Parser& parser, Request& request);
+  /// Until its answer is there: cancels when the client closes the connection.
+  void watch_client(std::shared_ptr<CancelToken> cancel);
   boost::asio::awaitable<Response> answer(Request request, const Route& route);
 
   boost::asio::awaitable<bool> write(Response response, bool head_only);

@@ -136,7 +136,7 @@ Response run_sql(Context& context, Request& request) {
   if (!target.ok()) return error_answer(target.error(), *sql);
   if (target->has_value()) return subscribe(context, **target, *sql);
 
-  auto result = context.node.execute(*sql);
+  auto result = context.node.execute(*sql, request.cancel.get());
   if (!result.ok()) {
     bool too_many_rows = result.error().code == sqlstate::kTooLarge;  // of the answer; 413 would blame the request
     return error_answer(too_many_rows ? 400 : status_of(result.error()), result.error(), *sql);

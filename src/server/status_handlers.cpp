@@ -1,6 +1,8 @@
 // GET /v1/status, /v1/ledger, /metrics, /healthz, /readyz.
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "base/text.h"
 #include "ledger/render.h"
 #include "server/error_answer.h"
@@ -32,6 +34,15 @@ std::string engine_failure(const engine::NodeStatus& status) {
   return (status.recovering ? "the engine recovers from: " : "the engine stopped: ") + status.failure;
 }
 
+/// An answer when the disk hangs. Asked before anything that may wait for a commit.
+std::optional<Response> disk_failure(Context& context) {
+  constexpr Duration kHangs = Duration::from_seconds(5);
+  const Duration oldest = context.env.files().oldest_sync();
+  if (oldest < kHangs) return std::nullopt;
+  return plain_answer(503, fmt::format("the disk hangs: a sync has not come back for {} s; nothing is acked meanwhile",
+                                       oldest.micros / 1000000));
+}
+
 }  // namespace
 
 Response show_status(Context& context, Request&) {
@@ -48,6 +59,7 @@ Response show_metrics(Context& context, Request&) {
 }
 
 Response show_health(Context& context, Request&) {
+  if (std::optional<Response> hangs = disk_failure(context)) return std::move(*hangs);
   engine::NodeStatus status = context.node.status();
   if (!status.failure.empty()) return plain_answer(503, engine_failure(status));
   std::string text = "ok";
@@ -61,6 +73,7 @@ Response show_health(Context& context, Request&) {
 }
 
 Response show_readiness(Context& context, Request&) {
+  if (std::optional<Response> hangs = disk_failure(context)) return std::move(*hangs);
   engine::NodeStatus status = context.node.status();
   if (!status.safe_mode.empty()) return plain_answer(503, "safe mode: " + status.safe_mode);
   if (!status.failure.empty()) return plain_answer(503, engine_failure(status));

@@ -86,6 +86,8 @@ std::string status_json(const engine::NodeStatus& status, bool insecure, Timesta
               {"stopped", status.stopped.empty() ? Json(nullptr) : Json(status.stopped)},
               {"stopped_error", status.stopped.empty() ? Json(nullptr) : Json(status.stopped_error)},
               {"stopped_hint", status.stopped.empty() ? Json(nullptr) : Json(status.stopped_hint)},
+              {"sync_hangs_ms", status.sync_hangs.micros / 1000},
+              {"stale_ms", status.stale.micros / 1000},
               {"time", format_iso8601(now)},
               {"epoch", status.epoch.value},
               {"rows_in", status.rows_in},

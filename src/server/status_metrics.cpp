@@ -13,6 +13,8 @@ void set_node(const Set& set, const Set& set_bytes, const engine::NodeStatus& st
   set("millrace_ready", "1 when recovery is done and requests are served", {}, status.ready);
   set("millrace_engine_failed", "1 while no steps are made because of a failure", {}, !status.failure.empty());
   set("millrace_safe_mode", "1 when the node only serves reads", {}, !status.safe_mode.empty());
+  set("millrace_sync_hangs_seconds", "Seconds that the oldest sync which has not come back has been running", {},
+      static_cast<uint64_t>(status.sync_hangs.micros) / 1000000);
   set("millrace_epoch", "The last commit", {}, status.epoch.value);
   set_bytes("millrace_memory_bytes", "Resident memory", {}, status.memory_bytes);
   set_bytes("millrace_memory_limit_bytes", "--memory", {}, status.memory_limit_bytes);

@@ -24,5 +24,19 @@ TEST(FairMutex, Excludes) {
   EXPECT_EQ(counter, 8000);
 }
 
+TEST(FairMutex, TurnsThatWereGivenUpAreSkipped) {
+  FairMutex mutex;
+  mutex.lock();
+  EXPECT_FALSE(mutex.try_lock_for(std::chrono::milliseconds(1)));
+  std::thread waits([&] { std::lock_guard guard(mutex); });
+  EXPECT_FALSE(mutex.try_lock_for(std::chrono::milliseconds(1)));
+  mutex.unlock();
+  waits.join();
+  EXPECT_TRUE(mutex.try_lock_for(std::chrono::milliseconds(1)));
+  mutex.unlock();
+  mutex.lock();
+  mutex.unlock();
+}
+
 }  // namespace
 }  // namespace millrace

@@ -141,6 +141,29 @@ TEST_F(VerifyTest, StateThatIsDamagedIsDroppedAndComputedAgain) {
   EXPECT_EQ(answers(**node), wanted_);
 }
 
+TEST_F(VerifyTest, AStreamFileThatIsGoneIsNamedAndNoStartMakesItAnew) {
+  int gone = 0;
+  for (const auto& entry : sound_) {
+    const std::string& path = entry.first;
+    if (!path.starts_with("/data/log/") || !path.ends_with("/stream")) continue;
+    ++gone;
+    Files files = sound_;
+    files.erase(path);
+    SimulatedEnv env(6);
+    lay_out(env, files);
+    const auto report = verify_directory(env, "/data", false);
+    ASSERT_TRUE(report.ok());
+    ASSERT_FALSE(report->damages.empty()) << path;
+    EXPECT_TRUE(path.starts_with(report->damages[0].path)) << path << ": " << report->damages[0].path;
+    Metrics metrics;
+    const auto node = open_node(env, metrics);
+    ASSERT_FALSE(node.ok()) << path;
+    EXPECT_NE(node.error().message.find(path), std::string::npos) << render(node.error());
+    EXPECT_NE(node.error().hint.find("millrace verify"), std::string::npos) << render(node.error());
+  }
+  EXPECT_GE(gone, 4) << "commits, a stream, its dead letters, a view's companions";
+}
+
 class RepairTest : public VerifyTest {
  protected:
   /// Looks, repairs, and asks that afterwards nothing is wrong; what was found first.

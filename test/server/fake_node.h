@@ -20,7 +20,8 @@ class FakeNode : public engine::Node {
   Status start() override { return {}; }
   Status stop() override { return {}; }
 
-  Result<engine::StatementResult> execute(std::string_view sql) override {
+  Result<engine::StatementResult> execute(std::string_view sql, CancelToken* cancel) override {
+    if (on_cancellable) return on_cancellable(std::string(sql), *cancel);
     if (on_execute) return on_execute(std::string(sql));
     return engine::StatementResult{};
   }
@@ -102,6 +103,7 @@ class FakeNode : public engine::Node {
 
   // Set before the server starts, or between requests.
   std::function<Result<engine::StatementResult>(std::string)> on_execute;
+  std::function<Result<engine::StatementResult>(std::string, CancelToken&)> on_cancellable;
   std::optional<Error> append_error;
   engine::AppendRequest last_request;
   engine::ProducerAccount declared;

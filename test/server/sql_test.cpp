@@ -1,4 +1,6 @@
 // POST /v1/sql, subscriptions, and what a node tells of itself.
+#include <future>
+
 #include "server_fixture.h"
 
 namespace millrace::server {
@@ -54,6 +56,31 @@ TEST_F(Sql, ErrorsHaveAPosition) {
       "{\"error\":{\"code\":\"42601\",\"message\":\"syntax error\",\"position\":{\"offset\":7,\"length\":3,\"line\":2,"
       "\"column\":1},\"hint\":\"did you mean SELECT?\"}}\n");
   EXPECT_EQ(run("MANY").status, 400u) << "the request was not too large";
+}
+
+TEST_F(Sql, AClientThatGoesCancelsItsQuery) {
+  std::promise<void> begun, cancelled;
+  node_.on_cancellable = [&](const std::string&, CancelToken& cancel) -> Result<engine::StatementResult> {
+    const CancelToken::Registration registration(&cancel, [&] { cancelled.set_value(); });
+    begun.set_value();
+    EXPECT_EQ(cancelled.get_future().wait_for(std::chrono::seconds(60)), std::future_status::ready);
+    return user_error(sqlstate::kCancelled, "the client is gone");
+  };
+  start();
+  Client one = client();
+  one.write(request("POST", "/v1/sql", "{\"sql\":\"SELECT 1\"}", kJson));
+  begun.get_future().wait();
+  one.close();
+  server_.reset();  // would wait for the query
+}
+
+TEST_F(Sql, AConnectionIsUsedOnAfterAQuery) {
+  start();
+  Client one = client();
+  for (int i = 0; i < 3; ++i) {
+    one.write(request("POST", "/v1/sql", "{\"sql\":\"SELECT 1\"}", kJson));
+    EXPECT_EQ(one.read().status, 200u);
+  }
 }
 
 TEST_F(Sql, BadBodies) {
