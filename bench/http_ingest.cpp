@@ -58,11 +58,11 @@ class DiscardingNode : public engine::Node {
   }
   Status start() override { return {}; }
   Status stop() override { return {}; }
-  Result<engine::StatementResult> execute(std::string_view) override { return engine::StatementResult{}; }
-  Result<std::optional<std::string>> subscription_target(std::string_view) override {
-    return std::optional<std::string>();
+  Result<engine::StatementResult> execute(std::string_view, CancelToken*) override { return engine::StatementResult{}; }
+  Result<std::optional<engine::SubscriptionRequest>> subscription_target(std::string_view) override {
+    return std::optional<engine::SubscriptionRequest>();
   }
-  Result<std::unique_ptr<engine::Subscription>> subscribe(std::string_view) override {
+  Result<std::unique_ptr<engine::Subscription>> subscribe(const engine::SubscriptionRequest&) override {
     return internal_error("nothing here");
   }
   Result<engine::AppendReceipt> append(std::string_view, const std::vector<std::string_view>& records,
