@@ -31,7 +31,8 @@ class AggregateFast final : public Operator {
         builder_(node.output.types()),
         old_(accumulators_.size()),
         new_(accumulators_.size()) {
-    if (aggregate.window) window_.emplace(*aggregate.window, aggregate, input);
+    whole_step_ = aggregate.window && aggregate.window->close == plan::WindowClose::kWholeStep;
+    if (aggregate.window && !whole_step_) window_.emplace(*aggregate.window, aggregate, input);
     for (const auto& extreme : extremes_) texts_ += extreme && extreme->is_text() ? 1 : 0;
   }
 
@@ -68,6 +69,7 @@ class AggregateFast final : public Operator {
   Status emit(std::string_view key, const std::vector<Cell>& cells, const std::vector<std::string_view>& texts,
               int64_t diff);
   Status report(std::string_view key, int64_t diff);
+  std::optional<int64_t> closes_at(const char* value);
   Status close_windows();
   void erase(uint64_t hash, std::string_view key);
 
@@ -81,6 +83,7 @@ class AggregateFast final : public Operator {
   batch::RowCodec keys_;
   std::vector<batch::Type> key_types_;
   std::optional<WindowTracker> window_;
+  bool whole_step_ = false;  // groups come whole, and are forgotten once they are given
   state::ValueTable groups_;
   bool ready_ = false;
 
@@ -107,9 +110,24 @@ Status AggregateFast::prepare() {
   if (!window_) return {};
   Status status;
   groups_.for_each([&](const state::Entry& entry) {
-    if (status.ok()) status = window_->add_restored(entry.hash, entry.key);
+    if (window_->end_call() >= 0) {
+      const std::string value(entry.payload);  // aligned
+      if (const auto at = closes_at(value.data())) window_->add(*at, entry.hash, entry.key);
+    } else if (status.ok()) {
+      status = window_->add_restored(entry.hash, entry.key);
+    }
   });
   return status;
+}
+
+/// When the group of this value closes, by its end_call().
+std::optional<int64_t> AggregateFast::closes_at(const char* value) {
+  Cell end;
+  result_of(accumulators_[static_cast<size_t>(window_->end_call())], value, end);
+  int64_t micros;
+  std::memcpy(&micros, end.bytes, sizeof micros);
+  if (end.null || micros == INT64_MAX || micros == -INT64_MAX) return std::nullopt;
+  return window_->closes_after(micros);
 }
 
 Status AggregateFast::push(size_t, const batch::Batch& batch, Output&) {
@@ -234,7 +252,7 @@ Status AggregateFast::change(const Touched& touched) {
   if (had_failed != fails) MR_TRY(report(key, fails ? 1 : -1));
   if (stood && !(stands && same)) MR_TRY(emit(key, old_, old_text_views_, -1));
   if (stands && !(stood && same)) MR_TRY(emit(key, new_, new_text_views_, 1));
-  if (!exists) erase(hash, key);
+  if (!exists || whole_step_) erase(hash, key);
   return {};
 }
 
@@ -284,6 +302,11 @@ Status AggregateFast::close_windows() {
   return window_->close_due([&](uint64_t hash, std::string_view key) -> Status {
     const Slot slot = groups_.find(hash, key);
     if (!slot) return {};
+    if (window_->end_call() >= 0) {
+      const std::optional<int64_t> at = closes_at(slot.value);
+      if (at && !window_->is_due(*at)) window_->add(*at, hash, key);
+      if (!at || !window_->is_due(*at)) return {};
+    }
     if (window_->emit_on_close()) {
       if (results(slot.value, new_)) {
         new_text_views_.clear();

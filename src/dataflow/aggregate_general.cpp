@@ -39,7 +39,8 @@ class AggregateGeneral final : public Operator {
         results_codec_(result_types(aggregate), call_places(aggregate), batch::RowForm::kExact),
         fragment_(*context.session, aggregate.general, rows_),
         builder_(node.output.types()) {
-    if (aggregate.window) window_.emplace(*aggregate.window, aggregate, input);
+    whole_step_ = aggregate.window && aggregate.window->close == plan::WindowClose::kWholeStep;
+    if (aggregate.window && !whole_step_) window_.emplace(*aggregate.window, aggregate, input);
     for (uint32_t i = 0; i < aggregate.calls.size(); ++i) result_columns_.push_back(i + 1);
   }
 
@@ -68,6 +69,7 @@ class AggregateGeneral final : public Operator {
   Status retract(Group group);
   Status emit(std::string_view key, std::string_view results, int64_t diff);
   Status report(std::string_view key, int64_t diff, std::string_view message);
+  Result<std::optional<int64_t>> closes_at(uint64_t hash, std::string_view key);
   Status close_windows();
 
   OperatorContext context_;
@@ -79,6 +81,7 @@ class AggregateGeneral final : public Operator {
   FragmentGroups fragment_;
   std::vector<uint32_t> result_columns_;  // of a fragment's output
   std::optional<WindowTracker> window_;
+  bool whole_step_ = false;  // groups come whole, and are forgotten once they are given
   state::BagTable groups_;
   state::ValueTable results_;
   bool ready_ = false;
@@ -98,10 +101,30 @@ Status AggregateGeneral::prepare() {
   if (!window_) return {};
   Status status;
   groups_.for_each_group_key([&](uint64_t hash, std::string_view key) {
-    status = window_->add_restored(hash, key);
+    if (window_->end_call() >= 0) {
+      auto at = closes_at(hash, key);
+      if (!at.ok()) status = std::move(at).error();
+      if (at.ok() && *at) window_->add(**at, hash, key);
+    } else {
+      status = window_->add_restored(hash, key);
+    }
     return status.ok();
   });
   return status;
+}
+
+/// When the group closes, by the result of its end_call(); a group that failed closes when it is first due.
+Result<std::optional<int64_t>> AggregateGeneral::closes_at(uint64_t hash, std::string_view key) {
+  const Slot result = results_.find(hash, key);
+  if (!result || result.view()[0] != kResult) return std::optional<int64_t>(INT64_MIN);
+  batch::Batch results(results_codec_.types());
+  results.set_rows(1);
+  MR_TRY(results_codec_.decode(result.view().substr(1), results, 0));
+  const batch::ColumnView end = results.column(static_cast<size_t>(window_->end_call()));
+  if (end.is_null(0)) return std::optional<int64_t>();
+  const int64_t micros = end.at<int64_t>(0);
+  if (micros == INT64_MAX || micros == -INT64_MAX) return std::optional<int64_t>();
+  return std::optional<int64_t>(window_->closes_after(micros));
 }
 
 bool AggregateGeneral::drop_late(const batch::Batch& batch, size_t row, std::optional<int64_t>& closes_at) {
@@ -149,6 +172,10 @@ Status AggregateGeneral::finish(Output& out) {
     }
   }
   if (!waits_for_close()) MR_TRY(recompute(filled));
+  for (Group group : whole_step_ ? touched_ : std::vector<Group>()) {
+    results_.erase(groups_.hash_of(group), groups_.key_of(group));
+    groups_.clear_group(group);
+  }
   touched_.clear();
   if (window_ && window_->due()) MR_TRY(close_windows());
   groups_.release_empty();
@@ -232,6 +259,11 @@ Status AggregateGeneral::close_windows() {
   MR_TRY(window_->close_due([&](uint64_t hash, std::string_view key) -> Status {
     const Group group = groups_.find(hash, key);
     if (group == state::BagTable::kNone || groups_.rows(group) == 0) return {};
+    if (window_->end_call() >= 0) {
+      MR_ASSIGN(const std::optional<int64_t> at, closes_at(hash, key));
+      if (at && !window_->is_due(*at)) window_->add(*at, hash, key);
+      if (!at || !window_->is_due(*at)) return {};
+    }
     if (group >= is_touched_.size()) is_touched_.resize(group + group / 2 + 64, false);
     if (!is_touched_[group]) due.push_back(group);
     is_touched_[group] = true;

@@ -27,6 +27,7 @@ Made make_window_kernels(const plan::Node& node, const Inputs& inputs, const Ope
 Made make_window_general(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 Made make_join(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 Made make_top_n(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
+Made make_session(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 
 /// Pushes what the builder holds and counts it.
 inline Status push_all(batch::BatchBuilder& builder, Output& out, OperatorStats& stats) {

@@ -4,7 +4,9 @@ namespace millrace::dataflow {
 
 WindowTracker::WindowTracker(const plan::WindowBound& bound, const plan::Aggregate& aggregate, const plan::Node& input)
     : bound_(bound),
-      column_(aggregate.group_columns[bound.group_index]),
+      column_(bound.end_call < 0
+                  ? aggregate.group_columns[bound.group_index]
+                  : static_cast<uint32_t>(aggregate.calls[static_cast<size_t>(bound.end_call)].argument)),
       type_(input.output[column_].type),
       watermark_column_(input.watermark_column),
       key_codec_(input.output.types(), aggregate.group_columns) {}
@@ -29,6 +31,7 @@ std::optional<int64_t> WindowTracker::closes_at(const batch::Batch& batch, size_
 }
 
 bool WindowTracker::is_late(const batch::Batch& batch, size_t row, int64_t closes_at) const {
+  if (bound_.close != plan::WindowClose::kRows) return false;
   if (watermark_ >= closes_at) return true;
   if (watermark_column_ < 0) return false;
   const batch::ColumnView watermark = batch.column(static_cast<size_t>(watermark_column_));

@@ -26,6 +26,11 @@ class WindowTracker {
   /// The time (µs) at which the row's window closes; nothing when the bound column is NULL: such a group never closes.
   std::optional<int64_t> closes_at(const batch::Batch& batch, size_t row) const;
   bool is_late(const batch::Batch& batch, size_t row, int64_t closes_at) const;
+  /// When a window of a session closes that ends there (µs).
+  int64_t closes_after(int64_t end) const { return end + bound_.end_offset.micros + bound_.allowed_lateness.micros; }
+  /// The call whose result is the end of a group's window, or -1: it may have moved since the group was added.
+  int32_t end_call() const { return bound_.end_call; }
+  bool is_due(int64_t closes_at) const { return closes_at <= watermark_; }
   /// A group was made. A key may be added twice.
   void add(int64_t closes_at, uint64_t hash, std::string_view key);
   /// The same, from the key alone, after a restore.

@@ -9,7 +9,7 @@ namespace {
 
 // In the order of Operation's alternatives.
 constexpr std::string_view kKinds[] = {"Source",    "Filter",     "Project", "Unnest", "UnionAll",
-                                       "Aggregate", "DistinctOn", "Window",  "Join",   "TopN"};
+                                       "Aggregate", "DistinctOn", "Window",  "Join",   "TopN", "Session"};
 static_assert(std::size(kKinds) == std::variant_size_v<Operation>);
 
 }  // namespace
@@ -21,7 +21,7 @@ bool Node::stateful() const {
       [](const auto& of) {
         using T = std::decay_t<decltype(of)>;
         return std::is_same_v<T, Aggregate> || std::is_same_v<T, DistinctOn> || std::is_same_v<T, Window> ||
-               std::is_same_v<T, Join> || std::is_same_v<T, TopN>;
+               std::is_same_v<T, Join> || std::is_same_v<T, TopN> || std::is_same_v<T, Session>;
       },
       operation);
 }
@@ -52,6 +52,7 @@ std::vector<uint32_t> exchange_columns(const Node& node, size_t port) {
   if (const auto* distinct = std::get_if<DistinctOn>(&node.operation)) return distinct->key_columns;
   if (const auto* window = std::get_if<Window>(&node.operation)) return window->partition_columns;
   if (const auto* top = std::get_if<TopN>(&node.operation)) return top->partition_columns;
+  if (const auto* session = std::get_if<Session>(&node.operation)) return session->partition_columns;
   if (const auto* join = std::get_if<Join>(&node.operation)) return port == 0 ? join->left_keys : join->right_keys;
   return {};
 }

@@ -79,12 +79,22 @@ struct AggregateCall {
   std::string text;  ///< as the user wrote it, for EXPLAIN
 };
 
+/// How the groups of a window of time come to their end.
+enum class WindowClose : uint8_t {
+  kRows,      ///< the aggregate judges: a row may be late for its window
+  kInput,     ///< the same time, but its input has judged already (plan::Session): no row is late
+  kWholeStep  ///< all rows of a group come in one step: it is given then, and forgotten
+};
+
 /// Which group column bounds a window of time: its end (exclusive) is the column's value plus `end_offset`.
 struct WindowBound {
   uint32_t group_index = 0;  ///< into group_columns
   Duration end_offset;
   Duration allowed_lateness;
   bool emit_on_close = false;
+  WindowClose close = WindowClose::kRows;
+  /// The call, a maximum, whose result is the window's end instead; -1: none.
+  int32_t end_call = -1;
 };
 
 /// GROUP BY. Output: the group columns, one column a call.
@@ -148,7 +158,24 @@ struct TopN {
   bool gives_rank = false;
 };
 
-using Operation = std::variant<Source, Filter, Project, Unnest, UnionAll, Aggregate, DistinctOn, Window, Join, TopN>;
+enum class SessionBound : uint8_t { kStart, kEnd, kRowEnd /* the row's own time plus the gap */ };
+
+/// Session windows: rows of a partition are in one session while less than `gap` lies between them. Output: the input's
+/// visible columns, one TIMESTAMP for each of `bounds`, and the hidden columns last. What is late and when a session is
+/// final: docs/adr/0013-session-windows.md.
+struct Session {
+  std::vector<uint32_t> partition_columns;
+  uint32_t time_column = 0;  ///< TIMESTAMP
+  Duration gap;
+  Duration allowed_lateness;
+  bool emit_on_close = false;
+  std::vector<SessionBound> bounds;
+
+  /// How far behind a session's end the watermark must be for it to be final.
+  Duration grace() const { return Duration{allowed_lateness.micros + (emit_on_close ? 0 : gap.micros)}; }
+};
+
+using Operation = std::variant<Source, Filter, Project, Unnest, UnionAll, Aggregate, DistinctOn, Window, Join, TopN, Session>;
 
 struct Node {
   OperatorId id;

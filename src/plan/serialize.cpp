@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::string_view kMagic = "MRPL";
 constexpr uint64_t kVersion = 1;
+/// Of an aggregate.
+enum WindowForm : uint64_t { kNoWindow, kWindow, kWindowOfSessions };
 
 class Writer {
  public:
@@ -71,12 +73,16 @@ class Writer {
     put(of.calls);
     put(of.general);
     put(of.general_columns);
-    put(of.window.has_value());
+    const bool plain = of.window && of.window->close == WindowClose::kRows && of.window->end_call < 0;
+    number(!of.window ? kNoWindow : plain ? kWindow : kWindowOfSessions);
     if (!of.window) return;
     put(of.window->group_index);
     integer(of.window->end_offset.micros);
     integer(of.window->allowed_lateness.micros);
     put(of.window->emit_on_close);
+    if (plain) return;
+    put(of.window->close);
+    integer(of.window->end_call);
   }
   void operation(const DistinctOn& of) { put(of.key_columns), integer(of.sort_key); }
   void operation(const Window& of) {
@@ -101,6 +107,14 @@ class Writer {
     integer(of.limit);
     integer(of.offset);
     put(of.gives_rank);
+  }
+  void operation(const Session& of) {
+    put(of.partition_columns);
+    put(of.time_column);
+    integer(of.gap.micros);
+    integer(of.allowed_lateness.micros);
+    put(of.emit_on_close);
+    put(of.bounds);
   }
 
  private:
@@ -154,6 +168,7 @@ class Reader {
     const std::string_view bytes = text();
     if (ok() && !bytes.empty()) value = take(batch::Fragment::deserialize(bytes, session_));
   }
+  void get(SessionBound& value) { value = one_of(SessionBound::kRowEnd); }
   void get(SourceColumn& value) {
     value.kind = one_of(SourceColumnKind::kDeleted);
     get(value.field);
@@ -199,12 +214,17 @@ class Reader {
     get(of.calls);
     get(of.general);
     get(of.general_columns);
-    if (!flag()) return;
+    const uint64_t form = number();
+    if (form > kWindowOfSessions) return fail("unknown form of a window: " + std::to_string(form));
+    if (form == kNoWindow) return;
     of.window.emplace();
     get(of.window->group_index);
     of.window->end_offset = Duration{integer()};
     of.window->allowed_lateness = Duration{integer()};
     of.window->emit_on_close = flag();
+    if (form == kWindow) return;
+    of.window->close = one_of(WindowClose::kWholeStep);
+    of.window->end_call = column();
   }
   void operation(DistinctOn& of) { get(of.key_columns), of.sort_key = column(); }
   void operation(Window& of) {
@@ -229,6 +249,14 @@ class Reader {
     of.limit = integer();
     of.offset = integer();
     of.gives_rank = flag();
+  }
+  void operation(Session& of) {
+    get(of.partition_columns);
+    get(of.time_column);
+    of.gap = Duration{integer()};
+    of.allowed_lateness = Duration{integer()};
+    of.emit_on_close = flag();
+    get(of.bounds);
   }
 
  private:

@@ -95,7 +95,7 @@ Planned plan_for_view(duckdb::ClientContext& context, std::string_view query) {
 Status in_transaction(batch::Session& session, const RelationResolver& relations, uint64_t text_offset,
                       const std::function<void(duckdb::ClientContext&)>& body) {
   duckdb::ClientContext& context = session.context();
-  ResolverScope scope(context, relations);
+  ResolverScope scope(context, relations, true);
   try {
     context.RunFunctionInTransaction([&] { body(context); });
     return {};
@@ -165,7 +165,7 @@ size_t QueryResult::rows() const {
 Result<QueryResult> run_query(batch::Session& session, const RelationResolver& relations, std::string_view query,
                               uint64_t text_offset, uint64_t rows_max) {
   QueryResult result;
-  ResolverScope scope(session.context(), relations);
+  ResolverScope scope(session.context(), relations, false);
   try {
     auto statement = parse_query(query);
     session.context().RunFunctionInTransaction([&] {

@@ -5,18 +5,6 @@
 #include "batch/duckdb_error.h"
 
 namespace millrace::sql {
-namespace {
-
-/// A kind of window that the field has and DuckDB has never heard of.
-void explain_missing_window(Error& error) {
-  if (error.message != "Table Function with name session does not exist!") return;
-  error.code = sqlstate::kNotSupported;
-  error.message = "session windows are not part of this version";
-  error.hint = "tumble, hop and cumulate are";
-}
-
-}  // namespace
-
 Error to_error(const std::exception& exception, uint64_t text_offset) {
   Error error;
   if (auto* ours = dynamic_cast<const BindFailure*>(&exception)) {
@@ -29,7 +17,6 @@ Error to_error(const std::exception& exception, uint64_t text_offset) {
       if (rest != std::string::npos) error.hint = error.message.substr(rest);
       error.message.resize(line);
     }
-    explain_missing_window(error);
   }
   if (error.position) error.position->offset += text_offset;
   return error;

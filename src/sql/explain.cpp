@@ -73,6 +73,12 @@ struct Describe {
         top.partition_columns.empty() ? " (one global group)" : " by " + column_names(input, top.partition_columns),
         input_append_only ? " [fast: only these rows are kept]" : " [fast: rows are kept in order]");
   }
+  std::string operator()(const plan::Session& session) const {
+    const std::string by =
+        session.partition_columns.empty() ? "" : " by " + column_names(input, session.partition_columns);
+    return fmt::format("Session of {}, gap {} ms{}{}", input[session.time_column].name, session.gap.micros / 1000, by,
+                       session.emit_on_close ? " [on close]" : " [fast: what a row moves is given again]");
+  }
 };
 
 void describe(const plan::Plan& plan, uint32_t index, size_t depth, std::string& out) {

@@ -19,6 +19,7 @@
 #include "duckdb/parser/tableref/table_function_ref.hpp"
 #include "sql/bind.h"
 #include "sql/bind_failure.h"
+#include "sql/session_window.h"
 #include "sql/time_windows.h"
 
 namespace millrace::sql {
@@ -28,6 +29,7 @@ constexpr const char* kStateKey = "millrace_relations";
 
 struct ResolverState : duckdb::ClientContextState {
   const RelationResolver* resolver = nullptr;
+  bool of_view = false;
 };
 
 const RelationResolver* resolver_of(duckdb::ClientContext& context) {
@@ -46,6 +48,11 @@ RelationInfo find_relation(duckdb::ClientContext& context, const std::string& na
     throw BindFailure(std::move(error));
   }
   return *std::move(found);
+}
+
+bool binds_a_view(duckdb::ClientContext& context) {
+  auto state = context.registered_state->Get<ResolverState>(kStateKey);
+  return state && state->of_view;
 }
 
 duckdb::unique_ptr<duckdb::SelectStatement> parse_select(const std::string& text) {
@@ -182,6 +189,7 @@ void rewrite_table(duckdb::TableRef& ref) {
   auto& function = ref.Cast<duckdb::TableFunctionRef>().function->Cast<duckdb::FunctionExpression>();
   if (!is_time_window(function.function_name)) return;
   for (auto& argument : function.children) {
+    if (rewrite_partition_by(argument)) continue;
     if (argument->GetExpressionClass() != duckdb::ExpressionClass::COLUMN_REF) continue;
     std::string name = argument->Cast<duckdb::ColumnRefExpression>().GetColumnName();
     std::string alias = argument->GetAlias();
@@ -209,8 +217,11 @@ bool may_be_read(const std::string& name) {
   return std::find(std::begin(kGenerators), std::end(kGenerators), name) != std::end(kGenerators);
 }
 
-ResolverScope::ResolverScope(duckdb::ClientContext& context, const RelationResolver& resolver) : context_(context) {
-  context.registered_state->GetOrCreate<ResolverState>(kStateKey)->resolver = &resolver;
+ResolverScope::ResolverScope(duckdb::ClientContext& context, const RelationResolver& resolver, bool of_view)
+    : context_(context) {
+  auto state = context.registered_state->GetOrCreate<ResolverState>(kStateKey);
+  state->resolver = &resolver;
+  state->of_view = of_view;
 }
 
 ResolverScope::~ResolverScope() {

@@ -14,7 +14,8 @@ namespace millrace::sql {
 /// The resolver in use on a connection, while a statement is bound or run.
 class ResolverScope {
  public:
-  ResolverScope(duckdb::ClientContext& context, const RelationResolver& resolver);
+  /// `of_view`: what is bound becomes a view and is not run.
+  ResolverScope(duckdb::ClientContext& context, const RelationResolver& resolver, bool of_view);
   ~ResolverScope();
   ResolverScope(const ResolverScope&) = delete;
   ResolverScope& operator=(const ResolverScope&) = delete;
@@ -41,6 +42,8 @@ duckdb::column_t meta_column_id(size_t index);
 
 /// What the resolver in scope knows of a name; throws BindFailure when it is nothing.
 RelationInfo find_relation(duckdb::ClientContext& context, const std::string& name);
+/// What the scope says.
+bool binds_a_view(duckdb::ClientContext& context);
 /// Throws BindFailure when the text is not one SELECT.
 duckdb::unique_ptr<duckdb::SelectStatement> parse_select(const std::string& text);
 

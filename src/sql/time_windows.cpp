@@ -11,6 +11,8 @@
 #include "sql/bind.h"
 #include "sql/bind_failure.h"
 #include "sql/relation_function.h"
+#include "sql/session_window.h"
+#include "sql/window_call.h"
 
 namespace millrace::sql {
 namespace {
@@ -25,11 +27,8 @@ constexpr const char* kHopStarts = "millrace_hop_starts";
 constexpr const char* kHopEnds = "millrace_hop_ends";
 constexpr const char* kCumulateEnds = "millrace_cumulate_ends";
 
-constexpr int64_t kMicrosPerDay = 86400000000;
 /// A row in more windows than this is a mistake in the sizes.
 constexpr int64_t kWindowsOfRowMax = 10000;
-
-int64_t fixed_micros(const interval_t& interval) { return interval.micros + interval.days * kMicrosPerDay; }
 
 /// Start of the window of `size` µs that holds `ts`, aligned to the epoch plus `offset`.
 int64_t window_start(int64_t ts, int64_t size, int64_t offset) {
@@ -129,72 +128,6 @@ void run_cumulate(duckdb::DataChunk& arguments, duckdb::ExpressionState&, duckdb
 
 // ---- the table functions
 
-/// What is wrong with the sizes of a call throws.
-void require(bool holds, const std::string& message, const std::string& hint) {
-  if (!holds) throw BindFailure(user_error(sqlstate::kInvalidParameter, message).with_hint(hint));
-}
-
-interval_t positive_interval(const duckdb::Value& value, const std::string& what) {
-  interval_t interval = value.IsNull() ? interval_t{} : value.GetValue<interval_t>();
-  require(interval.months == 0 && fixed_micros(interval) > 0,
-          "the " + what + " must be a positive, fixed length of time",
-          "months and years have no fixed length; write days, hours, minutes or seconds");
-  return interval;
-}
-
-std::string interval_text(const interval_t& interval) {
-  return "INTERVAL '" + std::to_string(fixed_micros(interval)) + " microseconds'";
-}
-
-/// The column named in the call, else the one that carries the relation's watermark.
-std::string time_column(duckdb::ClientContext& context, const std::string& function, const std::string& table,
-                        const duckdb::Value* given) {
-  if (given) return given->GetValue<std::string>();
-  RelationInfo relation = find_relation(context, table);
-  if (relation.watermark_column >= 0) return relation.schema[relation.watermark_column].name;
-  require(relation.has_positions(), function + " needs a time column: " + table + " has no watermark",
-          "write " + function + "(" + table + ", <column>, …)");
-  return "_append_time";
-}
-
-struct WindowCall {
-  std::string table;
-  std::string time;  // an expression
-  std::vector<interval_t> lengths;
-  std::string offset;
-
-  std::string call(const char* function, const interval_t& size) const {
-    return std::string(function) + "(" + time + ", " + interval_text(size) + ", " + offset + ")";
-  }
-  std::string call(const char* function, const interval_t& size, const interval_t& step) const {
-    return std::string(function) + "(" + time + ", " + interval_text(size) + ", " + offset + ", " +
-           interval_text(step) + ")";
-  }
-};
-
-/// (table [, column], lengths… [, offset]); `lengths`: what each of them is called, in order.
-WindowCall read_call(duckdb::ClientContext& context, duckdb::TableFunctionBindInput& input, const std::string& function,
-                     const std::vector<std::string>& lengths) {
-  const auto& arguments = input.inputs;
-  WindowCall call;
-  call.table = arguments[0].GetValue<std::string>();
-  bool column_given = arguments[1].type().id() == duckdb::LogicalTypeId::VARCHAR;
-  std::string column = time_column(context, function, call.table, column_given ? &arguments[1] : nullptr);
-  call.time = quote_identifier(column) + "::TIMESTAMP";
-  size_t first = column_given ? 2 : 1;
-  for (size_t i = 0; i < lengths.size(); ++i) {
-    call.lengths.push_back(positive_interval(arguments[first + i], lengths[i] + " of " + function));
-  }
-  interval_t offset{};
-  if (arguments.size() > first + lengths.size()) {
-    offset = arguments.back().GetValue<interval_t>();
-    require(offset.months == 0, "the offset of " + function + " must be a fixed length of time",
-            "months and years have no fixed length; write days, hours, minutes or seconds");
-  }
-  call.offset = interval_text(offset);
-  return call;
-}
-
 duckdb::unique_ptr<duckdb::TableRef> with_bounds(const WindowCall& call, const std::string& start,
                                                  const std::string& end) {
   auto select = parse_select("SELECT *, " + start + " AS window_start, " + end + " AS window_end FROM " +
@@ -205,17 +138,17 @@ duckdb::unique_ptr<duckdb::TableRef> with_bounds(const WindowCall& call, const s
 /// tumble(t [, ts], size [, offset])
 duckdb::unique_ptr<duckdb::TableRef> replace_tumble(duckdb::ClientContext& context,
                                                     duckdb::TableFunctionBindInput& input) {
-  WindowCall call = read_call(context, input, "tumble", {"size"});
+  WindowCall call = read_window_call(context, input, "tumble", {"size"});
   return with_bounds(call, call.call(kStart, call.lengths[0]), call.call(kEnd, call.lengths[0]));
 }
 
 /// hop(t [, ts], slide, size [, offset])
 duckdb::unique_ptr<duckdb::TableRef> replace_hop(duckdb::ClientContext& context,
                                                  duckdb::TableFunctionBindInput& input) {
-  WindowCall call = read_call(context, input, "hop", {"slide", "size"});
+  WindowCall call = read_window_call(context, input, "hop", {"slide", "size"});
   const interval_t& slide = call.lengths[0];
   const interval_t& size = call.lengths[1];
-  require(fixed_micros(size) / fixed_micros(slide) < kWindowsOfRowMax,
+  require_window(fixed_micros(size) / fixed_micros(slide) < kWindowsOfRowMax,
           "each row would be in more than " + std::to_string(kWindowsOfRowMax) + " windows",
           "hop(t, ts, slide, size): make the slide longer or the size shorter");
   return with_bounds(call, "unnest(" + call.call(kHopStarts, size, slide) + ")",
@@ -225,12 +158,12 @@ duckdb::unique_ptr<duckdb::TableRef> replace_hop(duckdb::ClientContext& context,
 /// cumulate(t [, ts], step, size [, offset])
 duckdb::unique_ptr<duckdb::TableRef> replace_cumulate(duckdb::ClientContext& context,
                                                       duckdb::TableFunctionBindInput& input) {
-  WindowCall call = read_call(context, input, "cumulate", {"step", "size"});
+  WindowCall call = read_window_call(context, input, "cumulate", {"step", "size"});
   const interval_t& step = call.lengths[0];
   const interval_t& size = call.lengths[1];
-  require(fixed_micros(size) % fixed_micros(step) == 0, "the size of cumulate must be a multiple of its step",
+  require_window(fixed_micros(size) % fixed_micros(step) == 0, "the size of cumulate must be a multiple of its step",
           "cumulate(t, ts, step, size): windows end every step, the last one after size");
-  require(fixed_micros(size) / fixed_micros(step) <= kWindowsOfRowMax,
+  require_window(fixed_micros(size) / fixed_micros(step) <= kWindowsOfRowMax,
           "each row would be in more than " + std::to_string(kWindowsOfRowMax) + " windows",
           "cumulate(t, ts, step, size): make the step longer or the size shorter");
   return with_bounds(call, call.call(kStart, size), "unnest(" + call.call(kCumulateEnds, size, step) + ")");
@@ -268,13 +201,14 @@ WindowBoundKind window_bound_kind(const duckdb::BoundFunctionExpression& functio
 }
 
 bool is_time_window(const std::string& name) {
-  return iequals(name, "tumble") || iequals(name, "hop") || iequals(name, "cumulate");
+  return iequals(name, "tumble") || iequals(name, "hop") || iequals(name, "cumulate") || iequals(name, "session");
 }
 
 void register_time_windows(duckdb::ClientContext& context) {
   register_table_function(context, "tumble", 1, replace_tumble);
   register_table_function(context, "hop", 2, replace_hop);
   register_table_function(context, "cumulate", 2, replace_cumulate);
+  register_session_window(context);
   const duckdb::vector<LogicalType> one{LogicalType::TIMESTAMP, LogicalType::INTERVAL, LogicalType::INTERVAL};
   duckdb::vector<LogicalType> stepped = one;
   stepped.push_back(LogicalType::INTERVAL);

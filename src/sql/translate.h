@@ -58,6 +58,7 @@ batch::Expression copy_expression(const duckdb::Expression& expression);
 duckdb::unique_ptr<duckdb::Expression> reference(uint32_t column, const duckdb::LogicalType& type);
 
 class PreProjection;
+struct SessionGroups;
 
 class Translator {
  public:
@@ -82,6 +83,15 @@ class Translator {
   uint32_t distinct(duckdb::LogicalDistinct& op, Needs needs);
   uint32_t distinct_rows(uint32_t input, size_t columns);
   uint32_t window(duckdb::LogicalWindow& op);
+  // translate_session.cpp
+  uint32_t session_of_one_spec(const std::vector<const duckdb::BoundWindowExpression*>& calls, uint32_t input,
+                               size_t visible_columns, bool ends_by_row);
+  /// Of a GROUP BY over session windows whose node, translated last, is `session`.
+  std::optional<plan::WindowBound> session_bound(const SessionGroups& groups) const;
+  /// Makes the ends of sessions results; gives the places of all columns, in the order of GROUP BY and the calls.
+  std::vector<uint32_t> end_as_result(const SessionGroups& groups, plan::Aggregate& aggregate,
+                                      std::vector<duckdb::unique_ptr<duckdb::Expression>>& calls,
+                                      const std::vector<uint32_t>& group_columns);
   /// What DuckDB's kinds of joins have in common. `residual` reads the left columns, then the right ones.
   struct JoinParts {
     struct Condition {
@@ -135,6 +145,9 @@ class Translator {
   std::vector<plan::Node> nodes_;
   std::map<uint64_t, uint32_t> ctes_;  // by table index
   bool has_window_bound_ = false;
+  /// The session windows whose end column holds each row's own end, because GROUP BY takes the greatest.
+  const duckdb::LogicalWindow* ends_by_row_ = nullptr;
+  uint32_t last_session_ = 0;  // the node of the session windows that were translated last
 };
 
 /// The columns that a stateful node reads, as a Project to put below it. Starts with all visible columns of the input.

@@ -12,6 +12,7 @@
 #include "duckdb/planner/operator/list.hpp"
 #include "sql/bind_failure.h"
 #include "sql/relation_function.h"
+#include "sql/session_groups.h"
 #include "sql/time_windows.h"
 #include "sql/translate.h"
 
@@ -212,7 +213,11 @@ uint32_t Translator::aggregate(duckdb::LogicalAggregate& op) {
   }
   std::optional<plan::WindowBound> bound = window_bound(op);
   has_window_bound_ |= bound.has_value();
+  const std::optional<SessionGroups> sessions = session_groups(op);
+  const bool ends_are_results = sessions && sessions->ends_are_results() && !options_.emit_on_window_close;
+  if (ends_are_results) ends_by_row_ = sessions->window;
   uint32_t input = translate(*op.children[0], Needs{true, bound.has_value()});
+  if (sessions) bound = session_bound(*sessions);
   if (bound && nodes_[input].watermark_column < 0 && options_.emit_on_window_close) {
     refuse("EMIT ON WINDOW CLOSE over a window whose rows carry no watermark",
            "apply tumble() to a stream, not to a view");
@@ -223,7 +228,8 @@ uint32_t Translator::aggregate(duckdb::LogicalAggregate& op) {
   bool general = false;
   bool append_only = nodes_[input].append_only;
   std::vector<duckdb::unique_ptr<duckdb::Expression>> calls;
-  for (auto& group : op.groups) result.group_columns.push_back(columns.column(*group));
+  std::vector<uint32_t> group_columns;
+  for (auto& group : op.groups) group_columns.push_back(columns.column(*group));
   for (auto& expression : op.expressions) {
     auto call = expression->Copy();
     auto& aggregate = call->Cast<duckdb::BoundAggregateExpression>();
@@ -235,6 +241,12 @@ uint32_t Translator::aggregate(duckdb::LogicalAggregate& op) {
       child = reference(columns.column(*child), type);
     });
     calls.push_back(std::move(call));
+  }
+  std::vector<uint32_t> places;
+  if (ends_are_results) {
+    places = end_as_result(*sessions, result, calls, group_columns);
+  } else {
+    result.group_columns = std::move(group_columns);
   }
   // Columns that only this operator computes are all known now, so indices stay; the hidden ones go behind them.
   uint32_t ready = columns.finish();
@@ -249,7 +261,8 @@ uint32_t Translator::aggregate(duckdb::LogicalAggregate& op) {
   }
   for (const auto& call : result.calls) made.output.fields.push_back({call.text, call.result});
   made.operation = std::move(result);
-  return add(std::move(made));
+  const uint32_t aggregate = add(std::move(made));
+  return places.empty() ? aggregate : keep(aggregate, places);
 }
 
 // ---- DISTINCT
@@ -369,7 +382,10 @@ uint32_t Translator::window_of_one_spec(std::vector<const duckdb::BoundWindowExp
 }
 
 uint32_t Translator::window(duckdb::LogicalWindow& op) {
-  uint32_t at = translate(*op.children[0], Needs{true, false});
+  const bool sessions = std::any_of(op.expressions.begin(), op.expressions.end(), [](const auto& call) {
+    return session_call(call->template Cast<duckdb::BoundWindowExpression>()) != SessionCall::kNone;
+  });
+  uint32_t at = translate(*op.children[0], Needs{true, sessions});
   size_t below = visible(at);
   // One node a specification; `places` remembers where each call's column ends up.
   std::vector<uint32_t> places(op.expressions.size(), 0);
@@ -386,7 +402,8 @@ uint32_t Translator::window(duckdb::LogicalWindow& op) {
       places[j] = static_cast<uint32_t>(columns + calls.size());
       calls.push_back(&call);
     }
-    at = window_of_one_spec(calls, at, columns);
+    at = sessions ? session_of_one_spec(calls, at, columns, ends_by_row_ == &op)
+                  : window_of_one_spec(calls, at, columns);
     columns += calls.size();
   }
   std::vector<uint32_t> kept;
