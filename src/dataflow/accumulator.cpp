@@ -182,6 +182,12 @@ void accumulate(const Accumulator& accumulator, const batch::Batch& batch, std::
   }
 }
 
+void add_to_sum(SumState& state, int128 value, int64_t copies) { add_product(state, value, copies); }
+
+bool result_of_sum(const Accumulator& accumulator, const SumState& state, Cell& cell) {
+  return sum_result(accumulator, state, cell);
+}
+
 bool result_of(const Accumulator& accumulator, const char* value, Cell& cell) {
   const char* at = value + accumulator.offset;
   switch (accumulator.state) {

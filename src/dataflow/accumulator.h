@@ -72,6 +72,10 @@ void accumulate(const Accumulator& accumulator, const batch::Batch& batch, std::
 /// The result of a count or sum. False when it overflows the result type.
 bool result_of(const Accumulator& accumulator, const char* value, Cell& cell);
 
+/// The same for one sum of exact numbers: adds `value` `copies` times, takes it away when negative; its result.
+void add_to_sum(SumState& state, batch::int128 value, int64_t copies);
+bool result_of_sum(const Accumulator& accumulator, const SumState& state, Cell& cell);
+
 /// Calls update(row, state, diff) for the rows of `batch` that count for the call: its argument is not NULL and its
 /// FILTER is true.
 template <typename Update>

@@ -19,6 +19,9 @@ namespace millrace::dataflow {
 
 class Extremes {
  public:
+  using Less = bool (*)(const char* a, const char* b);
+  /// How SQL compares values of a fixed width; nullptr for other types.
+  static Less less_of(batch::Layout layout);
   /// Fails for types without an order of ours (nested ones).
   static Result<std::unique_ptr<Extremes>> make(const Accumulator& accumulator, bool append_only);
 
@@ -36,7 +39,6 @@ class Extremes {
   state::BagTable& values_table() { return values_; }
 
  private:
-  using Less = bool (*)(const char* a, const char* b);
   Extremes(const Accumulator& accumulator, bool append_only, Less less);
 
   struct Group {
@@ -44,7 +46,6 @@ class Extremes {
     std::string_view key;
     ExtremeState* state;
   };
-  static Less less_of(batch::Layout layout);
   bool better(std::string_view a, std::string_view b) const;
   std::string_view current(const Group& group);
   void set_current(const Group& group, std::string_view value);

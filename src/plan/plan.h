@@ -113,13 +113,30 @@ struct DistinctOn {
   int32_t sort_key = -1;  ///< a BLOB column whose bytes compare as the ORDER BY says, or -1
 };
 
-enum class WindowKind : uint8_t { kRowNumber, kRank, kDenseRank, kLead, kLag, kFirstValue, kGeneral };
+enum class WindowKind : uint8_t {
+  kRowNumber,
+  kRank,
+  kDenseRank,
+  kLead,
+  kLag,
+  kFirstValue,
+  kGeneral,
+  // Over the rows from the partition's first one on:
+  kLastValue,
+  kCountStar,
+  kCount,
+  kSum,
+  kAvg,
+  kMin,
+  kMax
+};
 
 struct WindowCall {
   WindowKind kind = WindowKind::kGeneral;
   int32_t argument = -1;
   int64_t offset = 1;           ///< kLead, kLag
   int32_t default_column = -1;  ///< kLead, kLag
+  bool to_peers = false;        ///< kinds behind kGeneral: up to the last peer of the row, not up to the row itself
   batch::Type result;
   std::string text;
 };

@@ -46,6 +46,7 @@ class Writer {
     integer(value.argument);
     integer(value.offset);
     integer(value.default_column);
+    if (value.kind > WindowKind::kGeneral) put(value.to_peers);
     put(value.result);
     text(value.text);
   }
@@ -181,10 +182,11 @@ class Reader {
     get(value.text);
   }
   void get(WindowCall& value) {
-    value.kind = one_of(WindowKind::kGeneral);
+    value.kind = one_of(WindowKind::kMax);
     value.argument = column();
     value.offset = integer();
     value.default_column = column();
+    if (value.kind > WindowKind::kGeneral) value.to_peers = flag();
     get(value.result);
     get(value.text);
   }

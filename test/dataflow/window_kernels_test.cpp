@@ -139,5 +139,142 @@ TEST(WindowKernels, AStepReadsOnlyItsGroups) {
   expect_one_more_reads_little(make_case(), row, {{"77", "5", "a", "0", "5"}});
 }
 
+// Running calls: p VARCHAR, value INTEGER, sort key BLOB, text VARCHAR, order HUGEINT (hidden).
+const std::vector<std::string> kRunningTypes{"VARCHAR", "INTEGER", "BLOB", "VARCHAR", "HUGEINT"};
+
+plan::WindowCall running(WindowKind kind, const std::string& result, int argument, bool to_peers) {
+  plan::WindowCall made = call(kind, result, argument);
+  made.to_peers = to_peers;
+  return made;
+}
+
+Case running_case(const std::vector<plan::WindowCall>& calls) {
+  plan::Window window;
+  window.partition_columns = {0};
+  window.sort_key = 2;
+  window.calls = calls;
+  std::vector<std::string> output{"VARCHAR", "INTEGER", "BLOB", "VARCHAR"};
+  for (const auto& each : window.calls) output.push_back(each.result.name());
+  output.push_back("HUGEINT");
+  Case test;
+  test.input(kRunningTypes, false, 4).node(window, output, static_cast<int>(output.size()) - 1);
+  return test;
+}
+
+std::string running_result(const plan::WindowCall& call, const std::vector<Row>& rows, int64_t at, int64_t end) {
+  const auto argument = static_cast<size_t>(std::max(call.argument, 0));
+  if (call.kind == WindowKind::kRowNumber) return std::to_string(at + 1);
+  if (call.kind == WindowKind::kCountStar) return std::to_string(end);
+  if (call.kind == WindowKind::kLastValue) return rows[static_cast<size_t>(end - 1)][argument];
+  if (call.kind == WindowKind::kLead || call.kind == WindowKind::kLag) {
+    const int64_t other = call.kind == WindowKind::kLead ? at + call.offset : at - call.offset;
+    return other >= 0 && other < std::ssize(rows) ? rows[static_cast<size_t>(other)][argument] : kNull;
+  }
+  int64_t sum = 0, count = 0;
+  std::string best = kNull;
+  for (int64_t i = 0; i < end; ++i) {
+    const std::string& value = rows[static_cast<size_t>(i)][argument];
+    if (value == kNull) continue;
+    ++count;
+    if (call.kind == WindowKind::kSum) sum += std::stoll(value);
+    if (best == kNull || (call.kind == WindowKind::kMax ? value > best : value < best)) best = value;
+  }
+  if (call.kind == WindowKind::kCount) return std::to_string(count);
+  if (call.kind != WindowKind::kSum) return best;
+  return count == 0 ? std::string(kNull) : std::to_string(sum);
+}
+
+Bag running_expected(const std::vector<plan::WindowCall>& calls, const Bag& input) {
+  std::map<std::string, std::vector<Row>> partitions;
+  for (const auto& [row, count] : input) {
+    for (int64_t i = 0; i < count; ++i) partitions[row[0]].push_back(row);
+  }
+  Bag result;
+  for (auto& [key, rows] : partitions) {
+    std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
+      if (a[2] != b[2]) return a[2] < b[2];
+      return std::stoll(a[4]) < std::stoll(b[4]);
+    });
+    for (int64_t i = 0; i < std::ssize(rows); ++i) {
+      Row made(rows[static_cast<size_t>(i)].begin(), rows[static_cast<size_t>(i)].begin() + 4);
+      int64_t peers_end = i + 1;
+      while (peers_end < std::ssize(rows) && rows[static_cast<size_t>(peers_end)][2] == made[2]) ++peers_end;
+      for (const auto& each : calls) made.push_back(running_result(each, rows, i, each.to_peers ? peers_end : i + 1));
+      made.push_back(rows[static_cast<size_t>(i)][4]);
+      add(result, made, 1);
+    }
+  }
+  return result;
+}
+
+TEST(WindowKernels, RunningCallsEqualARecomputationAfterEveryStep) {
+  const std::vector<std::vector<plan::WindowCall>> cases{
+      {running(WindowKind::kSum, "HUGEINT", 1, true), running(WindowKind::kCount, "BIGINT", 1, false)},
+      {running(WindowKind::kSum, "HUGEINT", 1, false), call(WindowKind::kLead, "INTEGER", 1, 2)},
+      {running(WindowKind::kSum, "HUGEINT", 1, true), call(WindowKind::kLead, "INTEGER", 1, 3)},
+      {running(WindowKind::kMin, "VARCHAR", 3, true), running(WindowKind::kMax, "VARCHAR", 3, true)},
+      {running(WindowKind::kMax, "VARCHAR", 3, false), running(WindowKind::kMin, "VARCHAR", 3, true)},
+      {running(WindowKind::kMax, "VARCHAR", 3, true), call(WindowKind::kLead, "INTEGER", 1)},
+      {running(WindowKind::kLastValue, "INTEGER", 1, true), call(WindowKind::kLag, "INTEGER", 1, 2)},
+      {running(WindowKind::kLastValue, "INTEGER", 1, false), call(WindowKind::kRowNumber, "BIGINT")},
+      {call(WindowKind::kLag, "INTEGER", 1), call(WindowKind::kLead, "INTEGER", 1, 4)},
+      {running(WindowKind::kCountStar, "BIGINT", -1, true), running(WindowKind::kCountStar, "BIGINT", -1, false)},
+  };
+  for (const auto& calls : cases) {
+    Property property;
+    property.seeds = 25;
+    property.row = [](Random& random, size_t, uint64_t serial) -> Row {
+      if (random.chance(12)) return {"p0", "1", "b", "x", "3"};
+      // Mostly in order of time, so that changes stand at the end as well as in the middle.
+      const char letter = static_cast<char>('a' + (random.chance(4) ? random.below(26) : serial / 8 % 26));
+      const std::string value = random.chance(5) ? std::string(kNull) : std::to_string(random.below(9));
+      const std::string text = random.chance(6) ? std::string(kNull) : "t" + std::to_string(random.below(50));
+      return {random.chance(6) ? "p1" : "p0", value, std::string(1, letter), text, std::to_string(serial + 10)};
+    };
+    property.expected = [&](const std::vector<Bag>& inputs) { return running_expected(calls, inputs[0]); };
+    EXPECT_GT(run(running_case(calls), property), 0U);
+    if (HasFailure()) return;
+  }
+}
+
+/// State rows read by one row that comes last, and by one in the middle, when a partition has many.
+std::pair<uint64_t, uint64_t> reads(const std::vector<plan::WindowCall>& calls) {
+  const Case test = running_case(calls);
+  SideCollector side;
+  auto op = test.make(side);
+  Collector out;
+  const auto row = [](int at, int order) {
+    return Row{"p", "1", std::to_string(1000000 + at), "t" + std::to_string(at), std::to_string(order)};
+  };
+  for (int from = 0; from < 20000; from += 2000) {
+    std::vector<std::pair<Row, int64_t>> rows;
+    for (int at = from; at < from + 2000; ++at) rows.push_back({row(at, at), 1});
+    EXPECT_TRUE(op->push(0, make_batch(test.inputs[0]->output, rows), out).ok());
+  }
+  EXPECT_TRUE(op->finish(out).ok());
+  const auto one_more = [&](int at, int order) {
+    op->tables()[0].table->rows_read = 0;
+    EXPECT_TRUE(op->push(0, make_batch(test.inputs[0]->output, {{row(at, order), 1}}), out).ok());
+    EXPECT_TRUE(op->finish(out).ok());
+    return op->tables()[0].table->rows_read;
+  };
+  const uint64_t last = one_more(20000, 20000);
+  return {last, one_more(10000, 20001)};
+}
+
+TEST(WindowKernels, ARowAtTheEndOfALargePartitionReadsLittle) {
+  const std::vector<plan::WindowCall> all{
+      running(WindowKind::kSum, "HUGEINT", 1, true), running(WindowKind::kMax, "VARCHAR", 3, true),
+      running(WindowKind::kAvg, "DOUBLE", 1, true),  running(WindowKind::kLastValue, "INTEGER", 1, true),
+      call(WindowKind::kRowNumber, "BIGINT"),        call(WindowKind::kRank, "BIGINT"),
+      call(WindowKind::kDenseRank, "BIGINT"),        call(WindowKind::kLag, "INTEGER", 1, 3),
+      call(WindowKind::kFirstValue, "INTEGER", 1)};
+  EXPECT_LE(reads(all).first, 12U);
+  const auto [last, middle] = reads({call(WindowKind::kLag, "INTEGER", 1, 3), call(WindowKind::kLead, "INTEGER", 1)});
+  EXPECT_LE(last, 8U);
+  EXPECT_LE(middle, 12U);
+  EXPECT_LE(reads({running(WindowKind::kSum, "HUGEINT", 1, false)}).second, 10100U);
+}
+
 }  // namespace
 }  // namespace millrace::dataflow::testing
