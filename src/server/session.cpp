@@ -74,6 +74,7 @@ void Session::set_timeout(Duration timeout) { stream_.expires_after(std::chrono:
 asio::awaitable<void> Session::serve() {
   beast::error_code ignored;
   stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+  stream_.socket().non_blocking(true, ignored);  // for watch_client
   Next next = Next::kRequest;
   while (next == Next::kRequest && !host_.context().stopping) next = co_await serve_one();
   stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
@@ -218,18 +219,23 @@ asio::awaitable<Response> Session::answer(Request request, const Route& route) {
   };
   std::shared_ptr<Response> response = co_await begin_on_workers(host_.workers(route.workers), std::move(work));
   beast::error_code ignored;
-  if (route.workers == WorkerKind::kQuery) stream_.socket().cancel(ignored);  // the watch
+  if (watched_) stream_.socket().cancel(ignored);
+  watched_ = nullptr;
   if (!response) co_return busy_answer("too many requests are waiting");
   co_return std::move(*response);
 }
 
 void Session::watch_client(std::shared_ptr<CancelToken> cancel) {
   if (buffer_.size() > 0) return;  // it has sent its next request, and what comes after that is not seen
-  auto came = [self = shared_from_this(), cancel = std::move(cancel)](beast::error_code failed) {
-    if (failed) return;
-    const size_t bytes = self->stream_.socket().available(failed);
-    if (failed || bytes == 0) cancel->cancel();  // readable, and nothing to read: its end
+  auto came = [self = shared_from_this(), cancel](beast::error_code failed) {
+    if (failed || self->watched_ != cancel) return;
+    char next = 0;
+    self->stream_.socket().receive(asio::buffer(&next, 1), asio::socket_base::message_peek, failed);
+    // Woken up for what was read before: bytes are told of only once, and that may come late.
+    if (failed == asio::error::would_block || failed == asio::error::try_again) return self->watch_client(cancel);
+    if (failed) cancel->cancel();
   };
+  watched_ = std::move(cancel);
   stream_.socket().async_wait(asio::ip::tcp::socket::wait_read, std::move(came));
 }
 

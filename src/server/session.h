@@ -64,6 +64,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::optional<Response> refusal_;
   unsigned version_ = 11;
   bool keep_alive_ = true;
+  std::shared_ptr<CancelToken> watched_;  // of the query that runs, should its client go
   bool idle_ = true;
 };
 
