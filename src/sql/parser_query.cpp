@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/config.h"
+#include "sql/flink_windows.h"
 #include "sql/parser_parts.h"
 #include "sql/suggest.h"
 
@@ -26,6 +27,7 @@ class QueryParser {
     while (!sql.text.empty() && (sql.text.back() == ' ' || sql.text.back() == '\n')) sql.text.pop_back();
     sql.span.length = sql.text.size();
     if (sql.text.empty()) return cursor_.expected("a query");
+    rewrite_flink_windows(sql.text);
     query_.sql = std::move(sql);
     return std::move(query_);
   }

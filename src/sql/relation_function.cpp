@@ -196,6 +196,9 @@ void rewrite_table(duckdb::TableRef& ref) {
     argument = duckdb::make_uniq<duckdb::ConstantExpression>(duckdb::Value(name));
     argument->SetAlias(alias);
   }
+  // DuckDB wants named arguments last.
+  std::stable_partition(function.children.begin(), function.children.end(),
+                        [](const auto& argument) { return argument->GetAlias().empty(); });
 }
 
 }  // namespace

@@ -278,9 +278,6 @@ TEST_F(NodeTest, WhatCannotBeKeptIsRefusedAndChangesNothing) {
         "CREATE SINK x FROM s WITH (connector = 'file', path = 'x.csv')"}) {
     EXPECT_NE(sql(statement).find("error"), std::string::npos) << statement;
   }
-  EXPECT_NE(sql("CREATE MATERIALIZED VIEW v AS SELECT k FROM Session(s, INTERVAL 1 MINUTE)")
-                .find("session windows are not part of this version"),
-            std::string::npos);
   EXPECT_EQ(sql("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM s_dead"), "");
   send("s", {"garbage", R"({"k":1})"});
   ok(node_->sync());
