@@ -16,6 +16,7 @@ PIPELINE = pathlib.Path(__file__).resolve().parent / "compacted.sql"
 POINTS_MAX = size(small=2, ci=100, hand=100)
 ROUNDS = size(small=1, ci=1, hand=20)
 KEYS = 30
+FILLS_MAX = 50
 REQUESTS, ROWS = 12, 20  # of 1,500 bytes: some segments
 CHECKPOINT = "CREATE MATERIALIZED VIEW extra AS SELECT id, minutes FROM titles WHERE minutes < 0", "DROP MATERIALIZED VIEW extra"
 
@@ -49,7 +50,8 @@ class Compaction(FaultCase):
         node.launch(["start"])
         with contextlib.suppress(AssertionError, OSError, *GONE):
             node._wait_until_ready()
-            self.fill(node)
+            for _ in range(FILLS_MAX):  # a pass waits for enough that is new, and not each one removes a segment
+                self.fill(node)
         wait_until(node.ended, f"the end at {point}")
         self.assertEqual(node.process.returncode, -signal.SIGKILL, f"{point}: {node.said()}")
 
