@@ -16,7 +16,7 @@ int sign_of(plan::JoinType type, size_t port) {
   using plan::JoinType;
   if (type == JoinType::kFull) return 1;
   if (port == 1) return type == JoinType::kRight ? 1 : 0;
-  if (type == JoinType::kLeft || type == JoinType::kAnti) return 1;
+  if (type == JoinType::kLeft || type == JoinType::kAnti || type == JoinType::kMark) return 1;
   return type == JoinType::kSemi ? -1 : 0;
 }
 
@@ -33,7 +33,9 @@ JoinOperator::JoinOperator(const plan::Node& node, const plan::Join& join, const
     : Operator(node),
       context_(context),
       join_(join),
-      gives_pairs_(join.type != plan::JoinType::kSemi && join.type != plan::JoinType::kAnti) {
+      gives_pairs_(join.type != plan::JoinType::kSemi && join.type != plan::JoinType::kAnti &&
+                   join.type != plan::JoinType::kMark),
+      gives_mark_(join.type == plan::JoinType::kMark) {
   for (size_t port = 0; port < 2; ++port) sides_[port] = make_side(port, *inputs[port]);
   if (!join.residual.empty()) residual_.emplace(*context.session, join.residual);
   counted_ = residual_ && (sides_[0]->lonely_sign != 0 || sides_[1]->lonely_sign != 0);
@@ -163,7 +165,7 @@ Status JoinOperator::push_by_key(size_t port, const batch::Batch& batch, Output&
   for (uint32_t row = 0; row < rows; ++row) {
     if (row + kStride < rows && groups_[row + kStride] != kNone) other.table.prefetch_rows(groups_[row + kStride], 0);
     const bool alone = groups_[row] == kNone || other.table.rows(groups_[row]) == 0;
-    if (own.lonely_sign == (alone ? 1 : -1)) give_alone(row, batch.diff(row));
+    if (own.lonely_sign == (alone ? 1 : -1) || (gives_mark_ && port == 0)) give_alone(row, batch.diff(row), !alone);
     if (gives_pairs_ && !alone) MR_TRY(add_pairs(port, batch, row, groups_[row], out));
   }
   MR_TRY(flush_pairs(port, batch, out));
@@ -192,11 +194,10 @@ Status JoinOperator::emit_transitions(size_t port, Output& out) {
     const Group group = other.table.find(own.table.hash_of(transition.group), own.table.key_of(transition.group));
     if (group == kNone) continue;
     ++stats.groups_touched;
-    const int64_t sign = (is_empty ? 1 : -1) * other.lonely_sign;
     state::BagTable::RowCursor cursor(other.table, group);
     std::string_view row;
     int64_t count;
-    while (cursor.next(row, count)) MR_TRY(give_kept_alone(watched, row, sign * count, out));
+    while (cursor.next(row, count)) MR_TRY(change_kept(watched, row, count, !is_empty, out));
   }
   transitions_.clear();
   return flush_kept_alone(watched, out);
@@ -212,7 +213,8 @@ Status JoinOperator::push_counted(size_t port, const batch::Batch& batch, Output
   }
   MR_TRY(flush_pairs(port, batch, out));
   for (uint32_t row = 0; row < batch.rows(); ++row) {
-    if (own.lonely_sign == (partners_[row] == 0 ? 1 : -1)) give_alone(row, batch.diff(row));
+    const bool alone = partners_[row] == 0;
+    if (own.lonely_sign == (alone ? 1 : -1) || (gives_mark_ && port == 0)) give_alone(row, batch.diff(row), !alone);
   }
   MR_TRY(flush_alone(port, batch, out));
   keep_rows(port, batch);
@@ -229,8 +231,7 @@ Status JoinOperator::count_partner(size_t port, const Pair& pair, int64_t diff, 
   const int64_t now = other.partners.add(counters, hash_bytes(pair.kept), pair.kept, diff);
   const int64_t before = now - diff;
   if ((now == 0) == (before == 0)) return {};
-  const int64_t sign = (now == 0 ? 1 : -1) * other.lonely_sign;
-  return give_kept_alone(1 - port, pair.kept, sign * pair.kept_count, out);
+  return change_kept(1 - port, pair.kept, pair.kept_count, now != 0, out);
 }
 
 Made make_join(const plan::Node& node, const Inputs& inputs, const OperatorContext& context) {

@@ -6,7 +6,8 @@
 // An outer side's row without partners is given with NULLs. Without a residual that depends on its key alone: when the
 // other side's rows of a key appear or vanish, the padded rows of that key go or come. With one, the number of partners
 // of each row is kept (slot 2 left, slot 3 right), and a row changes its form when that number leaves or reaches 0.
-// SEMI gives left rows that have partners, ANTI those that have none, without the right columns.
+// SEMI gives left rows that have partners, ANTI those that have none, without the right columns. MARK gives all left
+// rows and says of each whether it has partners.
 #pragma once
 
 #include <array>
@@ -28,7 +29,7 @@ struct JoinSide {
   std::vector<batch::Type> output_types;
   state::BagTable table;     // key → rows
   state::BagTable partners;  // key → rows, each counted by its partners
-  /// +1 when rows without partners are given, −1 when (SEMI) those with partners are, else 0.
+  /// +1 when rows without partners are given, −1 when (SEMI) those with partners are, else 0. MARK: +1.
   int lonely_sign = 0;
   bool keeps_rows = true;  // else only how many there are: the right side of SEMI and ANTI
 };
@@ -77,15 +78,18 @@ class JoinOperator final : public Operator {
   // join_output.cpp
   Status flush_pairs(size_t port, const batch::Batch& batch, Output& out);
   Result<std::vector<uint32_t>> passing(const batch::Batch& joined);
-  void give_alone(uint32_t row, int64_t diff);
+  void give_alone(uint32_t row, int64_t diff, bool has_partners);
   Status flush_alone(size_t port, const batch::Batch& batch, Output& out);
-  Status give_kept_alone(size_t side, std::string_view row, int64_t diff, Output& out);
+  Status change_kept(size_t side, std::string_view row, int64_t count, bool has_partners, Output& out);
+  Status give_kept_alone(size_t side, std::string_view row, int64_t diff, bool has_partners, Output& out);
   Status flush_kept_alone(size_t side, Output& out);
-  Status push_padded(size_t side, const batch::Batch& shown, std::vector<int64_t> diffs, Output& out);
+  Status push_padded(size_t side, const batch::Batch& shown, std::vector<int64_t> diffs,
+                     const std::vector<uint8_t>& marks, Output& out);
 
   OperatorContext context_;
   const plan::Join& join_;
   bool gives_pairs_;
+  bool gives_mark_;
   bool counted_;  // partners are counted by row: a residual and a side whose lonely rows matter
   std::array<std::unique_ptr<JoinSide>, 2> sides_;
   std::optional<batch::ExpressionRunner> residual_;
@@ -98,8 +102,10 @@ class JoinOperator final : public Operator {
   std::vector<int64_t> partners_;  // of each row, when counted
   std::vector<uint32_t> alone_;    // rows to give without partners
   std::vector<int64_t> alone_diffs_;
+  std::vector<uint8_t> alone_marks_;          // MARK: they have partners
   std::vector<std::string_view> kept_alone_;  // the same for kept rows of the other side
   std::vector<int64_t> kept_alone_diffs_;
+  std::vector<uint8_t> kept_alone_marks_;
   std::vector<Transition> transitions_;
   std::vector<bool> is_watched_;  // by group of the pushed side
   std::vector<batch::RowError> errors_;

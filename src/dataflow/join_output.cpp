@@ -18,6 +18,14 @@ batch::Batch nulls(const std::vector<batch::Type>& types, size_t rows) {
   return made;
 }
 
+batch::Batch booleans(const std::vector<uint8_t>& values) {
+  const std::vector<batch::Type> types{batch::Type(batch::TypeId::kBoolean)};
+  batch::Batch made(types);
+  made.set_rows(values.size());
+  std::copy(values.begin(), values.end(), made.mutable_column(0).values<uint8_t>());
+  return made;
+}
+
 void set_diffs(batch::Batch& batch, std::vector<int64_t> diffs) {
   const bool all_inserts = std::all_of(diffs.begin(), diffs.end(), [](int64_t diff) { return diff == 1; });
   batch.set_diffs(all_inserts ? std::vector<int64_t>() : std::move(diffs));
@@ -92,8 +100,9 @@ Result<std::vector<uint32_t>> JoinOperator::passing(const batch::Batch& joined) 
 
 // ---- rows without partners (or, for SEMI, left rows that have some)
 
-void JoinOperator::give_alone(uint32_t row, int64_t diff) {
+void JoinOperator::give_alone(uint32_t row, int64_t diff, bool has_partners) {
   alone_.push_back(row);
+  if (gives_mark_) alone_marks_.push_back(has_partners);
   alone_diffs_.push_back(diff);
 }
 
@@ -101,11 +110,22 @@ Status JoinOperator::flush_alone(size_t port, const batch::Batch& batch, Output&
   if (alone_.empty()) return {};
   const batch::Batch shown = batch.project(sides_[port]->output).select(alone_);
   alone_.clear();
-  return push_padded(port, shown, std::exchange(alone_diffs_, {}), out);
+  return push_padded(port, shown, std::exchange(alone_diffs_, {}), std::exchange(alone_marks_, {}), out);
 }
 
-Status JoinOperator::give_kept_alone(size_t side, std::string_view row, int64_t diff, Output& out) {
+/// A kept row got its first partner or lost its last one.
+Status JoinOperator::change_kept(size_t side, std::string_view row, int64_t count, bool has_partners, Output& out) {
+  if (!gives_mark_) {
+    const int64_t sign = (has_partners ? -1 : 1) * sides_[side]->lonely_sign;
+    return give_kept_alone(side, row, sign * count, has_partners, out);
+  }
+  MR_TRY(give_kept_alone(side, row, -count, !has_partners, out));
+  return give_kept_alone(side, row, count, has_partners, out);
+}
+
+Status JoinOperator::give_kept_alone(size_t side, std::string_view row, int64_t diff, bool has_partners, Output& out) {
   kept_alone_.push_back(row);
+  if (gives_mark_) kept_alone_marks_.push_back(has_partners);
   kept_alone_diffs_.push_back(diff);
   return kept_alone_.size() == batch::kBatchRows ? flush_kept_alone(side, out) : Status();
 }
@@ -114,13 +134,17 @@ Status JoinOperator::flush_kept_alone(size_t side, Output& out) {
   if (kept_alone_.empty()) return {};
   MR_ASSIGN(const batch::Batch kept, decode_rows(sides_[side]->rows, kept_alone_));
   kept_alone_.clear();
-  return push_padded(side, kept.project(sides_[side]->shown), std::exchange(kept_alone_diffs_, {}), out);
+  return push_padded(side, kept.project(sides_[side]->shown), std::exchange(kept_alone_diffs_, {}),
+                     std::exchange(kept_alone_marks_, {}), out);
 }
 
-/// Emits rows of one side's output columns with NULLs in the other's.
-Status JoinOperator::push_padded(size_t side, const batch::Batch& shown, std::vector<int64_t> diffs, Output& out) {
+/// Emits rows of one side's output columns with NULLs in the other's, or with their marks.
+Status JoinOperator::push_padded(size_t side, const batch::Batch& shown, std::vector<int64_t> diffs,
+                                 const std::vector<uint8_t>& marks, Output& out) {
   batch::Batch padded = shown.share();
-  if (!sides_[1 - side]->output.empty()) {
+  if (gives_mark_) {
+    padded = batch::Batch::beside(shown, booleans(marks));
+  } else if (!sides_[1 - side]->output.empty()) {
     const batch::Batch none = nulls(sides_[1 - side]->output_types, shown.rows());
     padded = side == 0 ? batch::Batch::beside(shown, none) : batch::Batch::beside(none, shown);
   }

@@ -20,6 +20,9 @@ Result<std::unique_ptr<Operator>> make_operator(const plan::Node& node, std::vec
   if (std::holds_alternative<plan::Join>(operation)) return make_join(node, inputs, context);
   if (std::holds_alternative<plan::TopN>(operation)) return make_top_n(node, inputs, context);
   if (std::holds_alternative<plan::Session>(operation)) return make_session(node, inputs, context);
+  if (std::holds_alternative<plan::SetOperation>(operation)) return make_set_operation(node, inputs, context);
+  if (std::holds_alternative<plan::Constant>(operation)) return make_constant(node, inputs, context);
+  if (std::holds_alternative<plan::AsofJoin>(operation)) return make_asof_join(node, inputs, context);
   return internal_error("a Source is fed by the engine and has no operator");
 }
 

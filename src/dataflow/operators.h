@@ -26,6 +26,9 @@ Made make_distinct(const plan::Node& node, const Inputs& inputs, const OperatorC
 Made make_window_kernels(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 Made make_window_general(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 Made make_join(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
+Made make_set_operation(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
+Made make_asof_join(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
+Made make_constant(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 Made make_top_n(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 Made make_session(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 

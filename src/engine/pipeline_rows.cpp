@@ -7,11 +7,11 @@
 namespace millrace::engine {
 namespace {
 
-/// Some operator emits a row before any input: an aggregate without GROUP BY.
+/// Some operator emits a row before any input: an aggregate without GROUP BY, a constant relation.
 bool has_row_of_nothing(const plan::Plan& plan) {
   return std::any_of(plan.nodes.begin(), plan.nodes.end(), [](const plan::Node& node) {
     const auto* aggregate = std::get_if<plan::Aggregate>(&node.operation);
-    return aggregate && aggregate->group_columns.empty();
+    return (aggregate && aggregate->group_columns.empty()) || std::holds_alternative<plan::Constant>(node.operation);
   });
 }
 

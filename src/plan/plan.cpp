@@ -1,6 +1,7 @@
 #include "plan/plan.h"
 
 #include <algorithm>
+#include <numeric>
 #include <type_traits>
 
 namespace millrace::plan {
@@ -8,8 +9,9 @@ namespace millrace::plan {
 namespace {
 
 // In the order of Operation's alternatives.
-constexpr std::string_view kKinds[] = {"Source",    "Filter",     "Project", "Unnest", "UnionAll",
-                                       "Aggregate", "DistinctOn", "Window",  "Join",   "TopN", "Session"};
+constexpr std::string_view kKinds[] = {"Source",    "Filter",       "Project",  "Unnest",  "UnionAll",
+                                       "Aggregate", "DistinctOn",   "Window",   "Join",    "TopN",
+                                       "Session",   "SetOperation", "Constant", "AsofJoin"};
 static_assert(std::size(kKinds) == std::variant_size_v<Operation>);
 
 }  // namespace
@@ -21,7 +23,8 @@ bool Node::stateful() const {
       [](const auto& of) {
         using T = std::decay_t<decltype(of)>;
         return std::is_same_v<T, Aggregate> || std::is_same_v<T, DistinctOn> || std::is_same_v<T, Window> ||
-               std::is_same_v<T, Join> || std::is_same_v<T, TopN> || std::is_same_v<T, Session>;
+               std::is_same_v<T, Join> || std::is_same_v<T, TopN> || std::is_same_v<T, Session> ||
+               std::is_same_v<T, SetOperation> || std::is_same_v<T, Constant> || std::is_same_v<T, AsofJoin>;
       },
       operation);
 }
@@ -54,6 +57,12 @@ std::vector<uint32_t> exchange_columns(const Node& node, size_t port) {
   if (const auto* top = std::get_if<TopN>(&node.operation)) return top->partition_columns;
   if (const auto* session = std::get_if<Session>(&node.operation)) return session->partition_columns;
   if (const auto* join = std::get_if<Join>(&node.operation)) return port == 0 ? join->left_keys : join->right_keys;
+  if (const auto* join = std::get_if<AsofJoin>(&node.operation)) return port == 0 ? join->left_keys : join->right_keys;
+  if (std::holds_alternative<SetOperation>(node.operation)) {
+    std::vector<uint32_t> all(node.output.size());
+    std::iota(all.begin(), all.end(), 0);
+    return all;
+  }
   return {};
 }
 

@@ -151,9 +151,11 @@ struct Window {
   batch::Fragment general;
 };
 
-enum class JoinType : uint8_t { kInner, kLeft, kRight, kFull, kSemi, kAnti };
+/// kMark gives every left row and whether it has partners (BOOLEAN, never NULL), behind left_output.
+enum class JoinType : uint8_t { kInner, kLeft, kRight, kFull, kSemi, kAnti, kMark };
 
-/// Equi-join. Output: left_output columns of the left input, then right_output columns of the right.
+/// Output: left_output columns of the left input, then right_output columns of the right. Without keys all rows are
+/// brought to one place, and every row meets every row.
 struct Join {
   JoinType type = JoinType::kInner;
   std::vector<uint32_t> left_keys;
@@ -192,7 +194,37 @@ struct Session {
   Duration grace() const { return Duration{allowed_lateness.micros + (emit_on_close ? 0 : gap.micros)}; }
 };
 
-using Operation = std::variant<Source, Filter, Project, Unnest, UnionAll, Aggregate, DistinctOn, Window, Join, TopN, Session>;
+enum class SetKind : uint8_t { kIntersect, kIntersectAll, kExcept, kExceptAll };
+
+/// INTERSECT and EXCEPT of two inputs with the same columns, none of them hidden.
+struct SetOperation {
+  SetKind kind = SetKind::kIntersect;
+};
+
+/// Rows that are there from the view's first step on: VALUES, SELECT without FROM. No inputs; the expressions read no
+/// columns.
+struct Constant {
+  std::vector<batch::Expression> expressions;  ///< row after row, as many a row as the output has columns
+  uint32_t rows = 0;
+};
+
+/// Each left row with the right row of its key whose sort key is the last that is not greater (strict: that is less);
+/// of right rows with the same sort key the one that is last in the log. Sort keys are BLOB columns whose bytes
+/// compare; NULL meets nothing. Types: inner, left, semi, anti. Output as Join's.
+struct AsofJoin {
+  JoinType type = JoinType::kInner;
+  std::vector<uint32_t> left_keys;
+  std::vector<uint32_t> right_keys;
+  std::vector<bool> null_equals_null;
+  uint32_t left_sort_key = 0;
+  uint32_t right_sort_key = 0;
+  bool strict = false;
+  std::vector<uint32_t> left_output;
+  std::vector<uint32_t> right_output;
+};
+
+using Operation = std::variant<Source, Filter, Project, Unnest, UnionAll, Aggregate, DistinctOn, Window, Join, TopN,
+                               Session, SetOperation, Constant, AsofJoin>;
 
 struct Node {
   OperatorId id;

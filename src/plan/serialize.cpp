@@ -117,6 +117,19 @@ class Writer {
     put(of.emit_on_close);
     put(of.bounds);
   }
+  void operation(const SetOperation& of) { put(of.kind); }
+  void operation(const Constant& of) { put(of.expressions), put(of.rows); }
+  void operation(const AsofJoin& of) {
+    put(of.type);
+    put(of.left_keys);
+    put(of.right_keys);
+    put(of.null_equals_null);
+    put(of.left_sort_key);
+    put(of.right_sort_key);
+    put(of.strict);
+    put(of.left_output);
+    put(of.right_output);
+  }
 
  private:
   void blob(Result<std::string> bytes) {
@@ -236,7 +249,7 @@ class Reader {
     get(of.general);
   }
   void operation(Join& of) {
-    of.type = one_of(JoinType::kAnti);
+    of.type = one_of(JoinType::kMark);
     get(of.left_keys);
     get(of.right_keys);
     get(of.null_equals_null);
@@ -259,6 +272,23 @@ class Reader {
     of.allowed_lateness = Duration{integer()};
     of.emit_on_close = flag();
     get(of.bounds);
+  }
+  void operation(SetOperation& of) { of.kind = one_of(SetKind::kExceptAll); }
+  void operation(AsofJoin& of) {
+    of.type = one_of(JoinType::kAnti);
+    get(of.left_keys);
+    get(of.right_keys);
+    get(of.null_equals_null);
+    get(of.left_sort_key);
+    get(of.right_sort_key);
+    of.strict = flag();
+    get(of.left_output);
+    get(of.right_output);
+  }
+  void operation(Constant& of) {
+    get(of.expressions);
+    get(of.rows);
+    if (ok() && of.rows > 0 && of.expressions.size() % of.rows != 0) fail("rows of different lengths");
   }
 
  private:

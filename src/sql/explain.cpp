@@ -57,12 +57,24 @@ struct Describe {
            (window.general ? " [general: a touched partition is computed anew]" : " [kernel: touched partitions only]");
   }
   std::string operator()(const plan::Join& join) const {
-    static constexpr const char* kNames[] = {"inner", "left", "right", "full", "semi", "anti"};
+    static constexpr const char* kNames[] = {"inner", "left", "right", "full", "semi", "anti", "mark"};
     std::string text =
         fmt::format("Join {} on {}", kNames[static_cast<size_t>(join.type)], column_names(input, join.left_keys));
-    if (join.left_keys.empty()) text += "(no equality: every row meets every row)";
+    if (join.left_keys.empty()) text += "(no equality) [general: a changed row meets every row of the other side]";
     if (!join.residual.empty()) text += " where " + expression_list(join.residual);
     return text;
+  }
+  std::string operator()(const plan::AsofJoin& join) const {
+    static constexpr const char* kNames[] = {"inner", "left", "right", "full", "semi", "anti", "mark"};
+    return fmt::format("AsofJoin {} on {}{} [fast: rows are kept in order]", kNames[static_cast<size_t>(join.type)],
+                       column_names(input, join.left_keys), join.left_keys.empty() ? "(one global group)" : "");
+  }
+  std::string operator()(const plan::SetOperation& set) const {
+    static constexpr const char* kNames[] = {"Intersect", "Intersect all", "Except", "Except all"};
+    return std::string(kNames[static_cast<size_t>(set.kind)]) + " [fast: a count of each row]";
+  }
+  std::string operator()(const plan::Constant& constant) const {
+    return fmt::format("Constant {} row{}", constant.rows, constant.rows == 1 ? "" : "s");
   }
   std::string operator()(const plan::TopN& top) const {
     static constexpr const char* kRanks[] = {"row_number", "rank", "dense_rank"};

@@ -69,11 +69,17 @@ uint32_t Translator::translate(duckdb::LogicalOperator& op, Needs needs) {
     case Kind::LOGICAL_UNION:
     case Kind::LOGICAL_EXCEPT:
     case Kind::LOGICAL_INTERSECT: return set_operation(op.Cast<duckdb::LogicalSetOperation>(), needs);
-    case Kind::LOGICAL_AGGREGATE_AND_GROUP_BY: return aggregate(op.Cast<duckdb::LogicalAggregate>());
+    case Kind::LOGICAL_AGGREGATE_AND_GROUP_BY: {
+      auto& grouped = op.Cast<duckdb::LogicalAggregate>();
+      if (std::optional<uint32_t> test = exists(grouped)) return *test;
+      return aggregate(grouped);
+    }
     case Kind::LOGICAL_DISTINCT: return distinct(op.Cast<duckdb::LogicalDistinct>(), needs);
     case Kind::LOGICAL_WINDOW: return window(op.Cast<duckdb::LogicalWindow>());
     case Kind::LOGICAL_COMPARISON_JOIN:
+    case Kind::LOGICAL_DELIM_JOIN:
       return join(op.Cast<duckdb::LogicalComparisonJoin>(), parts_of(op.Cast<duckdb::LogicalComparisonJoin>()), needs);
+    case Kind::LOGICAL_ASOF_JOIN: return asof_join(op.Cast<duckdb::LogicalComparisonJoin>(), needs);
     case Kind::LOGICAL_ANY_JOIN:
       return join(op.Cast<duckdb::LogicalAnyJoin>(), parts_of(op.Cast<duckdb::LogicalAnyJoin>()), needs);
     case Kind::LOGICAL_CROSS_PRODUCT: return cross_product(op, needs);
@@ -94,11 +100,13 @@ uint32_t Translator::translate(duckdb::LogicalOperator& op, Needs needs) {
       refuse("a recursive query", "rewrite it without WITH RECURSIVE");
     }
     case Kind::LOGICAL_LIMIT: refuse("LIMIT without ORDER BY", "add an ORDER BY, so that it is clear which rows stay");
-    case Kind::LOGICAL_DUMMY_SCAN:
-    case Kind::LOGICAL_EXPRESSION_GET:
-    case Kind::LOGICAL_EMPTY_RESULT:
-    case Kind::LOGICAL_CHUNK_GET:
-      refuse("a constant relation", "read at least one stream, table or view; constants belong into expressions");
+    case Kind::LOGICAL_DELIM_GET: return domains_.back();
+    case Kind::LOGICAL_DUMMY_SCAN: {
+      duckdb::BoundConstantExpression nothing{duckdb::Value(op.types[0])};
+      return constant(1, {copy_expression(nothing)}, op.types);
+    }
+    case Kind::LOGICAL_EXPRESSION_GET: return values(op.Cast<duckdb::LogicalExpressionGet>());
+    case Kind::LOGICAL_EMPTY_RESULT: return constant(0, {}, op.types);
     default:
       refuse(duckdb::StringUtil::Lower(duckdb::LogicalOperatorToString(op.type)),
              "use joins, GROUP BY, DISTINCT, UNION ALL or OVER instead");
@@ -209,6 +217,7 @@ uint32_t Translator::without_hidden(uint32_t input) {
 uint32_t Translator::source(duckdb::LogicalGet& get, Needs needs) {
   auto* data = dynamic_cast<RelationBindData*>(get.bind_data.get());
   if (!data) {
+    if (std::optional<uint32_t> list = list_function(get, needs)) return *list;
     refuse("the table function " + get.function.name,
            "read streams, tables and views; use unnest() in the SELECT list for lists");
   }
@@ -315,34 +324,6 @@ uint32_t Translator::unnest(duckdb::LogicalUnnest& op, Needs needs) {
   made.operation = std::move(made_unnest);
   uint32_t unnested = add(std::move(made));
   return has_order || has_watermark ? move_hidden_last(unnested, below, has_order, has_watermark) : unnested;
-}
-
-uint32_t Translator::set_operation(duckdb::LogicalSetOperation& op, Needs needs) {
-  if (op.type != duckdb::LogicalOperatorType::LOGICAL_UNION) {
-    refuse("EXCEPT and INTERSECT", "write NOT EXISTS (…) or EXISTS (…), or a join with DISTINCT");
-  }
-  std::vector<uint32_t> inputs;
-  for (auto& child : op.children) inputs.push_back(translate(*child, needs));
-  // All inputs must have the same columns in the same places: hidden columns that not all have are cut off.
-  bool order = nodes_[inputs[0]].order_column >= 0;
-  bool watermark = nodes_[inputs[0]].watermark_column >= 0;
-  bool uniform = true;
-  for (uint32_t input : inputs) {
-    uniform &= (nodes_[input].order_column >= 0) == order && (nodes_[input].watermark_column >= 0) == watermark;
-  }
-  size_t columns = op.column_count;
-  plan::Node made;
-  for (uint32_t& input : inputs) {
-    if (!uniform) input = without_hidden(input);
-    made.append_only &= nodes_[input].append_only;
-  }
-  made.inputs = inputs;
-  made.output = nodes_[inputs[0]].output;
-  made.order_column = nodes_[inputs[0]].order_column;
-  made.watermark_column = nodes_[inputs[0]].watermark_column;
-  made.operation = plan::UnionAll{};
-  uint32_t result = add(std::move(made));
-  return op.setop_all ? result : distinct_rows(result, columns);
 }
 
 duckdb::unique_ptr<duckdb::Expression> Translator::sort_key(const duckdb::vector<duckdb::BoundOrderByNode>& orders) {

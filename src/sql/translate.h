@@ -29,6 +29,7 @@ class LogicalAggregate;
 class LogicalAnyJoin;
 class LogicalComparisonJoin;
 class LogicalDistinct;
+class LogicalExpressionGet;
 class LogicalFilter;
 class LogicalGet;
 class LogicalJoin;
@@ -57,6 +58,9 @@ void for_each_reference(duckdb::Expression& expression,
 batch::Expression copy_expression(const duckdb::Expression& expression);
 duckdb::unique_ptr<duckdb::Expression> reference(uint32_t column, const duckdb::LogicalType& type);
 
+/// At most one row of `right` has the same keys.
+bool right_is_unique(const plan::Join& join, const plan::Node& right);
+
 class PreProjection;
 struct SessionGroups;
 
@@ -78,7 +82,16 @@ class Translator {
   uint32_t filter(duckdb::LogicalFilter& op, Needs needs);
   uint32_t projection(duckdb::LogicalProjection& op, Needs needs);
   uint32_t unnest(duckdb::LogicalUnnest& op, Needs needs);
+  // translate_sets.cpp
   uint32_t set_operation(duckdb::LogicalSetOperation& op, Needs needs);
+  uint32_t union_of(std::vector<uint32_t> inputs);
+  uint32_t intersect_or_except(duckdb::LogicalSetOperation& op);
+  uint32_t values(duckdb::LogicalExpressionGet& op);
+  std::optional<uint32_t> list_function(duckdb::LogicalGet& get, Needs needs);
+  uint32_t unnested_beside(duckdb::LogicalGet& get, uint32_t input, const duckdb::Expression& list);
+  std::optional<uint32_t> exists(duckdb::LogicalAggregate& op);
+  uint32_t constant(uint32_t rows, std::vector<batch::Expression> expressions,
+                    const duckdb::vector<duckdb::LogicalType>& types);
   uint32_t aggregate(duckdb::LogicalAggregate& op);
   uint32_t distinct(duckdb::LogicalDistinct& op, Needs needs);
   uint32_t distinct_rows(uint32_t input, size_t columns);
@@ -98,16 +111,33 @@ class Translator {
       duckdb::unique_ptr<duckdb::Expression> left;
       duckdb::unique_ptr<duckdb::Expression> right;
       duckdb::ExpressionType comparison;
+      uint32_t left_column = 0;  ///< where its sides stand once they are computed
+      uint32_t right_column = 0;
+      bool is_key() const;
+      bool can_be_null() const;
     };
     plan::JoinType type = plan::JoinType::kInner;
+    /// A left row may have at most one partner: the value of a scalar subquery.
+    bool is_single = false;
     std::vector<Condition> conditions;
     std::vector<duckdb::unique_ptr<duckdb::Expression>> residual;
   };
   static JoinParts parts_of(duckdb::LogicalComparisonJoin& op);
   static JoinParts parts_of(duckdb::LogicalAnyJoin& op);
   uint32_t join(duckdb::LogicalJoin& op, JoinParts parts, Needs needs);
-  bool at_most_one_row(uint32_t node) const;
   uint32_t add_join(plan::Join join, uint32_t left, uint32_t right);
+  uint32_t asof_join(duckdb::LogicalComparisonJoin& op, Needs needs);  // translate_asof.cpp
+  // translate_subquery.cpp
+  /// The distinct values of the columns of `left` that a correlated subquery reads: its LOGICAL_DELIM_GETs.
+  uint32_t domain_of(duckdb::LogicalComparisonJoin& op, uint32_t left);
+  uint32_t mark_join(duckdb::LogicalJoin& op, plan::Join join, const JoinParts& parts, uint32_t left, uint32_t right,
+                     size_t left_columns);
+  uint32_t null_marks(const JoinParts& parts, uint32_t right);
+  uint32_t single_join(plan::Join join, uint32_t left, uint32_t right);
+  uint32_t pairs_with_domain(plan::Join& join, uint32_t left, uint32_t right);
+  uint32_t one_row_each(uint32_t input, const std::vector<uint32_t>& groups, const std::vector<uint32_t>& values);
+  /// A Project without hidden columns.
+  uint32_t only(uint32_t input, std::vector<batch::Expression> expressions, std::vector<std::string> names);
   uint32_t cross_product(duckdb::LogicalOperator& op, Needs needs);
   // translate_top_n.cpp
   uint32_t top_n(duckdb::LogicalTopN& op);
@@ -144,6 +174,7 @@ class Translator {
   const ViewOptions& options_;
   std::vector<plan::Node> nodes_;
   std::map<uint64_t, uint32_t> ctes_;  // by table index
+  std::vector<uint32_t> domains_;      // of the correlated subqueries that are being translated, outermost first
   bool has_window_bound_ = false;
   /// The session windows whose end column holds each row's own end, because GROUP BY takes the greatest.
   const duckdb::LogicalWindow* ends_by_row_ = nullptr;

@@ -18,9 +18,11 @@ plan::JoinType join_type(duckdb::JoinType type) {
     case duckdb::JoinType::OUTER: return plan::JoinType::kFull;
     case duckdb::JoinType::SEMI: return plan::JoinType::kSemi;
     case duckdb::JoinType::ANTI: return plan::JoinType::kAnti;
+    case duckdb::JoinType::MARK: return plan::JoinType::kMark;
+    case duckdb::JoinType::SINGLE: return plan::JoinType::kLeft;
     default:
-      refuse("this kind of subquery (" + duckdb::StringUtil::Lower(duckdb::EnumUtil::ToString(type)) + " join)",
-             "write it as a join, or as EXISTS / IN with an equality");
+      refuse("this kind of join (" + duckdb::StringUtil::Lower(duckdb::EnumUtil::ToString(type)) + ")",
+             "write it with JOIN, LEFT JOIN or EXISTS");
   }
 }
 
@@ -46,9 +48,23 @@ std::vector<uint32_t> mapped(const duckdb::vector<duckdb::idx_t>& map, size_t co
 
 }  // namespace
 
+bool right_is_unique(const plan::Join& join, const plan::Node& right) {
+  return !right.key.empty() && std::all_of(right.key.begin(), right.key.end(), [&](uint32_t column) {
+    return std::find(join.right_keys.begin(), join.right_keys.end(), column) != join.right_keys.end();
+  });
+}
+
+bool Translator::JoinParts::Condition::is_key() const { return is_key_comparison(comparison); }
+
+bool Translator::JoinParts::Condition::can_be_null() const {
+  return comparison != duckdb::ExpressionType::COMPARE_NOT_DISTINCT_FROM &&
+         comparison != duckdb::ExpressionType::COMPARE_DISTINCT_FROM;
+}
+
 Translator::JoinParts Translator::parts_of(duckdb::LogicalComparisonJoin& op) {
   JoinParts parts;
   parts.type = join_type(op.join_type);
+  parts.is_single = op.join_type == duckdb::JoinType::SINGLE;
   for (auto& condition : op.conditions) {
     parts.conditions.push_back({condition.left->Copy(), condition.right->Copy(), condition.comparison});
   }
@@ -61,6 +77,7 @@ Translator::JoinParts Translator::parts_of(duckdb::LogicalComparisonJoin& op) {
 Translator::JoinParts Translator::parts_of(duckdb::LogicalAnyJoin& op) {
   JoinParts parts;
   parts.type = join_type(op.join_type);
+  parts.is_single = op.join_type == duckdb::JoinType::SINGLE;
   size_t left = op.children[0]->types.size();
   size_t all = left + op.children[1]->types.size();
   duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> pieces;
@@ -85,55 +102,34 @@ Translator::JoinParts Translator::parts_of(duckdb::LogicalAnyJoin& op) {
   return parts;
 }
 
-/// So is an aggregate without GROUP BY, as in `x > (SELECT avg(x) FROM t)`.
-bool Translator::at_most_one_row(uint32_t index) const {
-  const plan::Node& at = nodes_[index];
-  if (const auto* aggregate = std::get_if<plan::Aggregate>(&at.operation)) return aggregate->group_columns.empty();
-  const auto* join = std::get_if<plan::Join>(&at.operation);
-  bool keeps_rows = std::holds_alternative<plan::Project>(at.operation) ||
-                    std::holds_alternative<plan::Filter>(at.operation) || (join && join->type != plan::JoinType::kFull);
-  return keeps_rows &&
-         std::all_of(at.inputs.begin(), at.inputs.end(), [&](uint32_t input) { return at_most_one_row(input); });
-}
-
 uint32_t Translator::join(duckdb::LogicalJoin& op, JoinParts parts, Needs needs) {
   plan::Join result;
   result.type = parts.type;
   uint32_t left = translate(*op.children[0], needs);
+  const bool is_correlated = op.type == duckdb::LogicalOperatorType::LOGICAL_DELIM_JOIN;
+  if (is_correlated) domains_.push_back(domain_of(static_cast<duckdb::LogicalComparisonJoin&>(op), left));
   uint32_t right = without_hidden(translate(*op.children[1], Needs{}));
+  if (is_correlated) domains_.pop_back();
   size_t left_columns = visible(left);
   size_t right_columns = visible(right);
   PreProjection left_pre(*this, left);
   PreProjection right_pre(*this, right);
-  struct Comparison {
-    uint32_t left, right;
-    duckdb::ExpressionType kind;
-    duckdb::LogicalType left_type, right_type;
-  };
-  std::vector<Comparison> comparisons;
   for (auto& condition : parts.conditions) {
-    uint32_t l = left_pre.column(*condition.left);
-    uint32_t r = right_pre.column(*condition.right);
-    if (!is_key_comparison(condition.comparison)) {
-      comparisons.push_back({l, r, condition.comparison, condition.left->return_type, condition.right->return_type});
-      continue;
-    }
-    result.left_keys.push_back(l);
-    result.right_keys.push_back(r);
+    condition.left_column = left_pre.column(*condition.left);
+    condition.right_column = right_pre.column(*condition.right);
+    if (!condition.is_key()) continue;
+    result.left_keys.push_back(condition.left_column);
+    result.right_keys.push_back(condition.right_column);
     result.null_equals_null.push_back(condition.comparison == duckdb::ExpressionType::COMPARE_NOT_DISTINCT_FROM);
-  }
-  const bool beside_one_row = at_most_one_row(left) || at_most_one_row(right);
-  const bool refused = result.type != plan::JoinType::kInner || (!comparisons.empty() && !beside_one_row);
-  if (result.left_keys.empty() && refused) {
-    refuse("a join without an equality", "add an equality between the two sides to the ON clause");
   }
   left = left_pre.finish();
   right = right_pre.finish();
   // A residual reads all left columns, then all right ones; PreProjections may have widened the left.
   auto offset = static_cast<uint32_t>(nodes_[left].output.size());
-  for (const Comparison& at : comparisons) {
-    duckdb::BoundComparisonExpression comparison(at.kind, reference(at.left, at.left_type),
-                                                 reference(offset + at.right, at.right_type));
+  for (const JoinParts::Condition& at : parts.conditions) {
+    if (at.is_key()) continue;
+    duckdb::BoundComparisonExpression comparison(at.comparison, reference(at.left_column, at.left->return_type),
+                                                 reference(offset + at.right_column, at.right->return_type));
     result.residual.push_back(copy_expression(comparison));
   }
   for (auto& residual : parts.residual) {
@@ -142,9 +138,13 @@ uint32_t Translator::join(duckdb::LogicalJoin& op, JoinParts parts, Needs needs)
     });
     result.residual.push_back(copy_expression(*residual));
   }
+  if (result.type == plan::JoinType::kMark) {
+    return mark_join(op, std::move(result), parts, left, right, left_columns);
+  }
   result.left_output = mapped(op.left_projection_map, left_columns);
   bool left_only = result.type == plan::JoinType::kSemi || result.type == plan::JoinType::kAnti;
   if (!left_only) result.right_output = mapped(op.right_projection_map, right_columns);
+  if (parts.is_single) return single_join(std::move(result), left, right);
   return add_join(std::move(result), left, right);
 }
 
@@ -164,19 +164,18 @@ uint32_t Translator::add_join(plan::Join join, uint32_t left, uint32_t right) {
   if (has_watermark) join.left_output.push_back(static_cast<uint32_t>(l.watermark_column));
   for (uint32_t column : join.left_output) made.output.fields.push_back(l.output[column]);
   for (uint32_t column : join.right_output) made.output.fields.push_back(r.output[column]);
+  if (join.type == JoinType::kMark) made.output.fields.push_back({"mark", batch::Type(batch::TypeId::kBoolean)});
 
-  bool left_only = join.type == JoinType::kSemi || join.type == JoinType::kAnti;
-  bool right_unique = !r.key.empty() && std::all_of(r.key.begin(), r.key.end(), [&](uint32_t column) {
-    return std::find(join.right_keys.begin(), join.right_keys.end(), column) != join.right_keys.end();
-  });
-  bool one_row_each = left_only || (right_unique && (join.type == JoinType::kInner || join.type == JoinType::kLeft));
+  bool left_only = join.type == JoinType::kSemi || join.type == JoinType::kAnti || join.type == JoinType::kMark;
+  bool one_row_each =
+      left_only || (right_is_unique(join, r) && (join.type == JoinType::kInner || join.type == JoinType::kLeft));
   auto left_end = join.left_output.begin() + static_cast<int64_t>(left_visible);
   for (uint32_t column : l.key) {
     auto at = std::find(join.left_output.begin(), left_end, column);
     if (one_row_each && at != left_end) made.key.push_back(static_cast<uint32_t>(at - join.left_output.begin()));
   }
   if (made.key.size() != l.key.size()) made.key.clear();
-  bool hidden_last = join.right_output.empty();
+  bool hidden_last = join.right_output.empty() && join.type != JoinType::kMark;
   made.operation = std::move(join);
   uint32_t joined = add(std::move(made));
   if ((has_order || has_watermark) && !hidden_last)

@@ -31,6 +31,10 @@ bool matches(const Row& left, const Row& right, bool null_safe, bool residual) {
   return left[2] != kNull && right[2] != kNull && std::stoll(left[2]) < std::stoll(right[2]);
 }
 
+bool gives_pairs(JoinType kind) {
+  return kind != JoinType::kSemi && kind != JoinType::kAnti && kind != JoinType::kMark;
+}
+
 Bag expected(const std::vector<Bag>& inputs, JoinType kind, bool null_safe, bool residual) {
   Bag result;
   std::map<Row, int64_t> right_matches;
@@ -44,9 +48,10 @@ Bag expected(const std::vector<Bag>& inputs, JoinType kind, bool null_safe, bool
       if (!matches(left, right, null_safe, residual)) continue;
       found += m;
       right_matches[right] += n;
-      if (kind != JoinType::kSemi && kind != JoinType::kAnti) add(result, row_of(&left, &right), n * m);
+      if (gives_pairs(kind)) add(result, row_of(&left, &right), n * m);
     }
     if (found == 0 && (kind == JoinType::kLeft || kind == JoinType::kFull)) add(result, row_of(&left, nullptr), n);
+    if (kind == JoinType::kMark) add(result, {left[2], left[0], found > 0 ? "1" : "0"}, n);
     if (kind == JoinType::kSemi && found > 0) add(result, {left[2], left[0]}, n);
     if (kind == JoinType::kAnti && found == 0) add(result, {left[2], left[0]}, n);
   }
@@ -65,7 +70,8 @@ Case make_case(JoinType kind, bool null_safe, bool residual) {
   join.null_equals_null = {null_safe};
   join.left_output = {2, 0};
   std::vector<std::string> output{"BIGINT", "BIGINT"};
-  if (kind != JoinType::kSemi && kind != JoinType::kAnti) {
+  if (kind == JoinType::kMark) output.push_back("BOOLEAN");
+  if (gives_pairs(kind)) {
     join.right_output = {2, 0};
     output.insert(output.end(), {"BIGINT", "VARCHAR"});
   }
@@ -87,8 +93,29 @@ TEST_P(Join, EqualsARecomputationAfterEveryStep) {
 }
 INSTANTIATE_TEST_SUITE_P(All, Join,
                          ::testing::Combine(::testing::Values(JoinType::kInner, JoinType::kLeft, JoinType::kRight,
-                                                              JoinType::kFull, JoinType::kSemi, JoinType::kAnti),
+                                                              JoinType::kFull, JoinType::kSemi, JoinType::kAnti,
+                                                              JoinType::kMark),
                                             ::testing::Bool(), ::testing::Bool()));
+
+/// No keys: x < y alone decides.
+TEST(Join, WithoutKeysEqualsARecomputationAfterEveryStep) {
+  for (const JoinType kind : {JoinType::kInner, JoinType::kLeft, JoinType::kRight, JoinType::kFull, JoinType::kSemi,
+                              JoinType::kAnti, JoinType::kMark}) {
+    Case test = make_case(kind, false, true);
+    auto& join = std::get<plan::Join>(test.top.operation);
+    join.left_keys.clear(), join.right_keys.clear(), join.null_equals_null.clear();
+    Property property;
+    property.seeds = 50;
+    property.rows_max = 10;
+    property.row = [](Random& random, size_t port, uint64_t serial) {
+      Row row = random_row(random, port, serial);
+      row[port] = "1";  // the key column plays no part
+      return row;
+    };
+    property.expected = [=](const std::vector<Bag>& inputs) { return expected(inputs, kind, false, true); };
+    EXPECT_GT(run(test, property), 0U);
+  }
+}
 
 TEST(Join, ManyPairsAreCutIntoBatches) {
   const Case test = make_case(JoinType::kInner, false, false);
@@ -126,7 +153,7 @@ TEST(Join, AStepReadsOnlyItsGroups) {
     const std::string key = std::to_string(serial % kManyGroups), number = std::to_string(serial);
     return port == 0 ? Row{key, "t", number} : Row{"t", key, number};
   };
-  for (const JoinType kind : {JoinType::kInner, JoinType::kFull, JoinType::kAnti}) {
+  for (const JoinType kind : {JoinType::kInner, JoinType::kFull, JoinType::kAnti, JoinType::kMark}) {
     expect_one_more_reads_little(make_case(kind, false, false), row, {{"77", "t", "5"}, {"t", "77", "5"}});
   }
 }

@@ -68,6 +68,9 @@ Plan every_kind() {
   join.right_output = {2};
   add(join, {8, 1});
   add(TopN{{1}, 2, WindowKind::kRank, 15, 0, true}, {9});
+  add(SetOperation{SetKind::kExceptAll}, {10, 0});
+  add(Constant{database().expressions("1, 2, 3, 4, 5, 6"), 2}, {});
+  add(AsofJoin{JoinType::kLeft, {0}, {1}, {true}, 2, 1, true, {0}, {1, 2}}, {11, 3});
   return plan;
 }
 

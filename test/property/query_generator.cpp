@@ -315,6 +315,7 @@ Query QueryGenerator::having(Query in) {
 Query QueryGenerator::generate(int depth) {
   if (depth <= 0) return relation();
   Query in = generate(depth - 1);
+  if (chance(0.3)) return join_or_subquery(std::move(in), depth);
   switch (pick(18)) {
     case 0: return filter(std::move(in));
     case 1: return project(std::move(in));

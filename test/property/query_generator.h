@@ -45,6 +45,18 @@ class QueryGenerator {
   Query semi_join(Query in);
   Query scalar_subquery(Query in);
   Query having(Query in);
+  // query_generator_joins.cpp
+  Query few_rows(Query in);
+  Query join_of_any_type(Query in, int depth);
+  Query set_operation(Query in, int depth);
+  Query mark_subquery(Query in);
+  Query correlated_scalar(Query in);
+  Query lateral(Query in);
+  Query asof_join(Query in);
+  Query constants(Query in);
+  Query join_or_subquery(Query in, int depth);
+  std::string subquery_test(const Query& in);
+  std::string integer_of(const Query& in, const std::string& qualifier);
 
   size_t pick(size_t count) { return std::uniform_int_distribution<size_t>(0, count - 1)(random_); }
   bool chance(double probability) { return std::bernoulli_distribution(probability)(random_); }
