@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "connectors/connector.h"
 #include "engine/directory_files.h"
+#include "engine/node_replace.h"
 #include "engine/node_state.h"
 #include "engine/relations.h"
 #include "engine/start_checks.h"
@@ -106,10 +107,16 @@ Status truncate_own_streams(NodeState& node) {
   return {};
 }
 
+/// A note of before views could be replaced has names alone.
+std::vector<std::string>::const_iterator find_in_note(const CheckpointNote& note, const PipelineView& view) {
+  auto found = std::find(note.views.begin(), note.views.end(), note_name(view));
+  return found != note.views.end() ? found : std::find(note.views.begin(), note.views.end(), view.name);
+}
+
 /// State is not read at a start; the number of rows of a view is in the note.
 Status restore_row_count(NodeState& node, const CheckpointNote& note, PipelineView& view) {
   if (!view.kept) return {};
-  const auto known = std::find(note.views.begin(), note.views.end(), view.name) - note.views.begin();
+  const auto known = find_in_note(note, view) - note.views.begin();
   if (static_cast<size_t>(known) < note.view_rows.size()) {
     view.store->set_rows(note.view_rows[static_cast<size_t>(known)]);
     return {};
@@ -255,14 +262,29 @@ Status recover(NodeState& node) {
     node.asked.insert(note.kept.begin(), note.kept.end());
   }
   MR_ASSIGN(node.pipeline, Pipeline::build(pipeline_setup(node, node.catalog)));
+  if (!note_bytes.empty()) {
+    const size_t asked = node.asked.size();
+    for (const auto& view :
+         node.pipeline->views()) {  // what is filled below reads the rows of what was replaced with it
+      if (!view->is_table && find_in_note(note, *view) == note.views.end()) node.asked.insert(view->name);
+    }
+    if (node.asked.size() != asked) {
+      MR_ASSIGN(node.pipeline, Pipeline::build(pipeline_setup(node, node.catalog)));
+    }
+  }
   MR_TRY(node.env.failpoints().point("engine.recover.before").check());
   attach_state(node, node.pipeline->tables());
   if (!note_bytes.empty()) MR_TRY(restore_checkpoint(node, note));
   MR_TRY(node.env.failpoints().point("engine.recover.restored").check());
   // A view that was created but whose first checkpoint did not happen starts from the history, as of the checkpoint.
   bool incomplete = false;
+  std::vector<std::string> unknown;
   for (auto& view : node.pipeline->views()) {
-    if (std::find(note.views.begin(), note.views.end(), view->name) != note.views.end()) continue;
+    if (find_in_note(note, *view) == note.views.end()) unknown.push_back(view->name);
+  }
+  count_anew(node, unknown);  // the note has the books of what they replaced
+  for (auto& view : node.pipeline->views()) {
+    if (find_in_note(note, *view) != note.views.end()) continue;
     if (!node.pipeline->is_fresh(*view))
       MR_TRY(node.pipeline->backfill(view->name, node.options.step_bytes_max, *node.pool));
     incomplete = true;

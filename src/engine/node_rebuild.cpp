@@ -1,6 +1,7 @@
 // Changing the pipeline while it runs: statements build the next pipeline beside the present one, move the state over,
 // backfill what is new, and swap.
 #include "base/text.h"
+#include "engine/node_replace.h"
 #include "engine/node_state.h"
 
 namespace millrace::engine {
@@ -30,6 +31,12 @@ Status create_if_missing(NodeState& node, StreamId id, const std::string& name, 
   MR_ASSIGN(auto stream, node.log->create_stream(id, name, options));
   (void)stream;
   return {};
+}
+
+/// The view in another pipeline, when it is there with the same plan.
+PipelineView* same_view(Pipeline& pipeline, const PipelineView& view) {
+  PipelineView* other = pipeline.find_view(view.name);
+  return other && other->plan.root().id == view.plan.root().id ? other : nullptr;
 }
 
 /// Copies positions, watermarks and operator state of everything that both pipelines have.
@@ -66,7 +73,7 @@ Status move_state(NodeState& node, Pipeline& from, Pipeline& to) {
   attach_state(node, to.tables(), complete);
   to.set_watermarks(from.watermarks());
   for (auto& view : to.views()) {
-    PipelineView* old = from.find_view(view->name);
+    PipelineView* old = same_view(from, *view);
     if (!old) continue;
     if (view->kept && old->kept) view->store->set_rows(old->store->rows());
     view->changes = old->changes;
@@ -178,6 +185,57 @@ Status keep_rows(NodeState& node, const std::vector<std::string>& views) {
   return {};
 }
 
+namespace {
+
+void drop_counts(NodeState& node, const std::vector<std::string>& views) {
+  for (const std::string& view : views) {
+    for (const char* hop : {"view:", "kept:", "filtered:", "failed:", "late:"}) node.ledger.drop_hop(hop + view);
+  }
+}
+
+/// A view without rows that has them in the next pipeline: they are computed now, and move like others.
+Status keep_rows_that_are_wanted(NodeState& node, const PipelineSetup& setup) {
+  const auto& views = node.pipeline->views();
+  if (std::all_of(views.begin(), views.end(), [](const auto& view) { return view->kept; })) return {};
+  MR_ASSIGN(std::unique_ptr<Pipeline> next, Pipeline::build(setup));
+  for (const auto& view : next->views()) {
+    PipelineView* now = same_view(*node.pipeline, *view);
+    if (now && view->kept && !now->kept) MR_TRY(keep_rows_of(node, *now));
+  }
+  return {};
+}
+
+/// Views that are planned anew count their rows anew. When nothing comes of it, the books are as before.
+class BooksOfReplaced {
+ public:
+  BooksOfReplaced(NodeState& node, std::vector<std::string> views) : node_(node), views_(std::move(views)) {
+    if (views_.empty()) return;
+    before_ = node.ledger.snapshot();
+    drop_counts(node, views_);
+  }
+  ~BooksOfReplaced() {
+    if (views_.empty()) return;
+    count_anew(node_, views_);
+    (void)node_.ledger.restore(before_);
+  }
+  void keep() { views_.clear(); }
+  BooksOfReplaced(const BooksOfReplaced&) = delete;
+  BooksOfReplaced& operator=(const BooksOfReplaced&) = delete;
+
+ private:
+  NodeState& node_;
+  std::vector<std::string> views_;
+  std::string before_;
+};
+
+}  // namespace
+
+void count_anew(NodeState& node, const std::vector<std::string>& views) {
+  if (views.empty()) return;
+  drop_counts(node, views);
+  (void)Pipeline::build(pipeline_setup(node, node.catalog));  // links the hops of the running one again
+}
+
 Status rebuild(NodeState& node, sql::Catalog catalog) {
   std::lock_guard steps(node.step_mutex);
   MR_TRY(refuse_in_doubt(node));
@@ -186,20 +244,26 @@ Status rebuild(NodeState& node, sql::Catalog catalog) {
     if (view->kept && !view->is_table && !view->temporary && !node.pipeline->is_fresh(*view))
       node.asked.insert(view->name);
   }
-  MR_ASSIGN(std::unique_ptr<Pipeline> next, Pipeline::build(pipeline_setup(node, catalog)));
+  const std::vector<std::string> replanned = replanned_views(node.catalog, catalog);
+  PipelineSetup setup = pipeline_setup(node, catalog);
+  setup.asked.insert(replanned.begin(), replanned.end());  // what is filled with them reads their rows
+  MR_TRY(keep_rows_that_are_wanted(node, setup));
   // What is dirty must be on disk before it moves: restored entries count as clean.
   bool state_moves = !node.pipeline->views().empty();
   if (state_moves) MR_TRY(checkpoint(node));
+  BooksOfReplaced books(node, replanned);
+  MR_ASSIGN(std::unique_ptr<Pipeline> next, Pipeline::build(setup));
   MR_TRY(move_state(node, *node.pipeline, *next));
   start_new_sources(*next, *node.pipeline);
   std::vector<std::string> fresh;
   for (auto& view : next->views()) {
-    if (!node.pipeline->find_view(view->name)) fresh.push_back(view->name);
+    if (!same_view(*node.pipeline, *view)) fresh.push_back(view->name);
   }
   for (const std::string& view : fresh) {
     if (!next->is_fresh(*next->find_view(view))) MR_TRY(next->backfill(view, node.options.step_bytes_max, *node.pool));
   }
   MR_TRY(node.env.failpoints().point("engine.change.filled").check());
+  books.keep();
   node.in_doubt = true;  // until memory has what the disk may have from here on
   MR_TRY(persist_catalog(node, catalog));
   MR_TRY(node.env.failpoints().point("engine.change.durable").check());
@@ -207,6 +271,7 @@ Status rebuild(NodeState& node, sql::Catalog catalog) {
     std::unique_lock readers(node.readers_mutex);
     node.pipeline = std::move(next);
     node.catalog = std::move(catalog);
+    node.asked.insert(replanned.begin(), replanned.end());
   }
   node.in_doubt = false;
   MR_TRY(node.env.failpoints().point("engine.change.swapped").check());

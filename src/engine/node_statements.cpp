@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "engine/loader.h"
+#include "engine/node_replace.h"
 #include "engine/node_state.h"
 #include "engine/relations.h"
 #include "engine/sink_runner.h"
@@ -67,8 +68,7 @@ Status refuse_unsupported(const sql::CatalogChange& planned) {
         .with_hint("CREATE MATERIALIZED VIEW with the query first, then CREATE SINK … FROM it");
   }
   if (planned.removed.empty()) return {};
-  const bool replaces = object.kind == sql::ObjectKind::kSink || object.kind == sql::ObjectKind::kView ||
-                        object.kind == sql::ObjectKind::kMacro;
+  const bool replaces = object.kind != sql::ObjectKind::kStream && object.kind != sql::ObjectKind::kTable;
   if (replaces) return {};
   std::string kind(sql::object_kind_name(object.kind));
   return user_error(sqlstate::kNotSupported,
@@ -135,6 +135,18 @@ Status book_what_is_gone(NodeState& node, const std::vector<sql::CatalogObject>&
   return {};
 }
 
+/// The rows of some views are others, without a change of them: subscribers begin again, and sinks see a new commit.
+Status tell_of_replacement(NodeState& node, const sql::Catalog& before) {
+  for (const std::string& view : replanned_views(before, node.catalog)) {
+    end_subscriptions(node, &view,
+                      user_error(sqlstate::kUnavailable, "the view was replaced").with_hint("subscribe again"));
+  }
+  if (!node.ready || stopped_at(node)) return {};
+  MR_ASSIGN(bool stepped, step_and_commit(node, true));
+  (void)stepped;
+  return {};
+}
+
 Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& statement, bool temporary = false) {
   std::lock_guard ddl(node.ddl_mutex);
   sql::Catalog catalog = node.catalog;
@@ -149,6 +161,12 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   MR_ASSIGN(sql::BoundObject bound, bind_statement(node, catalog, statement));
   MR_TRY(keep_rows_that_a_backfill_needs(node, bound.dependencies));
   MR_ASSIGN(sql::CatalogChange change, catalog.apply(statement, node.registry, std::move(bound)));
+  std::vector<OperatorId> dropped;
+  const bool replaces = replaces_view(change);
+  const sql::Catalog before = node.catalog;
+  if (replaces) {
+    MR_ASSIGN(dropped, plan_replacement(node, change, catalog));
+  }
   if (temporary) {
     catalog.set_temporary(change.added[0].name);
     change.added[0] = *catalog.find(change.added[0].name);
@@ -164,8 +182,8 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   MR_TRY(book_what_is_gone(node, change.added));
   MR_TRY(follow_sinks(node));
   node.loader->follow();
-  std::vector<OperatorId> dropped;
   for (const sql::CatalogObject& object : change.removed) {
+    if (replaces) break;
     end_subscriptions(node, &object.name, user_error(sqlstate::kUndefinedTable, "what was followed is dropped"));
     std::lock_guard steps(node.step_mutex);
     MR_TRY(drop_log_streams(node, object));
@@ -175,6 +193,7 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   MR_TRY(node.env.failpoints().point("engine.change.dropped").check());
   if (!dropped.empty()) MR_TRY(node.store->drop(dropped));
   if (node.ready) MR_TRY(give_first_rows(node));
+  if (replaces) MR_TRY(tell_of_replacement(node, before));
   result.message = change.message;
   return result;
 }

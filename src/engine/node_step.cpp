@@ -234,7 +234,7 @@ Status checkpoint(NodeState& node) {
   }
   for (const auto& [at, end] : node.written) note.written.push_back({at.first, at.second, end});
   for (const auto& view : node.pipeline->views()) {
-    note.views.push_back(view->name);
+    note.views.push_back(note_name(*view));
     note.view_rows.push_back(view->kept ? view->store->rows() : 0);
   }
   note.kept.assign(node.asked.begin(), node.asked.end());

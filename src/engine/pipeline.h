@@ -139,6 +139,10 @@ class Pipeline final : public dataflow::ViewSink {
 /// The watermark column of a stream source's rows, and so on, from the catalog's definition.
 Result<StreamSource> make_stream_source(const sql::CatalogObject& object, std::string name,
                                         std::shared_ptr<log::Stream> stream, batch::Session& session);
+/// What a checkpoint calls a view whose state it has: of another plan, the state is another.
+inline std::string note_name(const PipelineView& view) {
+  return view.name + '\n' + std::to_string(view.plan.root().id.value);
+}
 /// How the plan of a table takes rows away. Not at all, when an older version planned it.
 Deletes deletes_of(const plan::Plan& table);
 batch::Schema schema_of(const std::vector<sql::CatalogColumn>& columns);

@@ -155,6 +155,13 @@ sql::RelationInfo Relations::describe(const sql::Relation& relation) const {
       info.key = column_indices(info.schema, relation.object->primary_key);
       PipelineView* view = node_.pipeline ? node_.pipeline->find_view(relation.name) : nullptr;
       info.append_only = view && view->plan.root().append_only;
+      const sql::OperatorRange& planned = relation.object->operators;
+      const bool running = view && view->plan.root().id >= planned.first && view->plan.root().id < planned.end;
+      if (!running) {  // the catalog is not yet in force
+        batch::Session session(*node_.instance);  // the statement's own is at work
+        Result<plan::Plan> plan = plan::deserialize(relation.object->plan, session);
+        info.append_only = plan.ok() && plan->root().append_only;
+      }
       break;
     }
     case Kind::kSystem:

@@ -112,13 +112,26 @@ Result<Relation> Catalog::get_relation(const Name& name) const {
       .with_hint(name_hint(*this, name.text));
 }
 
+void Catalog::place(const CatalogObject& object, std::vector<const CatalogObject*>& placed) const {
+  if (std::find(placed.begin(), placed.end(), &object) != placed.end()) return;
+  const auto at = static_cast<std::ptrdiff_t>(placed.size());
+  placed.push_back(&object);  // so that a circle ends
+  for (const std::string& name : object.dependencies) {
+    const CatalogObject* read = find(name);
+    if (read != nullptr) place(*read, placed);
+  }
+  std::rotate(placed.begin() + at, placed.begin() + at + 1, placed.end());
+}
+
 std::vector<const CatalogObject*> Catalog::objects() const {
   std::vector<const CatalogObject*> found;
   for (const ObjectMap* map : {&objects_, &macros_}) {
     for (const auto& [name, object] : *map) found.push_back(&object);
   }
   std::sort(found.begin(), found.end(), older);
-  return found;
+  std::vector<const CatalogObject*> placed;
+  for (const CatalogObject* object : found) place(*object, placed);
+  return placed;
 }
 
 std::vector<const CatalogObject*> Catalog::objects(ObjectKind kind) const {

@@ -126,7 +126,7 @@ class Catalog {
   /// The object, or 42P01 at the name's position with "did you mean".
   Result<const CatalogObject*> get(const Name& name) const;
   Result<Relation> get_relation(const Name& name) const;
-  /// In order of creation.
+  /// In order of creation, but each behind what it reads.
   std::vector<const CatalogObject*> objects() const;
   std::vector<const CatalogObject*> objects(ObjectKind kind) const;
   /// Everything that reads `name`, directly or through others; dependents before what they depend on.
@@ -163,6 +163,8 @@ class Catalog {
   Status check_sink_source(CatalogObject& sink, const Name& source) const;
   Result<BoundObject> check_binding(const CatalogObject& object, BoundObject bound) const;
   ObjectMap& map_of(ObjectKind kind) { return kind == ObjectKind::kMacro ? macros_ : objects_; }
+  /// With what it reads before it.
+  void place(const CatalogObject& object, std::vector<const CatalogObject*>& placed) const;
   void give_ids(CatalogObject& object);
   static Result<Catalog> decode_file(std::string_view bytes);
   Status check_loaded() const;

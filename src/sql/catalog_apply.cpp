@@ -87,7 +87,12 @@ Result<CatalogChange> Catalog::apply(const Statement& statement, const OptionReg
     object.operators = bound.operators;
     object.plan = std::move(bound.plan);
     next_operator_ = std::max(next_operator_, bound.operators.end);
-    give_ids(object);
+    if (change.removed.empty() || object.kind != ObjectKind::kMaterializedView) {
+      give_ids(object);
+    } else {
+      object.stream = change.removed[0].stream;
+      object.companions = change.removed[0].companions;
+    }
   }
   for (const CatalogObject& object : change.removed) map_of(object.kind).erase(to_lower_ascii(object.name));
   for (const CatalogObject& object : change.added) map_of(object.kind)[to_lower_ascii(object.name)] = object;
@@ -109,7 +114,10 @@ Result<CatalogChange> Catalog::create_change(const Statement& statement, const O
     std::string difference = describe_difference(*there, wanted);
     if (difference.empty()) return unchanged(*there);
     if (!mode.or_replace) return already_there(*there, wanted, difference, name);
-    MR_TRY(check_replaceable(*there, wanted, dependents(name.text), name));
+    // A materialized view keeps its id: whoever replaces it looks after its readers.
+    const bool keeps_readers = wanted.kind == ObjectKind::kMaterializedView && there->kind == wanted.kind;
+    MR_TRY(check_replaceable(*there, wanted,
+                             keeps_readers ? std::vector<const CatalogObject*>() : dependents(name.text), name));
     change.action = CatalogChange::Action::kReplaced;
     change.removed.push_back(*there);
   }

@@ -1,6 +1,7 @@
 // Bytes of the catalog: docs/formats/catalog.md.
 #include <algorithm>
 #include <limits>
+#include <set>
 
 #include "base/bytes.h"
 #include "base/hash.h"
@@ -260,6 +261,7 @@ Result<Catalog> Catalog::decode_file(std::string_view bytes) {
 
 Status Catalog::check_loaded() const {
   std::vector<StreamId> ids;
+  std::set<const CatalogObject*> seen;
   for (const CatalogObject* object : objects()) {
     ids.push_back(object->stream);
     for (const Companion& companion : object->companions) ids.push_back(companion.stream);
@@ -268,9 +270,10 @@ Status Catalog::check_loaded() const {
     }
     for (const std::string& dependency : object->dependencies) {
       const CatalogObject* read = find(dependency);
-      if (read == nullptr || read->stream >= object->stream)
-        return damaged(object->name + " reads what is not there: " + dependency);
+      // Each stands behind what it reads; that is not so in a circle.
+      if (!seen.count(read)) return damaged(object->name + " reads what is not there: " + dependency);
     }
+    seen.insert(object);
   }
   std::sort(ids.begin(), ids.end());
   if (std::adjacent_find(ids.begin(), ids.end()) != ids.end()) return damaged("a stream id is there twice");

@@ -59,8 +59,7 @@ TEST_F(StopOnError, HoldsTheLastCommitAndSaysWhere) {
   // A statement that does not concern the view leaves the node stopped.
   EXPECT_EQ(sql_in_the_end("CREATE MATERIALIZED VIEW other AS SELECT count(*) AS n FROM s"), "");
   EXPECT_NE(node_->status().stopped, "");
-  EXPECT_NE(sql_in_the_end("CREATE OR REPLACE MATERIALIZED VIEW numbers AS SELECT 1 AS i FROM s").find("DROP it"),
-            std::string::npos);
+  EXPECT_EQ(sql_in_the_end("CREATE OR REPLACE MATERIALIZED VIEW numbers AS SELECT 1 AS i FROM s"), "");
   EXPECT_EQ(sql_in_the_end("DROP MATERIALIZED VIEW numbers"), "");
   EXPECT_EQ(sql_in_the_end("CREATE MATERIALIZED VIEW numbers AS SELECT try_cast(t AS INTEGER) AS i FROM s"), "");
   EXPECT_EQ(node_->status().stopped, "");
