@@ -15,6 +15,7 @@
 #include "sql/session_groups.h"
 #include "sql/time_windows.h"
 #include "sql/translate.h"
+#include "sql/window_kernel.h"
 
 namespace millrace::sql {
 namespace {
@@ -81,32 +82,6 @@ const duckdb::BoundFunctionExpression* trace_bound(duckdb::LogicalOperator& op, 
 int64_t constant_micros(const duckdb::Expression& expression) {
   auto interval = expression.Cast<duckdb::BoundConstantExpression>().value.GetValue<duckdb::interval_t>();
   return interval.micros + interval.days * 86400000000;
-}
-
-plan::WindowKind window_kind(const duckdb::BoundWindowExpression& call) {
-  using duckdb::ExpressionType;
-  using plan::WindowKind;
-  bool plain = !call.ignore_nulls && call.arg_orders.empty() && !call.distinct && !call.filter_expr &&
-               call.exclude_clause == duckdb::WindowExcludeMode::NO_OTHER;
-  if (!plain) return WindowKind::kGeneral;
-  auto constant = [](const duckdb::unique_ptr<duckdb::Expression>& expression) {
-    if (!expression) return true;
-    if (expression->GetExpressionClass() != duckdb::ExpressionClass::BOUND_CONSTANT) return false;
-    return !expression->Cast<duckdb::BoundConstantExpression>().value.IsNull();
-  };
-  using duckdb::WindowBoundary;
-  bool whole_start = call.start == WindowBoundary::UNBOUNDED_PRECEDING &&
-                     (call.end == WindowBoundary::CURRENT_ROW_RANGE || call.end == WindowBoundary::CURRENT_ROW_ROWS ||
-                      call.end == WindowBoundary::UNBOUNDED_FOLLOWING);
-  switch (call.GetExpressionType()) {
-    case ExpressionType::WINDOW_ROW_NUMBER: return WindowKind::kRowNumber;
-    case ExpressionType::WINDOW_RANK: return WindowKind::kRank;
-    case ExpressionType::WINDOW_RANK_DENSE: return WindowKind::kDenseRank;
-    case ExpressionType::WINDOW_LEAD: return constant(call.offset_expr) ? WindowKind::kLead : WindowKind::kGeneral;
-    case ExpressionType::WINDOW_LAG: return constant(call.offset_expr) ? WindowKind::kLag : WindowKind::kGeneral;
-    case ExpressionType::WINDOW_FIRST_VALUE: return whole_start ? WindowKind::kFirstValue : WindowKind::kGeneral;
-    default: return WindowKind::kGeneral;
-  }
 }
 
 /// Calls whose result among peers depends on which peer comes first: the log's order decides.
@@ -308,7 +283,9 @@ uint32_t Translator::distinct(duckdb::LogicalDistinct& op, Needs needs) {
 
 plan::WindowCall Translator::window_call(const duckdb::BoundWindowExpression& call, PreProjection& columns) {
   plan::WindowCall result;
-  result.kind = window_kind(call);
+  const WindowKernel kernel = window_kernel(call);
+  result.kind = kernel.kind;
+  result.to_peers = kernel.to_peers;
   result.result = batch::Type(call.return_type);
   result.text = call.GetName();
   if (result.kind == plan::WindowKind::kGeneral) return result;
@@ -397,7 +374,7 @@ uint32_t Translator::window(duckdb::LogicalWindow& op) {
     std::vector<const duckdb::BoundWindowExpression*> calls;
     for (size_t j = i; j < op.expressions.size(); ++j) {
       auto& call = op.expressions[j]->Cast<duckdb::BoundWindowExpression>();
-      if (done[j] || !same_specification(first, call)) continue;
+      if (done[j] || !same_specification(first, call) || (!sessions && !share_a_node(calls, call))) continue;
       done[j] = true;
       places[j] = static_cast<uint32_t>(columns + calls.size());
       calls.push_back(&call);

@@ -191,14 +191,19 @@ Query QueryGenerator::kernel_window(Query in) {
   auto keys = some_keys(in);
   auto ints = of_type(in, 'i');
   std::string x = ints.empty() ? "1" : ints[pick(ints.size())].name;
-  static const char* kCalls[] = {"row_number()", "rank()",         "dense_rank()",  "lead(X)",
-                                 "lag(X, 2)",    "lead(X, 1, -1)", "first_value(X)"};
+  static const char* kCalls[] = {"row_number()",   "rank()",   "dense_rank()", "lead(X)",
+                                 "lag(X, 2)",      "count(*)", "sum(X)",       "lead(X, 1, -1)",
+                                 "first_value(X)", "count(X)", "min(X)",       "max(X)"};
   std::string call = kCalls[pick(std::size(kCalls))];
   if (size_t at = call.find('X'); at != std::string::npos) call.replace(at, 1, x);
   std::string name = fresh();
   // rank counts peers: order by less than everything sometimes, so that there are some.
-  bool peers = call.find("rank()") != std::string::npos && chance(0.7);
-  std::string over = " OVER (PARTITION BY " + keys[0].name + " ORDER BY " + (peers ? x : all_columns(in)) + ")";
+  const bool counts = call.find("rank()") != std::string::npos || call[0] == 'c' || call[0] == 's' || call[0] == 'm';
+  const bool peers = counts && chance(0.7);
+  const bool by_row = !peers && call[0] != 'r' && call[0] != 'd' && call[0] != 'l' && chance(0.4);
+  std::string over = " OVER (PARTITION BY " + keys[0].name + " ORDER BY " + (peers ? x : all_columns(in)) +
+                     (by_row ? " ROWS UNBOUNDED PRECEDING)" : ")");
+  if (call[0] == 's') call = "CAST(" + call, over += " AS BIGINT)";
   Query out{"SELECT " + all_columns(in) + ", " + call + over + " AS " + name + from(in), in.columns, in.depth + 1};
   out.columns.push_back({name, 'i'});
   return out;
