@@ -22,7 +22,7 @@ fail() {
 packages=(
   build-essential cmake ninja-build ccache mold git curl ca-certificates python3
   libfmt-dev libspdlog-dev libcli11-dev libedit-dev nlohmann-json3-dev
-  librocksdb-dev libsimdjson-dev libzstd-dev liblz4-dev zlib1g-dev libxxhash-dev libssl-dev libpq-dev
+  librocksdb-dev libsimdjson-dev libzstd-dev liblz4-dev libsnappy-dev zlib1g-dev libxxhash-dev libssl-dev libpq-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 
@@ -77,8 +77,8 @@ install_packages() {
   add_boost
   # The test of the page opens it in a browser; on Ubuntu, whose chromium is a snap, it says that it skips.
   if [ "$want" = tests ] && { system_is debian 12 || system_is debian 13; }; then packages+=(chromium); fi
-  # A server of its own for the tests of the PostgreSQL sink; the package's own cluster is not used.
-  if [ "$want" = tests ]; then packages+=(postgresql); fi
+  # A server of its own for the tests of the PostgreSQL sink (the package's own cluster is not used); a Kafka client.
+  if [ "$want" = tests ]; then packages+=(postgresql kcat); fi
   mapfile -t missing < <(missing_packages)
   [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
 }
@@ -207,8 +207,27 @@ install_tpchgen() {
   say "tpchgen-cli is in build/third_party/tpchgen"
 }
 
+# The Kafka clients that tests use besides kcat, where there are any for this machine; without them those tests are skipped.
+install_kafka_clients() {
+  local to=$root/build/third_party/kafka stamp client
+  stamp="$(pin confluent-kafka 5) $(pin kafkajs 5)"
+  [ "$(cat "$to/stamp" 2>/dev/null)" = "$stamp" ] && return
+  rm -rf "$to"
+  mkdir -p "$to/kafkajs"
+  if [ -n "$(pin confluent-kafka 5)" ] && python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then
+    python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
+    client=$(fetch confluent-kafka)
+    python3 -m zipfile -e "$client" "$to/python"
+  fi
+  provide_npm
+  client=$(fetch kafkajs)
+  tar -xzf "$client" -C "$to/kafkajs" --strip-components=1
+  echo "$stamp" >"$to/stamp"
+}
+
 want=${1:-build} # "tests": what only the tests need too
 trap 'fail "interrupted. Run make setup again: what is finished is kept."' INT TERM
 install_packages
 install_duckdb
 if [ "$want" = tests ]; then install_tpchgen; fi
+[ "$want" != tests ] || install_kafka_clients

@@ -13,6 +13,7 @@
 namespace millrace::app {
 namespace {
 
+constexpr const char* kStartKafkaListen = "127.0.0.1:8792";
 constexpr const char* kDefaultData = "./millrace-data";
 
 void add_node_flags(CLI::App& command, NodeFlags& flags) {
@@ -25,8 +26,14 @@ void add_node_flags(CLI::App& command, NodeFlags& flags) {
       ->type_name("HOST:PORT")
       ->capture_default_str()
       ->each([&flags](const std::string&) { flags.listen_given = true; });
-  command.add_option("--kafka-listen", flags.kafka_listen, "Kafka protocol; not part of this version")
+  command.add_option("--kafka-listen", flags.kafka_listen, "where Kafka clients are listened to; default: nowhere")
       ->type_name("HOST:PORT");
+  command
+      .add_option("--kafka-auto-create", flags.kafka_auto_create,
+                  "partitions of a topic that a Kafka client asks for and that is not there; 0: it is not made")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024).description(""));
   command.add_option("--pg-listen", flags.postgres_listen, "PostgreSQL protocol; not part of this version")
       ->type_name("HOST:PORT");
   command.add_option("--auth-token-file", flags.auth_token_file, "file with the token that clients must show")
@@ -68,7 +75,12 @@ void add_start(CLI::App& program, Action& action) {
   CLI::App* command = program.add_subcommand("start", "continue what a data directory holds");
   add_node_flags(*command, *flags);
   command->footer("Example:\n  millrace start --data build/demo\n");
-  command->callback([flags, &action] { action = [flags](Env& env) { return start_node(env, *flags); }; });
+  command->callback([flags, &action] {
+    // With places of its own for one listener, the others are asked for one by one.
+    const bool usual = !flags->listen_given && !environment_variable("MILLRACE_LISTEN");
+    if (usual && flags->kafka_listen.empty()) flags->kafka_listen = kStartKafkaListen;
+    action = [flags](Env& env) { return start_node(env, *flags); };
+  });
 }
 
 void add_verify(CLI::App& program, Action& action) {

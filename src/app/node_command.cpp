@@ -17,6 +17,7 @@
 #include "base/paths.h"
 #include "base/text.h"
 #include "server/http_server.h"
+#include "server/kafka_server.h"
 
 namespace millrace::app {
 namespace {
@@ -25,9 +26,6 @@ constexpr Duration kSignalCheck = Duration::from_millis(50);
 
 /// What is refused before anything is opened. 0 when all is well.
 int check_flags(const NodeFlags& flags) {
-  if (!flags.kafka_listen.empty()) {
-    return report_usage("--kafka-listen: the Kafka listener is not part of this version", "send events over HTTP");
-  }
   if (!flags.postgres_listen.empty()) {
     return report_usage("--pg-listen: the PostgreSQL listener is not part of this version", "use `millrace sql`");
   }
@@ -50,13 +48,30 @@ Result<server::HttpOptions> http_options(Env& env, const NodeFlags& flags) {
   return options;
 }
 
-/// One process's node with its server, in the order in which they must go.
+/// Nothing when it is not asked for.
+Result<std::optional<server::KafkaOptions>> kafka_options(const NodeFlags& flags) {
+  if (flags.kafka_listen.empty()) return std::optional<server::KafkaOptions>();
+  MR_ASSIGN(Endpoint endpoint, parse_endpoint("--kafka-listen", flags.kafka_listen));
+  server::KafkaOptions options;
+  options.host = endpoint.host;
+  options.port = endpoint.port;
+  options.insecure = flags.insecure;
+  options.auto_create_partitions = flags.kafka_auto_create;
+  MR_ASSIGN(const uint64_t memory_bytes, parse_size("--memory", flags.memory));
+  options.bytes_in_hand_max = std::clamp<uint64_t>(memory_bytes / 16, 16 << 20, options.bytes_in_hand_max);
+  options.request_bytes_max = std::min(options.request_bytes_max, options.bytes_in_hand_max / 2);
+  return std::optional(options);
+}
+
+/// One process's node with its servers, in the order in which they must go.
 struct Running {
   Metrics metrics;
   std::unique_ptr<engine::Node> node;
   std::unique_ptr<server::HttpServer> server;
+  std::unique_ptr<server::KafkaServer> kafka;
 
   Status stop() {
+    if (kafka) kafka->stop();
     if (server) server->stop();
     return node->stop();
   }
@@ -108,6 +123,7 @@ int run_once(Env& env, Running& running) {
 int serve(Env& env, Running& running) {
   std::string safe_mode = running.node->status().safe_mode;
   if (!safe_mode.empty()) write_message("safe mode, for reading only: " + safe_mode);
+  if (running.kafka) write_message("Kafka clients: 127.0.0.1:" + std::to_string(running.kafka->port()));
   write_message("ready: " + running.server->url() + " serves " + running.node->status().data_directory);
   std::string failure;
   {
@@ -136,8 +152,12 @@ Status open_node(Env& env, engine::NodeOptions options, Running& running) {
   return {};
 }
 
-Status start_serving(Env& env, server::HttpOptions options, Running& running) {
+Status start_serving(Env& env, server::HttpOptions options, std::optional<server::KafkaOptions> kafka,
+                     Running& running) {
   MR_TRY(running.node->start());
+  if (kafka) {
+    MR_ASSIGN(running.kafka, server::KafkaServer::start(env, running.metrics, *running.node, *std::move(kafka)));
+  }
   MR_ASSIGN(running.server, server::HttpServer::start(env, running.metrics, *running.node, std::move(options)));
   return {};
 }
@@ -180,6 +200,8 @@ int run_pipeline(Env& env, const RunFlags& flags) {
   options->bounded = flags.once;
   auto http = http_options(env, flags.node);
   if (!http.ok()) return report_usage(http.error().message, http.error().hint);
+  auto kafka = kafka_options(flags.node);
+  if (!kafka.ok()) return report_usage(kafka.error().message, kafka.error().hint);
 
   auto text = env.files().read_all(flags.pipeline);
   if (!text.ok()) return report_failure(text.error());
@@ -189,7 +211,7 @@ int run_pipeline(Env& env, const RunFlags& flags) {
   status = running.node->apply_pipeline(*text, parent_path(absolute_path(flags.pipeline)), *settings);
   if (!status.ok()) return report_failure(status.error(), *text);
   bool serves = !flags.once || flags.node.listen_given;
-  status = serves ? start_serving(env, *http, running) : running.node->start();
+  status = serves ? start_serving(env, *http, *kafka, running) : running.node->start();
   if (!status.ok()) return report_failure(status.error());
   return flags.once ? run_once(env, running) : serve(env, running);
 }
@@ -200,9 +222,11 @@ int start_node(Env& env, const NodeFlags& flags) {
   if (!options.ok()) return report_usage(options.error().message, options.error().hint);
   auto http = http_options(env, flags);
   if (!http.ok()) return report_usage(http.error().message, http.error().hint);
+  auto kafka = kafka_options(flags);
+  if (!kafka.ok()) return report_usage(kafka.error().message, kafka.error().hint);
   Running running;
   Status status = open_node(env, *options, running);
-  if (status.ok()) status = start_serving(env, *http, running);
+  if (status.ok()) status = start_serving(env, *http, *kafka, running);
   return status.ok() ? serve(env, running) : report_failure(status.error());
 }
 

@@ -70,6 +70,7 @@ class RunningNode final : public Node {
                  const ledger::IdSum& sent) override {
     return declare_sent(state_, stream, producer, minute, sent);
   }
+  RawLog* raw_log() override { return raw_log_.get(); }
   Status sync() override { return leading(wait_for_catch_up(state_)); }
   Status finish_bounded() override;
   Result<bool> turn() override { return take_turn(state_); }
@@ -87,6 +88,7 @@ class RunningNode final : public Node {
   void add_present(NodeStatus& status);
 
   NodeState state_;
+  std::unique_ptr<RawLog> raw_log_ = make_raw_log(state_);
   bool stopped_ = false;
 
   FairMutex looks_mutex_;  // before all of NodeState's

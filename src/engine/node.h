@@ -208,6 +208,8 @@ struct NodeStatus {
   std::vector<SinkStatus> sinks;
 };
 
+class RawLog;
+
 class Node {
  public:
   /// Locks the directory (kObjectInUse when another process holds it), checks its version, recovers.
@@ -243,6 +245,9 @@ class Node {
   /// that is durable.
   virtual Status declare(std::string_view stream, std::string_view producer, Timestamp minute,
                          const ledger::IdSum& sent) = 0;
+
+  /// The streams and tables as topics of the Kafka protocol; null when the node only serves reads. raw_log.h
+  virtual RawLog* raw_log() { return nullptr; }
 
   /// Returns when all that was acked so far is in every view.
   virtual Status sync() = 0;

@@ -49,7 +49,10 @@ Status open_sessions(NodeState& node) {
 
 Status open_log(NodeState& node) {
   MR_ASSIGN(node.log, log::Log::open(node.env, node.options.data_directory + "/log"));
-  node.log->set_durable_listener([&node](StreamId, PartitionId, Offset) { wake(node); });
+  node.log->set_durable_listener([&node](StreamId stream, PartitionId partition, Offset end) {
+    wake(node);
+    node.durable_watch.tell(stream, partition, end);
+  });
   node.commits = node.log->find(kCommitStream);
   if (node.commits) return {};
   log::StreamOptions options;

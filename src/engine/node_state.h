@@ -28,6 +28,7 @@
 #include "batch/instance.h"
 #include "engine/commit_record.h"
 #include "engine/node.h"
+#include "engine/node_raw_log.h"
 #include "engine/pipeline.h"
 #include "engine/received_book.h"
 #include "engine/space_guard.h"
@@ -96,6 +97,7 @@ struct NodeState {
   std::unique_ptr<ThreadPool> pool;
   ledger::Ledger ledger;
   ReceivedBook received;
+  DurableWatch durable_watch;
 
   TableGates table_gates;  // a gate comes before all locks but ddl_mutex; a DDL statement holds none
 

@@ -225,6 +225,20 @@ void StreamDecoder::count_stored(const log::StoredBatch& stored, PartitionId par
   recorder->add(state_->source.stored_hop, state_->source.id, partition, stored.append_time, Offset(first), count);
 }
 
+/// What a producer packed and cannot be unpacked, or whose records are no records, is dead letters without their bytes.
+Status StreamDecoder::bury_rest(PartitionId partition, const log::StoredBatch& stored, Offset first, Offset end,
+                                const Error& reason, std::vector<DeadRecord>& dead, ledger::Recorder* recorder) const {
+  if (reason.fault != Fault::kUser) return reason;
+  if (first >= end) return {};
+  auto count = static_cast<uint32_t>(end.value - first.value);
+  count_stored(stored, partition, first.value, count, recorder);
+  if (recorder) recorder->add(state_->source.dead_hop, state_->source.id, partition, stored.append_time, first, count);
+  for (Offset offset = first; offset < end; offset = offset.next()) {
+    dead.push_back({partition, offset, stored.append_time, reason.message, {}});
+  }
+  return {};
+}
+
 Status StreamDecoder::decode(PartitionId partition, const log::ReadBatches& batches, Offset from, Offset to,
                              PartitionProgress& progress, std::vector<DecodedBatch>& out, std::vector<DeadRecord>& dead,
                              ledger::Recorder* recorder) {
@@ -237,11 +251,24 @@ Status StreamDecoder::decode(PartitionId partition, const log::ReadBatches& batc
     if (view.control()) continue;
     bool compressed = view.compression() != log::Compression::kNone;
     if (compressed) MR_TRY(state.flush(partition, progress, out, dead, recorder));  // its records share one buffer
-    MR_ASSIGN(auto cursor, view.records(state.decompressor));
+    const Offset end = std::min(to, stored.end_offset());
+    auto unpacked = view.records(state.decompressor);
+    if (!unpacked.ok()) {
+      MR_TRY(bury_rest(partition, stored, std::max(from, stored.base_offset), end, unpacked.error(), dead, recorder));
+      continue;
+    }
+    log::RecordCursor& cursor = *unpacked;
     log::RecordView record;
     int64_t first_counted = -1;
     uint32_t counted = 0;
+    int32_t next_delta = 0;
+    Status read;
     while (cursor.next(record)) {
+      if (record.offset_delta < next_delta || record.offset_delta >= stored.offset_count) {
+        read = user_error(sqlstate::kDataCorrupted, "the offsets in the record batch are out of order");
+        break;
+      }
+      next_delta = record.offset_delta + 1;
       Offset offset(stored.base_offset.value + record.offset_delta);
       if (offset < from || offset >= to) continue;
       if (counted > 0 && offset.value != first_counted + counted) {  // behind records that a compaction removed
@@ -272,9 +299,13 @@ Status StreamDecoder::decode(PartitionId partition, const log::ReadBatches& batc
       pending.offsets.push_back(offset.value);
       if (pending.records.size() == batch::kBatchRows) MR_TRY(state.flush(partition, progress, out, dead, recorder));
     }
-    MR_TRY(cursor.status());
+    if (read.ok()) read = cursor.status();
     count_stored(stored, partition, first_counted, counted, recorder);
-    if (compressed) MR_TRY(state.flush(partition, progress, out, dead, recorder));
+    if (compressed || !read.ok()) MR_TRY(state.flush(partition, progress, out, dead, recorder));
+    if (!read.ok()) {
+      Offset bad{stored.base_offset.value + next_delta};
+      MR_TRY(bury_rest(partition, stored, std::max(from, bad), end, read.error(), dead, recorder));
+    }
   }
   return state.flush(partition, progress, out, dead, recorder);
 }

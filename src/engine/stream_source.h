@@ -114,6 +114,8 @@ class StreamDecoder {
   struct State;
   void count_stored(const log::StoredBatch& stored, PartitionId partition, int64_t first, uint32_t count,
                     ledger::Recorder* recorder) const;
+  Status bury_rest(PartitionId partition, const log::StoredBatch& stored, Offset first, Offset end,
+                   const Error& reason, std::vector<DeadRecord>& dead, ledger::Recorder* recorder) const;
 
   std::unique_ptr<State> state_;
 };

@@ -2,17 +2,22 @@
 
 #include <fmt/format.h>
 #include <lz4frame.h>
+#include <snappy-c.h>
 #include <zlib.h>
 #include <zstd.h>
 
 #include <algorithm>
 #include <memory>
 
+#include "base/bytes.h"
+
 namespace millrace::log {
 
 namespace {
 
 constexpr int kZstdLevel = 3;
+constexpr std::string_view kSnappyFraming("\x82SNAPPY\0", 8);
+constexpr size_t kSnappyHeadBytes = 16;  // the framing's magic and two versions
 constexpr size_t kFirstBufferBytes = size_t{64} << 10;
 
 struct FreeLz4 {
@@ -45,6 +50,9 @@ struct Decompressor::State {
   Result<std::string_view> unpack_lz4(std::string_view packed, size_t bytes_max);
   Result<std::string_view> unpack_zstd(std::string_view packed, size_t bytes_max);
   Result<std::string_view> unpack_gzip(std::string_view packed, size_t bytes_max);
+  Result<std::string_view> unpack_snappy(std::string_view packed, size_t bytes_max);
+  /// One block behind the `used` bytes; returns how many are used then.
+  Result<size_t> unpack_snappy_block(std::string_view block, size_t used, size_t bytes_max);
 };
 
 Decompressor::Decompressor() : state_(std::make_unique<State>()) {}
@@ -133,19 +141,51 @@ Result<std::string_view> Decompressor::State::unpack_gzip(std::string_view packe
   return std::string_view(buffer.get(), used);
 }
 
+Result<size_t> Decompressor::State::unpack_snappy_block(std::string_view block, size_t used, size_t bytes_max) {
+  size_t length = 0;
+  if (snappy_uncompressed_length(block.data(), block.size(), &length) != SNAPPY_OK) {
+    return bad_data("snappy", "no length");
+  }
+  if (length > bytes_max - used) return too_large(bytes_max);
+  // A block unpacks to at most 64 bytes for every 3: a length that lies allocates nothing.
+  if (length > block.size() * 32) return bad_data("snappy", "a length that cannot be");
+  while (capacity - used < length) MR_TRY(grow(capacity, bytes_max + capacity));
+  if (length > 0 && snappy_uncompress(block.data(), block.size(), buffer.get() + used, &length) != SNAPPY_OK) {
+    return bad_data("snappy", "damaged");
+  }
+  return used + length;
+}
+
+/// One block, as librdkafka writes it, or the framing of Java's clients: a head, then blocks with their lengths.
+Result<std::string_view> Decompressor::State::unpack_snappy(std::string_view packed, size_t bytes_max) {
+  MR_TRY(grow(0, bytes_max));
+  size_t used = 0;
+  if (!packed.starts_with(kSnappyFraming)) {
+    MR_ASSIGN(used, unpack_snappy_block(packed, 0, bytes_max));
+    return std::string_view(buffer.get(), used);
+  }
+  if (packed.size() < kSnappyHeadBytes) return bad_data("snappy", "cut off");
+  packed.remove_prefix(kSnappyHeadBytes);
+  while (!packed.empty()) {
+    uint32_t length = packed.size() < 4 ? UINT32_MAX : load_big<uint32_t>(packed.data());
+    if (length > packed.size() - std::min<size_t>(packed.size(), 4)) return bad_data("snappy", "cut off");
+    MR_ASSIGN(used, unpack_snappy_block(packed.substr(4, length), used, bytes_max));
+    packed.remove_prefix(4 + length);
+  }
+  return std::string_view(buffer.get(), used);
+}
+
 Result<std::string_view> Decompressor::unpack(Compression compression, std::string_view packed, size_t bytes_max) {
   switch (compression) {
     case Compression::kNone: return packed;
     case Compression::kGzip: return state_->unpack_gzip(packed, bytes_max);
     case Compression::kLz4: return state_->unpack_lz4(packed, bytes_max);
     case Compression::kZstd: return state_->unpack_zstd(packed, bytes_max);
-    case Compression::kSnappy: break;
+    case Compression::kSnappy: return state_->unpack_snappy(packed, bytes_max);
   }
   return user_error(sqlstate::kNotSupported,
-                    fmt::format(
-                        "record batches of this compression are not taken: {}",
-                        compression == Compression::kSnappy ? "snappy" : std::to_string(static_cast<int>(compression))))
-      .with_hint("Set the producer's compression to lz4, zstd, gzip or none.");
+                    fmt::format("record batches of this compression are not taken: {}", static_cast<int>(compression)))
+      .with_hint("Set the producer's compression to lz4, zstd, snappy, gzip or none.");
 }
 
 namespace {

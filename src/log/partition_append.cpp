@@ -27,10 +27,10 @@ Result<int32_t> check_batch(std::string_view bytes) {
                       fmt::format("record batch has offsets with gaps: {} records, last delta {}", batch.record_count(),
                                   batch.last_offset_delta()));
   }
-  if (batch.compression() == Compression::kSnappy || batch.compression() > Compression::kZstd) {
+  if (batch.compression() > Compression::kZstd) {
     return user_error(sqlstate::kNotSupported, fmt::format("record batch has a compression that is not taken: {}",
                                                            static_cast<int>(batch.compression())))
-        .with_hint("Set the producer's compression to lz4, zstd, gzip or none.");
+        .with_hint("Set the producer's compression to lz4, zstd, snappy, gzip or none.");
   }
   return batch.record_count();
 }

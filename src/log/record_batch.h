@@ -18,7 +18,7 @@
 
 namespace millrace::log {
 
-/// Bits 0 to 2 of a batch's attributes. Snappy is not offered.
+/// Bits 0 to 2 of a batch's attributes. This program packs with lz4 and zstd only, and unpacks all.
 enum class Compression : uint8_t { kNone = 0, kGzip = 1, kSnappy = 2, kLz4 = 3, kZstd = 4 };
 
 /// Bytes of a batch before its first record.

@@ -4,7 +4,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -16,6 +15,7 @@
 
 #include "base/config.h"
 #include "server/access.h"
+#include "server/listener.h"
 #include "server/session.h"
 #include "server/session_host.h"
 
@@ -28,49 +28,6 @@ namespace {
 
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);  // when the process has no file descriptors left
 constexpr uint64_t kBodyBytesMax = 1ULL << 30;
-
-std::string endpoint_text(const HttpOptions& options) { return Endpoint{options.host, options.port}.text(); }
-
-Error listen_error(const HttpOptions& options, const boost::system::error_code& failed) {
-  std::string where = "--listen " + endpoint_text(options);
-  if (failed == asio::error::address_in_use) {
-    return external_error(sqlstate::kObjectInUse, where + ": another program listens there")
-        .with_hint("choose another place with --listen HOST:PORT; port 0 takes a free one");
-  }
-  return external_error(sqlstate::kIoError, where + ": " + failed.message())
-      .with_hint("--listen takes an address of this machine");
-}
-
-Result<tcp::endpoint> resolve(asio::io_context& io, const HttpOptions& options) {
-  if (options.host.empty()) return tcp::endpoint(tcp::v6(), options.port);
-  boost::system::error_code failed;
-  tcp::resolver resolver(io);
-  auto found = resolver.resolve(options.host, std::to_string(options.port), tcp::resolver::passive, failed);
-  if (failed) return listen_error(options, failed);
-  for (const auto& entry : found) {
-    if (entry.endpoint().address().is_v4()) return entry.endpoint();
-  }
-  return found.begin()->endpoint();
-}
-
-Result<tcp::acceptor> listen(asio::io_context& io, const HttpOptions& options) {
-  MR_ASSIGN(tcp::endpoint endpoint, resolve(io, options));
-  tcp::acceptor acceptor(asio::make_strand(io));
-  boost::system::error_code failed;
-  acceptor.open(endpoint.protocol(), failed);
-  if (failed && options.host.empty()) {  // a machine without IPv6
-    endpoint = tcp::endpoint(tcp::v4(), options.port);
-    acceptor.open(endpoint.protocol(), failed);
-  }
-  if (failed) return listen_error(options, failed);
-  boost::system::error_code ignored;
-  if (options.host.empty() && endpoint.address().is_v6()) acceptor.set_option(asio::ip::v6_only(false), ignored);
-  acceptor.set_option(tcp::acceptor::reuse_address(true), ignored);
-  acceptor.bind(endpoint, failed);
-  if (!failed) acceptor.listen(asio::socket_base::max_listen_connections, failed);
-  if (failed) return listen_error(options, failed);
-  return acceptor;
-}
 
 }  // namespace
 
@@ -150,7 +107,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(Env& env, Metrics& metrics
   MR_TRY(check_listen_allowed(options));
   MR_CHECK(options.body_bytes_max <= kBodyBytesMax, "a request's body must fit into memory");
   auto rep = std::make_unique<Rep>(env, metrics, node, std::move(options));
-  MR_ASSIGN(rep->acceptor, listen(rep->io, rep->options()));
+  MR_ASSIGN(rep->acceptor, listen_on(rep->io, "--listen", rep->options().host, rep->options().port));
   rep->port = rep->acceptor.local_endpoint().port();
   asio::co_spawn(rep->acceptor.get_executor(), rep->accept_connections(), [](std::exception_ptr) {});
   for (uint32_t i = 0; i < rep->options().io_threads; ++i) {

@@ -1,0 +1,171 @@
+#include "engine/raw_log.h"
+
+#include <algorithm>
+
+#include "engine/node_raw_log.h"
+#include "engine/node_state.h"
+#include "engine/producer_account.h"
+#include "engine/stream_source.h"
+#include "log/record_batch.h"
+
+namespace millrace::engine {
+namespace {
+
+constexpr std::string_view kOwnHeaders[] = {kProducerShareHeader, kRefusedHeader};  // docs/formats/log.md
+
+Error bad_record(std::string message) { return user_error(sqlstate::kDataCorrupted, std::move(message)); }
+
+Status check_records(log::RecordCursor cursor) {
+  log::RecordView record;
+  int32_t expected = 0;
+  while (cursor.next(record)) {
+    if (record.offset_delta != expected++) return bad_record("offsets of a record batch do not count from 0");
+    log::RecordHeader header;
+    while (record.headers.next(header)) {
+      if (std::find(std::begin(kOwnHeaders), std::end(kOwnHeaders), header.key) != std::end(kOwnHeaders)) {
+        return user_error(sqlstate::kInvalidParameter,
+                          "a record has a header of the system's: " + std::string(header.key));
+      }
+    }
+  }
+  return cursor.status();
+}
+
+class SettlingBatches final : public QueuedBatches {
+ public:
+  SettlingBatches(NodeState& node, StreamId stream, size_t count) : node_(node), stream_(stream), results_(count) {}
+
+  void refuse(size_t place, Error error) { results_[place] = std::move(error); }
+  void add(size_t place, log::Partition& partition, log::Ticket ticket) {
+    pending_.push_back({&partition, std::move(ticket)});
+    places_.push_back(place);
+  }
+
+  void settle(std::function<void(Results)> done) override {
+    auto collect = [&node = node_, stream = stream_, results = std::move(results_), places = std::move(places_),
+                    partitions = partitions_of_pending(), done = std::move(done)](Results settled) mutable {
+      finish(node, stream, results, places, partitions, std::move(settled));
+      Results all;
+      for (auto& result : results) all.push_back(*std::move(result));
+      done(std::move(all));
+    };
+    // Shared: a std::function must be copyable. It must not hold the stream: the last to let go waits for callbacks.
+    auto shared = std::make_shared<decltype(collect)>(std::move(collect));
+    node_.log->when_all(pending_, [shared](Results settled) { (*shared)(std::move(settled)); });
+  }
+
+ private:
+  using Slots = std::vector<std::optional<Result<log::AppendResult>>>;
+
+  std::vector<PartitionId> partitions_of_pending() const {
+    std::vector<PartitionId> partitions;
+    for (const auto& append : pending_) partitions.push_back(append.partition->id());
+    return partitions;
+  }
+
+  static void finish(NodeState& node, StreamId stream, Slots& slots, const std::vector<size_t>& places,
+                     const std::vector<PartitionId>& partitions, Results settled) {
+    std::vector<ReceivedRange> received;
+    for (size_t i = 0; i < settled.size(); ++i) {
+      const auto& result = settled[i];
+      if (result.ok() && !result->duplicate) {
+        auto count = static_cast<uint32_t>(result->last.value - result->first.value + 1);
+        received.push_back({partitions[i], result->first, count, result->append_time});
+      }
+      slots[places[i]] = std::move(settled[i]);
+    }
+    if (received.empty()) return;
+    (void)node.env.failpoints().point("engine.received").check();  // only a delay has an effect
+    node.received.add(stream, received);
+  }
+
+  NodeState& node_;
+  StreamId stream_;
+  Slots results_;
+  std::vector<size_t> places_;
+  std::vector<log::PendingAppend> pending_;
+};
+
+bool is_topic(const sql::CatalogObject& object) {
+  return object.kind == sql::ObjectKind::kStream || object.kind == sql::ObjectKind::kTable;
+}
+
+class NodeRawLog final : public RawLog {
+ public:
+  explicit NodeRawLog(NodeState& node) : node_(node) {}
+
+  std::vector<Topic> topics() override {
+    std::shared_lock readers(node_.readers_mutex);
+    std::vector<Topic> all;
+    for (const sql::CatalogObject* object : node_.catalog.objects()) {
+      if (auto topic = topic_of(object)) all.push_back(*std::move(topic));
+    }
+    return all;
+  }
+
+  std::optional<Topic> topic(std::string_view name) override {
+    std::shared_lock readers(node_.readers_mutex);
+    return topic_of(node_.catalog.find(name));
+  }
+
+  Status check_appends() override {
+    std::shared_lock readers(node_.readers_mutex);
+    MR_TRY(refuse_while_restarting(node_));
+    if (node_.bounded_end) {
+      return user_error(sqlstate::kReadOnly,
+                        "the data directory was run with --once to its end and takes no new events");
+    }
+    return node_.space.check();
+  }
+
+  std::unique_ptr<QueuedBatches> queue(const Topic& topic, std::vector<RawBatch> batches) override {
+    auto queued = std::make_unique<SettlingBatches>(node_, topic.id, batches.size());
+    for (size_t i = 0; i < batches.size(); ++i) {
+      log::Partition& partition = topic.stream->partition(batches[i].partition);
+      Result<log::Ticket> ticket = append(topic, partition, std::move(batches[i]));
+      ticket.ok() ? queued->add(i, partition, *std::move(ticket)) : queued->refuse(i, std::move(ticket).error());
+    }
+    return queued;
+  }
+
+  void watch(log::DurableListener listener) override { node_.durable_watch.set(std::move(listener)); }
+
+ private:
+  std::optional<Topic> topic_of(const sql::CatalogObject* object) const {
+    if (object == nullptr || !is_topic(*object)) return std::nullopt;
+    auto stream = node_.log->find(object->stream);
+    if (!stream) return std::nullopt;
+    return Topic{object->name, object->stream, object->kind == sql::ObjectKind::kTable, std::move(stream)};
+  }
+
+  Result<log::Ticket> append(const Topic& topic, log::Partition& partition, RawBatch batch) {
+    // A table is compacted by what its records say, so they are looked at before they are in.
+    MR_TRY(check_produced_batch(batch.bytes, node_.options.record_bytes_max, topic.table));
+    if (partition.failure()) MR_TRY(partition.reopen());
+    return partition.append(std::move(batch.bytes), {batch.idempotency_hash});
+  }
+
+  NodeState& node_;
+};
+
+}  // namespace
+
+Status check_produced_batch(std::string_view bytes, uint64_t bytes_max, bool unpack) {
+  if (bytes.size() > bytes_max) {
+    return user_error(sqlstate::kTooLarge, "a record batch is larger than " + std::to_string(bytes_max) + " bytes");
+  }
+  MR_ASSIGN(auto batch, log::RecordBatchView::parse_unchecked(bytes));  // the log checks the CRC
+  if (batch.control()) return user_error(sqlstate::kInvalidParameter, "a producer sent a control batch");
+  if (batch.transactional()) return user_error(sqlstate::kNotSupported, "transactions are not part of this version");
+  if (batch.compression() > log::Compression::kZstd) {
+    return user_error(sqlstate::kNotSupported, "a record batch has an unknown compression");
+  }
+  if (batch.compression() != log::Compression::kNone && !unpack) return {};
+  log::Decompressor decompressor;
+  MR_ASSIGN(log::RecordCursor cursor, batch.records(decompressor));
+  return check_records(cursor);
+}
+
+std::unique_ptr<RawLog> make_raw_log(NodeState& node) { return std::make_unique<NodeRawLog>(node); }
+
+}  // namespace millrace::engine

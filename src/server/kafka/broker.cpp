@@ -1,0 +1,48 @@
+#include "server/kafka/broker.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace millrace::server::kafka {
+
+namespace {
+
+constexpr size_t kTopicNameMax = 249;
+
+}  // namespace
+
+Broker::Broker(Env& env, Metrics& metrics, engine::Node& node, engine::RawLog& log, KafkaOptions options)
+    : connections(metrics.gauge("millrace_kafka_connections", "Open connections of Kafka clients")),
+      requests(metrics.counter("millrace_kafka_requests", "Requests of Kafka clients")),
+      received_bytes(
+          metrics.counter("millrace_kafka_received_bytes", "Bytes of requests of Kafka clients", {}, Unit::kBytes)),
+      produced_records(metrics.counter("millrace_kafka_produced_records", "Records that Kafka clients sent")),
+      fetched_bytes(metrics.counter("millrace_kafka_fetched_bytes", "Bytes of record batches that Kafka clients read",
+                                    {}, Unit::kBytes)),
+      env_(env),
+      node_(node),
+      log_(log),
+      options_(std::move(options)),
+      budget_(options_.bytes_in_hand_max),
+      workers_(options_.request_threads, options_.queued_requests_max) {}
+
+Code Broker::create_topic(std::string_view name, int32_t partitions, std::string* message) {
+  if (!valid_topic_name(name)) return Code::kInvalidTopic;
+  auto made = node_.execute("CREATE STREAM \"" + std::string(name) +
+                            "\" (value BLOB) WITH (format = 'raw', partitions = " + std::to_string(partitions) + ")");
+  if (made.ok()) return Code::kNone;
+  if (message != nullptr) *message = made.error().message;
+  if (log_.topic(name)) return Code::kTopicAlreadyExists;
+  return made.error().fault == Fault::kUser ? Code::kInvalidTopic : code_of(made.error());
+}
+
+bool valid_topic_name(std::string_view name) {
+  return !name.empty() && name.size() <= kTopicNameMax && name != "." && name != ".." &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return is_digit(c) || (to_lower_ascii(c) >= 'a' && to_lower_ascii(c) <= 'z') || c == '.' || c == '_' ||
+                  c == '-';
+         });
+}
+
+}  // namespace millrace::server::kafka

@@ -1,0 +1,70 @@
+// Broker: what the handlers of all connections share.
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <string_view>
+
+#include "base/env.h"
+#include "base/metrics.h"
+#include "engine/node.h"
+#include "engine/raw_log.h"
+#include "server/byte_budget.h"
+#include "server/kafka/data_waiters.h"
+#include "server/kafka/errors.h"
+#include "server/kafka_server.h"
+#include "server/workers.h"
+
+namespace millrace::server::kafka {
+
+/// The one broker of the cluster that clients see.
+inline constexpr int32_t kNodeId = 1;
+inline constexpr const char* kClusterId = "millrace";
+
+class Broker {
+ public:
+  Broker(Env& env, Metrics& metrics, engine::Node& node, engine::RawLog& log, KafkaOptions options);
+
+  Env& env() { return env_; }
+  engine::Node& node() { return node_; }
+  engine::RawLog& log() { return log_; }
+  const KafkaOptions& options() const { return options_; }
+  ByteBudget& budget() { return budget_; }
+  Workers& workers() { return workers_; }
+  DataWaiters& waiters() { return waiters_; }
+  std::atomic<bool>& stopping() { return stopping_; }
+
+  /// What time brings: waits that are over. Called every few milliseconds.
+  void tick() { waiters_.tick(env_.clock().monotonic()); }
+  /// Nothing waits any more.
+  void stop() {
+    stopping_ = true;
+    log_.watch({});
+    waiters_.wake_all();
+  }
+
+  /// Makes the topic, a stream of raw bytes; that it is there already is no error.
+  Code create_topic(std::string_view name, int32_t partitions, std::string* message = nullptr);
+
+  // Counters. Any thread.
+  Gauge& connections;
+  Counter& requests;
+  Counter& received_bytes;
+  Counter& produced_records;
+  Counter& fetched_bytes;
+
+ private:
+  Env& env_;
+  engine::Node& node_;
+  engine::RawLog& log_;
+  const KafkaOptions options_;
+  std::atomic<bool> stopping_{false};
+  ByteBudget budget_;
+  DataWaiters waiters_;
+  Workers workers_;  // last: its threads use all of the above
+};
+
+/// Kafka's rule for the names of topics.
+bool valid_topic_name(std::string_view name);
+
+}  // namespace millrace::server::kafka

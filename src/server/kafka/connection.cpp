@@ -1,0 +1,239 @@
+#include "server/kafka/connection.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+#include "server/run_on_workers.h"
+
+namespace millrace::server::kafka {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+constexpr int64_t kBusyPauseMs = 20;
+constexpr int64_t kWatchMs = 2000;
+constexpr size_t kPieceBytes = 1 << 20;
+/// Of a request, what is allocated before its bytes come: a length alone costs no more than this.
+constexpr size_t kFirstPieceBytes = 64 << 10;
+
+Endpoint endpoint_of(const asio::ip::tcp::endpoint& endpoint) {
+  auto address = endpoint.address();
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+  }
+  return Endpoint{address.to_string(), endpoint.port()};
+}
+
+}  // namespace
+
+Connection::Connection(asio::ip::tcp::socket socket, Broker& broker, std::function<void(Connection&)> forget)
+    : broker_(broker),
+      socket_(std::move(socket)),
+      forget_(std::move(forget)),
+      changed_(socket_.get_executor()),
+      answered_(socket_.get_executor()),
+      watch_(socket_.get_executor()) {
+  broker_.connections.add(1);
+}
+
+Connection::~Connection() {
+  broker_.connections.add(-1);
+  forget_(*this);
+}
+
+void Connection::start() {
+  boost::system::error_code failed;
+  socket_.set_option(asio::ip::tcp::no_delay(true), failed);
+  reached_ = endpoint_of(socket_.local_endpoint(failed));
+  peer_ = endpoint_of(socket_.remote_endpoint(failed)).host;
+  progress();
+  auto self = shared_from_this();
+  auto done = [self](std::exception_ptr) { self->end(); };  // out of memory, at worst: this connection ends
+  asio::co_spawn(socket_.get_executor(), read_requests(), done);
+  asio::co_spawn(socket_.get_executor(), write_answers(), done);
+  asio::co_spawn(socket_.get_executor(), watch_progress(), done);
+}
+
+void Connection::close(bool only_when_idle) {
+  asio::post(socket_.get_executor(), [self = shared_from_this(), only_when_idle] {
+    if (!only_when_idle || (self->slots_.empty() && !self->writing_)) self->end();
+  });
+}
+
+void Connection::end() {
+  if (ended_) return;
+  ended_ = true;
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  changed_.cancel();
+  answered_.cancel();
+  watch_.cancel();
+}
+
+asio::awaitable<void> Connection::pause(int64_t millis) {
+  asio::steady_timer timer(socket_.get_executor(), std::chrono::milliseconds(millis));
+  co_await timer.async_wait(kAwait);
+}
+
+asio::awaitable<bool> Connection::read_bytes(char* into, size_t count) {
+  size_t got = 0;
+  while (got < count) {
+    auto [failed, piece] = co_await socket_.async_read_some(asio::buffer(into + got, count - got), kAwait);
+    if (failed) co_return false;
+    got += piece;
+    inside_request_ = true;
+    progress();
+  }
+  co_return true;
+}
+
+asio::awaitable<bool> Connection::read_request(Request& request) {
+  char head[4];
+  inside_request_ = false;
+  bool got = co_await read_bytes(head, sizeof head);
+  if (!got) co_return false;
+  auto length = load_big<int32_t>(head);
+  if (length < 8 || static_cast<uint64_t>(length) > broker_.options().request_bytes_max) co_return false;
+  request.claim = ByteBudget::Claim(broker_.budget());
+  auto left = static_cast<size_t>(length);
+  while (left > 0) {
+    // Memory follows the bytes that came: it doubles, so that a long request is copied once at most.
+    size_t piece = std::min(left, std::max(kFirstPieceBytes, request.bytes.size()));
+    while (!request.claim.add(piece)) {
+      if (ended_) co_return false;
+      co_await pause(kBusyPauseMs);
+    }
+    size_t before = request.bytes.size();
+    request.bytes.resize(before + piece);
+    got = co_await read_bytes(request.bytes.data() + before, piece);
+    if (!got) co_return false;
+    left -= piece;
+  }
+  inside_request_ = false;
+  broker_.received_bytes.add(request.bytes.size());
+  broker_.requests.add(1);
+  request.reached = reached_;
+  request.peer = peer_;
+  co_return read_head(request);
+}
+
+asio::awaitable<void> Connection::wait_until_pending_at_most(size_t count) {
+  while (slots_.size() > count && !ended_) {
+    changed_.expires_at(asio::steady_timer::time_point::max());
+    co_await changed_.async_wait(kAwait);
+  }
+}
+
+asio::awaitable<bool> Connection::begin(std::shared_ptr<Request> request) {
+  auto slot = std::make_shared<Slot>();
+  slot->request = request;
+  slots_.push_back(slot);
+  // Held until the answer is posted, so that the executor is there for it.
+  broker_.workers().hold();
+  auto responded = std::make_shared<std::atomic_flag>();
+  Respond respond = [self = shared_from_this(), slot, responded](Answer answer) {
+    if (responded->test_and_set()) return;
+    auto held = self;
+    asio::post(held->socket_.get_executor(),
+               [held, slot, answer = std::move(answer)]() mutable { held->answered(slot, std::move(answer)); });
+    held->broker_.workers().release();
+  };
+  Broker& broker = broker_;
+  std::function<void(std::function<void(std::shared_ptr<bool>)>)> work =
+      [&broker, request, respond](const std::function<void(std::shared_ptr<bool>)>& resume) {
+        auto resumed = std::make_shared<bool>(false);  // this thread only
+        auto proceed = [resumed, resume] {
+          if (!*resumed) resume(std::make_shared<bool>(true));
+          *resumed = true;
+        };
+        try {
+          handler_of (*request)(broker, request, respond, proceed);
+        } catch (const std::exception&) {  // out of memory before there was an answer
+          respond({std::nullopt, true});
+        }
+        proceed();
+      };
+  while (!ended_) {
+    auto begun = co_await begin_on_workers<bool>(broker_.workers(), work);
+    if (begun) co_return true;
+    if (broker_.stopping()) break;
+    co_await pause(kBusyPauseMs);
+  }
+  respond({std::nullopt, true});
+  co_return false;
+}
+
+asio::awaitable<void> Connection::read_requests() {
+  while (!ended_ && !broker_.stopping()) {
+    auto request = std::make_shared<Request>();
+    bool got = co_await read_request(*request);
+    if (!got) break;
+    const bool pipelined = request->key == ApiKey::kProduce;
+    co_await wait_until_pending_at_most(pipelined ? broker_.options().pipelined_max : 0);
+    if (ended_) break;
+    bool begun = co_await begin(std::move(request));
+    if (!begun) break;
+    if (!pipelined) co_await wait_until_pending_at_most(0);
+  }
+  // What was taken is answered although no more comes.
+  co_await wait_until_pending_at_most(0);
+  end();
+}
+
+void Connection::answered(const std::shared_ptr<Slot>& slot, Answer answer) {
+  slot->answer = std::move(answer);
+  if (!slots_.empty() && slots_.front()->answer) answered_.cancel();
+}
+
+asio::awaitable<bool> Connection::write(std::string_view bytes) {
+  writing_ = true;
+  progress();
+  while (!bytes.empty()) {
+    auto piece = bytes.substr(0, kPieceBytes);
+    auto [failed, count] = co_await socket_.async_write_some(asio::buffer(piece.data(), piece.size()), kAwait);
+    if (failed) co_return false;
+    bytes.remove_prefix(count);
+    progress();
+  }
+  writing_ = false;
+  co_return true;
+}
+
+asio::awaitable<void> Connection::write_answers() {
+  while (!ended_) {
+    if (slots_.empty() || !slots_.front()->answer) {
+      answered_.expires_at(asio::steady_timer::time_point::max());
+      co_await answered_.async_wait(kAwait);
+      continue;
+    }
+    std::shared_ptr<Slot> slot = slots_.front();
+    if (slot->answer->close) break;
+    bool written = true;
+    if (slot->answer->bytes) written = co_await write(*slot->answer->bytes);
+    if (!written) break;
+    slots_.pop_front();
+    changed_.cancel();
+  }
+  end();
+}
+
+/// A client that neither sends the rest of a request nor takes its answer, or is silent for long, holds nothing.
+asio::awaitable<void> Connection::watch_progress() {
+  while (!ended_) {
+    watch_.expires_after(std::chrono::milliseconds(kWatchMs));
+    co_await watch_.async_wait(kAwait);
+    Duration silent{broker_.env().clock().monotonic().micros - progress_at_.micros};
+    bool half_way = inside_request_ || writing_;
+    const bool waits_for_us = !slots_.empty() && !half_way;
+    Duration limit = half_way ? broker_.options().progress_timeout : broker_.options().idle_timeout;
+    if (!waits_for_us && silent > limit) end();
+  }
+}
+
+}  // namespace millrace::server::kafka

@@ -1,0 +1,64 @@
+#include "server/kafka/handlers.h"
+
+namespace millrace::server::kafka {
+
+namespace {
+
+struct Entry {
+  ApiKey key;
+  Handler handler;
+};
+
+constexpr Entry kHandlers[] = {
+    {ApiKey::kProduce, produce},
+    {ApiKey::kFetch, fetch},
+    {ApiKey::kListOffsets, answer_at_once<ListOffsetsRequest, ListOffsetsResponse, list_offsets>},
+    {ApiKey::kMetadata, answer_at_once<MetadataRequest, MetadataResponse, metadata>},
+    {ApiKey::kApiVersions, answer_at_once<ApiVersionsRequest, ApiVersionsResponse, api_versions>},
+    {ApiKey::kOffsetForLeaderEpoch,
+     answer_at_once<OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, offset_for_leader_epoch>},
+    {ApiKey::kDescribeCluster, answer_at_once<DescribeClusterRequest, DescribeClusterResponse, describe_cluster>},
+};
+
+Handler find_handler(ApiKey key) {
+  for (const Entry& entry : kHandlers) {
+    if (entry.key == key) return entry.handler;
+  }
+  return nullptr;
+}
+
+void add_api_keys(ApiVersionsResponse& answer) {
+  for (const ApiRange& range : kApiRanges) {
+    if (find_handler(range.key) == nullptr) continue;
+    answer.api_keys.push_back({static_cast<int16_t>(range.key), range.first, range.last});
+  }
+}
+
+/// A client asks in the newest version that it knows; the oldest form tells it what there is.
+void refuse_version(Broker&, const std::shared_ptr<Request>& request, const Respond& respond,
+                    const std::function<void()>&) {
+  if (request->key != ApiKey::kApiVersions) return respond({std::nullopt, true});
+  ApiVersionsResponse answer;
+  answer.error_code = number(Code::kUnsupportedVersion);
+  add_api_keys(answer);
+  request->version = 0;
+  respond({encode(*request, answer)});
+}
+
+}  // namespace
+
+Handler handler_of(const Request& request) {
+  Handler handler = request.supported ? find_handler(request.key) : nullptr;
+  return handler == nullptr ? refuse_version : handler;
+}
+
+void api_versions(Broker&, const Request&, const ApiVersionsRequest&, ApiVersionsResponse& answer) {
+  add_api_keys(answer);
+}
+
+log::Partition* find_partition(const std::optional<engine::Topic>& topic, int32_t index) {
+  if (!topic || index < 0 || index >= topic->stream->partition_count()) return nullptr;
+  return &topic->stream->partition(PartitionId(index));
+}
+
+}  // namespace millrace::server::kafka

@@ -1,0 +1,63 @@
+// KafkaServer: the streams and tables of a node as topics, for Kafka clients. docs/kafka.md says what they can expect.
+//
+// A few threads read and write sockets; what waits (the disk, SQL) runs on worker threads. The answers of a connection
+// go out in the order of its requests; produce requests are taken while earlier ones wait for the disk. Memory is
+// bounded: requests and answers in hand share one budget, and no length from outside is allocated before it is checked.
+//
+// start, stop and the destructor are for one thread; the node must outlive the server.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/env.h"
+#include "base/metrics.h"
+#include "base/result.h"
+#include "engine/node.h"
+
+namespace millrace::server {
+
+struct KafkaOptions {
+  std::string host = "127.0.0.1";  ///< a name or an address; IPv6 without brackets
+  uint16_t port = 8792;            ///< 0: a free one, see port()
+  bool insecure = false;           ///< listens beyond loopback although nobody is asked who they are
+  /// Topics that a client asks for and that are not there are made with so many partitions; 0: never.
+  int32_t auto_create_partitions = 1;
+
+  uint32_t io_threads = 2;
+  uint32_t request_threads = 8;
+  uint32_t queued_requests_max = 4096;
+  uint32_t connections_max = 4096;
+  uint32_t pipelined_max = 64;                ///< requests of a connection that wait for their answer
+  uint64_t request_bytes_max = 100ULL << 20;  ///< a longer one ends the connection
+  uint64_t bytes_in_hand_max = 512ULL << 20;  ///< of all requests and answers
+  uint64_t fetch_bytes_max = 32ULL << 20;     ///< of one fetch answer, unless its first batch is larger
+  Duration fetch_wait_max = Duration::from_seconds(60);
+  Duration idle_timeout = Duration::from_seconds(600);     ///< between requests
+  Duration progress_timeout = Duration::from_seconds(30);  ///< of a request half sent, or an answer not taken
+  Duration stop_timeout = Duration::from_seconds(3);       ///< for what is in hand when the server stops
+};
+
+class KafkaServer {
+ public:
+  /// Listens and serves from now on. A taken port is a kObjectInUse error that names --kafka-listen.
+  static Result<std::unique_ptr<KafkaServer>> start(Env& env, Metrics& metrics, engine::Node& node,
+                                                    KafkaOptions options);
+  /// Stops.
+  ~KafkaServer();
+  KafkaServer(const KafkaServer&) = delete;
+  KafkaServer& operator=(const KafkaServer&) = delete;
+
+  /// Takes no more requests, lets those in hand finish for up to stop_timeout, then closes. Before Node::stop.
+  void stop();
+
+  uint16_t port() const;
+
+ private:
+  struct Rep;
+  explicit KafkaServer(std::unique_ptr<Rep> rep);
+  std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace millrace::server
