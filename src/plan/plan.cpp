@@ -9,9 +9,9 @@ namespace millrace::plan {
 namespace {
 
 // In the order of Operation's alternatives.
-constexpr std::string_view kKinds[] = {"Source",    "Filter",       "Project",  "Unnest",  "UnionAll",
-                                       "Aggregate", "DistinctOn",   "Window",   "Join",    "TopN",
-                                       "Session",   "SetOperation", "Constant", "AsofJoin"};
+constexpr std::string_view kKinds[] = {"Source",    "Filter",       "Project",  "Unnest",   "UnionAll",
+                                       "Aggregate", "DistinctOn",   "Window",   "Join",     "TopN",
+                                       "Session",   "SetOperation", "Constant", "AsofJoin", "TimeJoin"};
 static_assert(std::size(kKinds) == std::variant_size_v<Operation>);
 
 }  // namespace
@@ -24,9 +24,19 @@ bool Node::stateful() const {
         using T = std::decay_t<decltype(of)>;
         return std::is_same_v<T, Aggregate> || std::is_same_v<T, DistinctOn> || std::is_same_v<T, Window> ||
                std::is_same_v<T, Join> || std::is_same_v<T, TopN> || std::is_same_v<T, Session> ||
-               std::is_same_v<T, SetOperation> || std::is_same_v<T, Constant> || std::is_same_v<T, AsofJoin>;
+               std::is_same_v<T, SetOperation> || std::is_same_v<T, Constant> || std::is_same_v<T, AsofJoin> ||
+               std::is_same_v<T, TimeJoin>;
       },
       operation);
+}
+
+Duration TimeJoin::grace(size_t port) const {
+  const int64_t ahead = port == 0 ? upper.micros : -lower.micros;
+  return Duration{std::max<int64_t>(ahead, 0) + allowed_lateness.micros};
+}
+
+Duration TimeJoin::delay() const {
+  return Duration{std::max<int64_t>(upper.micros, 0) + std::max<int64_t>(-lower.micros, 0) + allowed_lateness.micros};
 }
 
 batch::Schema Plan::schema() const {
@@ -63,6 +73,8 @@ std::vector<uint32_t> exchange_columns(const Node& node, size_t port) {
     std::iota(all.begin(), all.end(), 0);
     return all;
   }
+  if (const auto* join = std::get_if<TimeJoin>(&node.operation))
+    return port == 0 ? join->join.left_keys : join->join.right_keys;
   return {};
 }
 

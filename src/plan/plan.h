@@ -166,6 +166,23 @@ struct Join {
   std::vector<uint32_t> right_output;
 };
 
+/// A Join of two append-only inputs whose partners lie within a stretch of time of one another, so that the watermark
+/// bounds what is kept (docs/adr/0016). The time of a row is its column (TIMESTAMP) plus the side's offset.
+struct TimeJoin {
+  Join join;  ///< its conditions imply lower <= right time - left time <= upper
+  uint32_t left_time = 0;
+  uint32_t right_time = 0;
+  Duration left_offset, right_offset;
+  Duration lower, upper;
+  Duration allowed_lateness;
+  bool emit_on_close = false;  ///< rows without partner are given when they are final only
+
+  /// How far behind the watermark of its own stream a row may be without being late.
+  Duration grace(size_t port) const;
+  /// How far behind its inputs' watermark the left times of its output may be.
+  Duration delay() const;
+};
+
 /// The first rows of each partition: ORDER BY … LIMIT … OFFSET (no partition columns), or rows whose rank is at most a
 /// number. Output: the input's columns; with `gives_rank` the rank, BIGINT, behind the visible ones.
 struct TopN {
@@ -224,7 +241,7 @@ struct AsofJoin {
 };
 
 using Operation = std::variant<Source, Filter, Project, Unnest, UnionAll, Aggregate, DistinctOn, Window, Join, TopN,
-                               Session, SetOperation, Constant, AsofJoin>;
+                               Session, SetOperation, Constant, AsofJoin, TimeJoin>;
 
 struct Node {
   OperatorId id;

@@ -101,6 +101,14 @@ class Writer {
     put(of.left_output);
     put(of.right_output);
   }
+  void operation(const TimeJoin& of) {
+    operation(of.join);
+    put(of.left_time);
+    put(of.right_time);
+    for (Duration length : {of.left_offset, of.right_offset, of.lower, of.upper, of.allowed_lateness})
+      integer(length.micros);
+    put(of.emit_on_close);
+  }
   void operation(const TopN& of) {
     put(of.partition_columns);
     integer(of.sort_key);
@@ -256,6 +264,14 @@ class Reader {
     get(of.residual);
     get(of.left_output);
     get(of.right_output);
+  }
+  void operation(TimeJoin& of) {
+    operation(of.join);
+    get(of.left_time);
+    get(of.right_time);
+    for (Duration* length : {&of.left_offset, &of.right_offset, &of.lower, &of.upper, &of.allowed_lateness})
+      *length = Duration{integer()};
+    of.emit_on_close = flag();
   }
   void operation(TopN& of) {
     get(of.partition_columns);
