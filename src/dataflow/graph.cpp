@@ -29,6 +29,8 @@ struct Vertex {
   std::vector<Edge> edges;
   bool is_root = false;
   std::set<std::string> streams;  ///< that its rows come from
+  Duration behind;                ///< how far its input may lag behind their watermarks: joins bounded by time
+  Duration output_behind;
 };
 
 struct Worker {
@@ -127,6 +129,7 @@ Status GraphRun::add_view(uint32_t view) {
       vertices_[from].edges.push_back(edge);
       vertex.stage = std::max(vertex.stage, vertices_[from].stage + (moves ? 1 : 0));
       vertex.streams.insert(vertices_[from].streams.begin(), vertices_[from].streams.end());
+      vertex.behind = std::max(vertex.behind, vertices_[from].output_behind);
     };
     if (const auto* source = std::get_if<plan::Source>(&node.operation)) {
       auto upstream = roots_.find(source->relation);
@@ -140,6 +143,9 @@ Status GraphRun::add_view(uint32_t view) {
     } else {
       for (uint32_t port = 0; port < node.inputs.size(); ++port) connect_from(base + node.inputs[port], port);
     }
+    vertex.output_behind = vertex.behind;
+    if (const auto* join = std::get_if<plan::TimeJoin>(&node.operation))
+      vertex.output_behind.micros += join->delay().micros;
     stages_ = std::max(stages_, vertex.stage + 1);
     vertices_.push_back(std::move(vertex));
   }
@@ -227,6 +233,8 @@ std::optional<Timestamp> GraphRun::watermark_of(uint32_t vertex,
     if (found == watermarks.end()) return std::nullopt;
     smallest = smallest ? std::min(*smallest, found->second) : found->second;
   }
+  const bool can_lag = smallest && smallest->micros > INT64_MIN / 2 && smallest->micros < INT64_MAX / 8;
+  if (can_lag) return *smallest - vertices_[vertex].behind;
   return smallest;
 }
 

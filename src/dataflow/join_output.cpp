@@ -2,21 +2,11 @@
 #include <numeric>
 
 #include "dataflow/join.h"
+#include "dataflow/join_rows.h"
 
 namespace millrace::dataflow {
 
 namespace {
-
-/// `rows` rows of NULLs.
-batch::Batch nulls(const std::vector<batch::Type>& types, size_t rows) {
-  batch::Batch made(types);
-  made.set_rows(rows);
-  for (size_t column = 0; column < types.size(); ++column) {
-    batch::MutableColumn cells = made.mutable_column(column);
-    for (size_t row = 0; row < rows; ++row) cells.set_null(row);
-  }
-  return made;
-}
 
 batch::Batch booleans(const std::vector<uint8_t>& values) {
   const std::vector<batch::Type> types{batch::Type(batch::TypeId::kBoolean)};
@@ -24,18 +14,6 @@ batch::Batch booleans(const std::vector<uint8_t>& values) {
   made.set_rows(values.size());
   std::copy(values.begin(), values.end(), made.mutable_column(0).values<uint8_t>());
   return made;
-}
-
-void set_diffs(batch::Batch& batch, std::vector<int64_t> diffs) {
-  const bool all_inserts = std::all_of(diffs.begin(), diffs.end(), [](int64_t diff) { return diff == 1; });
-  batch.set_diffs(all_inserts ? std::vector<int64_t>() : std::move(diffs));
-}
-
-Result<batch::Batch> decode_rows(const batch::RowCodec& codec, std::span<const std::string_view> rows) {
-  batch::Batch decoded(codec.types());
-  decoded.set_rows(rows.size());
-  MR_TRY(codec.decode_rows(rows, decoded, 0));
-  return decoded;
 }
 
 }  // namespace

@@ -29,6 +29,7 @@ Made make_join(const plan::Node& node, const Inputs& inputs, const OperatorConte
 Made make_set_operation(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 Made make_asof_join(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 Made make_constant(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
+Made make_time_join(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 Made make_top_n(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 Made make_session(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 

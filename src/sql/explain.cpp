@@ -76,6 +76,14 @@ struct Describe {
   std::string operator()(const plan::Constant& constant) const {
     return fmt::format("Constant {} row{}", constant.rows, constant.rows == 1 ? "" : "s");
   }
+  std::string operator()(const plan::TimeJoin& join) const {
+    const auto seconds = [](Duration length) {
+      return fmt::format("{:g} s", static_cast<double>(length.micros) / 1e6);
+    };
+    return (*this)(join.join) + fmt::format(" [time: right - left from {} to {}, state goes with the watermark{}]",
+                                            seconds(join.lower), seconds(join.upper),
+                                            join.emit_on_close ? ", on close" : "");
+  }
   std::string operator()(const plan::TopN& top) const {
     static constexpr const char* kRanks[] = {"row_number", "rank", "dense_rank"};
     const std::string rows =
