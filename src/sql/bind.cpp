@@ -143,7 +143,8 @@ Result<plan::Plan> bind_view(batch::Session& session, const RelationResolver& re
     translator.finish(translator.translate(*planned.root, Needs{}));
     if (options.emit_on_window_close && !translator.has_window_bound()) {
       throw BindFailure(
-          user_error(sqlstate::kNotSupported, "EMIT ON WINDOW CLOSE needs a GROUP BY window_start or window_end")
+          user_error(sqlstate::kNotSupported,
+                     "EMIT ON WINDOW CLOSE needs a GROUP BY window_start or window_end, or a join bounded by time")
               .with_hint("read from tumble(stream, time column, size) and group by window_start"));
     }
     plan.nodes = translator.take();

@@ -125,7 +125,9 @@ class Translator {
   static JoinParts parts_of(duckdb::LogicalComparisonJoin& op);
   static JoinParts parts_of(duckdb::LogicalAnyJoin& op);
   uint32_t join(duckdb::LogicalJoin& op, JoinParts parts, Needs needs);
-  uint32_t add_join(plan::Join join, uint32_t left, uint32_t right);
+  uint32_t add_join(plan::Join join, uint32_t left, uint32_t right) {
+    return add_join(std::move(join), std::nullopt, Needs{}, left, right);
+  }
   uint32_t asof_join(duckdb::LogicalComparisonJoin& op, Needs needs);  // translate_asof.cpp
   // translate_subquery.cpp
   /// The distinct values of the columns of `left` that a correlated subquery reads: its LOGICAL_DELIM_GETs.
@@ -138,6 +140,9 @@ class Translator {
   uint32_t one_row_each(uint32_t input, const std::vector<uint32_t>& groups, const std::vector<uint32_t>& values);
   /// A Project without hidden columns.
   uint32_t only(uint32_t input, std::vector<batch::Expression> expressions, std::vector<std::string> names);
+  uint32_t add_join(plan::Join join, std::optional<plan::TimeJoin> bound, Needs needs, uint32_t left, uint32_t right);
+  /// translate_time_join.cpp: what the conditions say about the times of partners, when both sides carry a watermark.
+  std::optional<plan::TimeJoin> time_bound(duckdb::LogicalJoin& op, const JoinParts& parts) const;
   uint32_t cross_product(duckdb::LogicalOperator& op, Needs needs);
   // translate_top_n.cpp
   uint32_t top_n(duckdb::LogicalTopN& op);

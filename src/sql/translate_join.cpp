@@ -105,11 +105,17 @@ Translator::JoinParts Translator::parts_of(duckdb::LogicalAnyJoin& op) {
 uint32_t Translator::join(duckdb::LogicalJoin& op, JoinParts parts, Needs needs) {
   plan::Join result;
   result.type = parts.type;
-  uint32_t left = translate(*op.children[0], needs);
   const bool is_correlated = op.type == duckdb::LogicalOperatorType::LOGICAL_DELIM_JOIN;
+  const bool is_plain = !is_correlated && !parts.is_single && parts.type != plan::JoinType::kMark;
+  std::optional<plan::TimeJoin> bound;
+  if (is_plain) bound = time_bound(op, parts);
+  uint32_t left = translate(*op.children[0], bound ? Needs{true, true} : needs);
   if (is_correlated) domains_.push_back(domain_of(static_cast<duckdb::LogicalComparisonJoin&>(op), left));
-  uint32_t right = without_hidden(translate(*op.children[1], Needs{}));
+  uint32_t right = translate(*op.children[1], bound ? Needs{true, true} : Needs{});
   if (is_correlated) domains_.pop_back();
+  if (bound && !(nodes_[left].append_only && nodes_[right].append_only)) bound.reset();
+  if (!bound) right = without_hidden(right);
+  has_window_bound_ |= bound.has_value();
   size_t left_columns = visible(left);
   size_t right_columns = visible(right);
   PreProjection left_pre(*this, left);
@@ -145,10 +151,11 @@ uint32_t Translator::join(duckdb::LogicalJoin& op, JoinParts parts, Needs needs)
   bool left_only = result.type == plan::JoinType::kSemi || result.type == plan::JoinType::kAnti;
   if (!left_only) result.right_output = mapped(op.right_projection_map, right_columns);
   if (parts.is_single) return single_join(std::move(result), left, right);
-  return add_join(std::move(result), left, right);
+  return add_join(std::move(result), std::move(bound), needs, left, right);
 }
 
-uint32_t Translator::add_join(plan::Join join, uint32_t left, uint32_t right) {
+uint32_t Translator::add_join(plan::Join join, std::optional<plan::TimeJoin> bound, Needs needs, uint32_t left,
+                              uint32_t right) {
   using plan::JoinType;
   const plan::Node& l = nodes_[left];
   const plan::Node& r = nodes_[right];
@@ -156,10 +163,11 @@ uint32_t Translator::add_join(plan::Join join, uint32_t left, uint32_t right) {
   plan::Node made;
   made.inputs = {left, right};
   made.append_only = join.type == JoinType::kInner && l.append_only && r.append_only;
+  if (bound) made.append_only |= bound->emit_on_close || join.type == JoinType::kSemi;
   // The left row's hidden columns stand for the pair; where rows may have no left side there are none.
   bool keep_hidden = join.type != JoinType::kRight && join.type != JoinType::kFull;
-  bool has_order = keep_hidden && l.order_column >= 0;
-  bool has_watermark = keep_hidden && l.watermark_column >= 0;
+  bool has_order = keep_hidden && l.order_column >= 0 && (needs.order || !bound);
+  bool has_watermark = keep_hidden && l.watermark_column >= 0 && (needs.watermark || !bound);
   if (has_order) join.left_output.push_back(static_cast<uint32_t>(l.order_column));
   if (has_watermark) join.left_output.push_back(static_cast<uint32_t>(l.watermark_column));
   for (uint32_t column : join.left_output) made.output.fields.push_back(l.output[column]);
@@ -176,7 +184,12 @@ uint32_t Translator::add_join(plan::Join join, uint32_t left, uint32_t right) {
   }
   if (made.key.size() != l.key.size()) made.key.clear();
   bool hidden_last = join.right_output.empty() && join.type != JoinType::kMark;
-  made.operation = std::move(join);
+  if (bound) {
+    bound->join = std::move(join);
+    made.operation = *std::move(bound);
+  } else {
+    made.operation = std::move(join);
+  }
   uint32_t joined = add(std::move(made));
   if ((has_order || has_watermark) && !hidden_last)
     return move_hidden_last(joined, left_visible, has_order, has_watermark);
