@@ -113,7 +113,7 @@ int main(int argc, char** argv) {
   Load load(env, *node, producers);
   double most = load.run(0, seconds / 2);
   must(node->sync());
-  auto subscription = must(node->subscribe("seen"));
+  auto subscription = must(node->subscribe({.view = "seen"}));
   std::atomic<bool> done{false};
   Latencies visible;
   std::thread reader([&] {

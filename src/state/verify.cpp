@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "base/bytes.h"
 #include "state/block.h"
 #include "state/key_values.h"
 #include "state/run_index.h"
@@ -57,6 +58,27 @@ void blame_current(const std::vector<FileInfo>& files, const std::string& direct
     another = another || file.name.starts_with("MANIFEST-");
   }
   if (!is_there && another) damage.path = directory + "/CURRENT";
+}
+
+/// A table whose last bytes, the version of its format and a magic number, are damaged is opened while the manifest is
+/// read, and RocksDB names only that.
+void blame_table(Env& env, const std::vector<FileInfo>& files, const std::string& directory, Damage& damage) {
+  constexpr size_t kEnd = sizeof(uint32_t) + sizeof(uint64_t);
+  constexpr std::string_view kWord = "format_version: ";
+  if (damage.what.find(kWord) == std::string::npos) return;
+  const auto version = static_cast<uint32_t>(number_after(damage.what, kWord));
+  for (const FileInfo& file : files) {
+    if (!file.name.ends_with(".sst") || file.size < kEnd) continue;
+    const std::string path = directory + "/" + file.name;
+    const auto opened = env.files().open_read(path);
+    char end[kEnd];
+    if (!opened.ok() || !(*opened)->read_at(file.size - kEnd, end, kEnd).ok()) continue;
+    if (load_little<uint32_t>(end) == version) {
+      damage.path = path;
+      damage.first = file.size - kEnd;
+      damage.end = file.size;
+    }
+  }
 }
 
 class Verifier {
@@ -170,6 +192,7 @@ Result<VerifiedState> verify_state(Env& env, const std::string& directory) {
   if (!status.ok()) {
     out.damages.push_back(damage_of(directory, status.error()));
     blame_current(files, directory, out.damages.back());
+    blame_table(env, files, directory, out.damages.back());
   }
   return out;
 }

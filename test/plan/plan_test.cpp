@@ -55,7 +55,7 @@ Plan every_kind() {
   Window window;
   window.partition_columns = {0};
   window.sort_key = 2;
-  window.calls = {{WindowKind::kLead, 1, -3, 2, *batch::Type::parse("VARCHAR"), "lead(x)"}};
+  window.calls = {{WindowKind::kLead, 1, -3, 2, false, *batch::Type::parse("VARCHAR"), "lead(x)"}};
   window.general = database().window("sum(v) OVER (ORDER BY o)");
   add(window, {7});
   Join join;

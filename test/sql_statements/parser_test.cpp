@@ -162,10 +162,20 @@ TEST(Parser, EmitAsAnOrdinaryName) {
 TEST(Parser, QueriesOfEveryShape) {
   for (const char* query :
        {"SELECT 1", "WITH a AS (SELECT 1) SELECT * FROM a", "FROM plays", "VALUES (1, 2), (3, 4)", "TABLE plays",
-        "(SELECT 1) UNION ALL (SELECT 2)", "SELECT {'a': [1, 2]}, x -> x + 1, a[1:2]", "SELECT ';' || \";\"",
-        "SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))"}) {
+        "(SELECT 1) UNION ALL (SELECT 2)", "SELECT {'a': [1, 2]}, x -> x + 1, a[1:2]", "SELECT ';' || \";\""}) {
     EXPECT_EQ(only<Select>(query).query.sql.text, query);
   }
+}
+
+TEST(Parser, WindowsAsFlinkCallsThemAreOursInTheSamePlace) {
+  const std::string query = "SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))";
+  const std::string text = only<Select>(query).query.sql.text;
+  EXPECT_EQ(text.size(), query.size());
+  for (const std::string part : {"TUMBLE(", "t,", "ts", "INTERVAL '10' SECOND)"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part;
+  }
+  EXPECT_EQ(text.find("INTERVAL"), query.find("INTERVAL"));
+  EXPECT_EQ(text.find("DESCRIPTOR"), std::string::npos);
 }
 
 TEST(Parser, ViewSinkMacro) {

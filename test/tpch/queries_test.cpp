@@ -20,11 +20,6 @@ namespace {
 constexpr int kQueries = 22;
 constexpr int kRounds = 3;  // of loading, with a comparison at the end of each
 
-/// What is refused so far, with a part of the reason.
-const std::map<int, std::string> kNotYet = {{2, "delim_join"},  {4, "delim_join"},  {16, "mark join"},
-                                            {17, "delim_join"}, {20, "delim_join"}, {21, "delim_join"},
-                                            {22, "delim_join"}};
-
 const char* from_environment(const char* name, const char* otherwise) {
   const char* value = std::getenv(name);
   return value ? value : otherwise;
@@ -50,11 +45,6 @@ class Tpch : public NodeFixture {
       const std::string select = read("queries/" + name_of(query) + ".sql");
       const std::string text = "CREATE MATERIALIZED VIEW " + name_of(query) + " AS " + select;
       Status created = node_->apply_pipeline(text, directory_, {});
-      if (auto why = kNotYet.find(query); why != kNotYet.end()) {
-        ASSERT_FALSE(created.ok()) << name_of(query) << " works: take it off the list";
-        EXPECT_NE(render(created.error(), text).find(why->second), std::string::npos) << render(created.error(), text);
-        continue;
-      }
       ASSERT_TRUE(created.ok()) << render(created.error(), text);
       selects_[query] = select;
     }
@@ -152,7 +142,7 @@ TEST_F(Tpch, EveryQueryEqualsDuckDB) {
     if (round < kRounds) open();
   }
   EXPECT_EQ(sql("SELECT (SELECT count(*) FROM region), (SELECT count(*) FROM nation)"), "5,25\n");
-  EXPECT_EQ(selects_.size() + kNotYet.size(), static_cast<size_t>(kQueries));
+  EXPECT_EQ(selects_.size(), static_cast<size_t>(kQueries));
   EXPECT_GT(deleted_, 0U);
   std::string empty;
   for (const auto& [query, rows] : rows_seen_) empty += rows == 0 ? name_of(query) + " " : "";
