@@ -55,9 +55,10 @@ class GraphRun final : public Graph {
     return run(&view, feed, watermarks, sink, pool);
   }
   bool owes_rows(const std::string& view) override;
-  void advance(const std::map<std::string, Timestamp>& watermarks) override {
+  void advance(const std::map<std::string, Timestamp>& watermarks, const std::set<std::string>& left_out) override {
     for (uint32_t worker = 0; worker < workers_.size(); ++worker) {
       for (uint32_t i = 0; i < vertices_.size(); ++i) {
+        if (left_out.contains(views_[vertices_[i].view].name)) continue;
         if (workers_[worker].operators[i]) advance(worker, i, watermarks);
       }
     }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -66,8 +67,8 @@ class Graph {
                                const std::map<std::string, Timestamp>& watermarks, ViewSink& sink,
                                ThreadPool& pool) = 0;
 
-  /// Tells all operators how far the watermarks are, before the first step after a restore.
-  virtual void advance(const std::map<std::string, Timestamp>& watermarks) = 0;
+  /// Tells the operators of all views but `left_out` how far the watermarks are, before the first step after a restore.
+  virtual void advance(const std::map<std::string, Timestamp>& watermarks, const std::set<std::string>& left_out) = 0;
   /// Whether a step without rows would do anything, were the watermarks there.
   virtual bool due_at(const std::map<std::string, Timestamp>& watermarks) const = 0;
 

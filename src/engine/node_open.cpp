@@ -147,7 +147,11 @@ Status restore_checkpoint(NodeState& node, const CheckpointNote& note) {
   }
   MR_TRY(node.ledger.restore(note.ledger));
   for (auto& view : node.pipeline->views()) MR_TRY(restore_row_count(node, note, *view));
-  node.pipeline->set_watermarks(note.watermarks);
+  std::set<std::string> unfilled;
+  for (auto& view : node.pipeline->views()) {
+    if (find_in_note(note, *view) == note.views.end()) unfilled.insert(view->name);
+  }
+  node.pipeline->set_watermarks(note.watermarks, unfilled);
   return {};
 }
 

@@ -71,7 +71,11 @@ Status move_state(NodeState& node, Pipeline& from, Pipeline& to) {
   }
   MR_TRY(node.store->drop_tables(unknown));
   attach_state(node, to.tables(), complete);
-  to.set_watermarks(from.watermarks());
+  std::set<std::string> unfilled;
+  for (auto& view : to.views()) {
+    if (!same_view(from, *view)) unfilled.insert(view->name);
+  }
+  to.set_watermarks(from.watermarks(), unfilled);
   for (auto& view : to.views()) {
     PipelineView* old = same_view(from, *view);
     if (!old) continue;

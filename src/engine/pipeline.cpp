@@ -384,19 +384,19 @@ Status Pipeline::backfill(const std::string& name, size_t bytes_max, ThreadPool&
   }
   StepInput input(sources_, taps_, workers_, env_->failpoints());
   input.set_counting(false, true);
+  // The watermarks are those of the end of the history: told before, windows would close while their rows are to come.
+  const std::map<std::string, Timestamp> not_yet;
   bool first = true;
-  while (true) {
-    MR_ASSIGN(bool more, input.take_history(from, ends, bytes_max));
-    if (!more && !first) break;
+  for (bool more = true; more; first = false) {
+    MR_ASSIGN(more, input.take_history(from, ends, bytes_max));
     MR_TRY(input.decode(pool));
     HistoryFeed feed(input, *this, first);
-    MR_TRY(graph_->backfill_step(name, feed, watermarks_, *this, pool));
+    MR_TRY(graph_->backfill_step(name, feed, more ? not_yet : watermarks_, *this, pool));
     if (auto at = stopped_at()) return at->error();
     input.take_dead();
     if (!view->stops) merge_counted(input);  // else nothing is counted until it is sure that no row fails
     input.finish();
     MR_TRY(apply_staged(pool));
-    first = false;
   }
   if (view->stops) merge_counted(input);
   return {};

@@ -100,10 +100,11 @@ class Pipeline final : public dataflow::ViewSink {
   std::vector<dataflow::Graph::NodeReport> report() const { return graph_->report(); }
 
   const std::map<std::string, Timestamp>& watermarks() const { return watermarks_; }
-  /// After a restore.
-  void set_watermarks(std::map<std::string, Timestamp> watermarks) {
+  /// After a restore. The views in `unfilled` are to be filled from the history: their operators are not told yet, or
+  /// all rows of windows that are closed by now would be late.
+  void set_watermarks(std::map<std::string, Timestamp> watermarks, const std::set<std::string>& unfilled) {
     watermarks_ = std::move(watermarks);
-    graph_->advance(watermarks_);
+    graph_->advance(watermarks_, unfilled);
   }
   uint64_t rows_taken() const { return rows_taken_; }
 

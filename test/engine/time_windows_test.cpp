@@ -79,6 +79,29 @@ TEST_F(TimeWindows, EachOfARowsWindowsClosesInItsTurn) {
   EXPECT_EQ(sql("SELECT count(*) FROM c_late"), "1\n");
 }
 
+// A history that is read in many pieces: no window closes before its last piece.
+TEST_F(TimeWindows, AViewMadeLaterOverALongHistoryEqualsOneThatWasThere) {
+  step_bytes_max_ = 2000;
+  open(/*start=*/false);
+  const std::string select =
+      " AS SELECT window_end, count(*) AS n, sum(k)::BIGINT AS t FROM tumble(s, "
+      "INTERVAL 7 MINUTE) GROUP BY window_end EMIT ON WINDOW CLOSE";
+  pipeline_over_stream(("CREATE MATERIALIZED VIEW live" + select).c_str());
+  std::vector<std::string> lines;
+  for (int i = 0; i < 1000; ++i) {
+    const int minute = std::max(0, i / 2 - (i * 7) % 15);  // out of order by less than the watermark allows
+    lines.push_back(fmt::format(R"({{"k":{},"ts":"2025-01-01 {:02}:{:02}:00"}})", i, minute / 60, minute % 60));
+  }
+  send("s", lines);
+  ok(node_->sync());
+  pipeline("CREATE MATERIALIZED VIEW later" + select);
+  send("s", {R"({"k":1000,"ts":"2025-01-01 08:20:00"})"});
+  ok(node_->sync());
+  EXPECT_EQ(sql("SELECT count(*) > 60 FROM live"), "true\n");
+  EXPECT_EQ(sql("SELECT * FROM later ORDER BY ALL"), sql("SELECT * FROM live ORDER BY ALL"));
+  EXPECT_EQ(sql("SELECT count(*) FROM later_late"), "0\n");
+}
+
 TEST_F(TimeWindows, ATimeThatIsNullIsKept) {
   open(/*start=*/false);
   pipeline(R"(CREATE STREAM s (ts TIMESTAMP) WITH (partitions = 1);
