@@ -248,6 +248,10 @@ Status rebuild(NodeState& node, sql::Catalog catalog) {
     if (view->kept && !view->is_table && !view->temporary && !node.pipeline->is_fresh(*view))
       node.asked.insert(view->name);
   }
+  // A DROP that a crash ended behind its durable part leaves books, which are not those of what has the name now.
+  for (const sql::CatalogObject* object : catalog.objects()) {
+    if (!node.catalog.find(object->name)) drop_hops(node, object->name);
+  }
   const std::vector<std::string> replanned = replanned_views(node.catalog, catalog);
   PipelineSetup setup = pipeline_setup(node, catalog);
   setup.asked.insert(replanned.begin(), replanned.end());  // what is filled with them reads their rows
