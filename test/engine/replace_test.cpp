@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "base/failpoints.h"
+#include "ledger/render.h"
 #include "node_fixture.h"
 
 namespace millrace::engine {
@@ -24,18 +25,21 @@ class Replace : public NodeFixture {
       "CREATE OR REPLACE MATERIALIZED VIEW a AS SELECT k, count(*) AS n FROM s GROUP BY k";
   std::string both() { return sql("SELECT * FROM a ORDER BY ALL") + sql("SELECT * FROM b"); }
 
-  /// The data directory as a crash at this point leaves it.
-  std::string crash_at(const std::string& point) {
+  /// The node as a crash at this point of the statement leaves it.
+  void crash_at(const std::string& point, const char* statement) {
     const std::string copy = directory_ + "/copy";
     env_->failpoints().on_abort([&](const std::string&) {
       std::filesystem::copy(directory_ + "/data", copy, std::filesystem::copy_options::recursive);
     });
     ok(env_->failpoints().configure(point + "=abort,times=1"));
-    EXPECT_NE(sql(kReplace), "");
+    EXPECT_NE(sql(statement), "");
     node_.reset();
     std::filesystem::remove_all(directory_ + "/data");
     std::filesystem::rename(copy, directory_ + "/data");
     open();
+  }
+  std::string crash_at(const std::string& point) {
+    crash_at(point, kReplace);
     send("s", {R"({"k":2,"v":1})"});
     ok(node_->sync());
     EXPECT_TRUE(node_->ledger_report().closed);
@@ -46,6 +50,18 @@ class Replace : public NodeFixture {
 TEST_F(Replace, ACrashBeforeTheSwapLeavesTheOldOne) { EXPECT_EQ(crash_at("engine.change.filled"), "1,6\n2,6\n6\n"); }
 
 TEST_F(Replace, ACrashAfterTheSwapLeavesTheNewOne) { EXPECT_EQ(crash_at("engine.change.durable"), "1,2\n2,2\n2\n"); }
+
+// Its books are those of another view, which had the name.
+TEST_F(Replace, AViewWhoseDropACrashEndedMayBeMadeAnew) {
+  pipeline("CREATE MATERIALIZED VIEW c AS SELECT min(v) AS n FROM s");
+  crash_at("engine.change.durable", "DROP MATERIALIZED VIEW c");
+  EXPECT_NE(sql("SELECT * FROM c").find("error"), std::string::npos);
+  pipeline("CREATE MATERIALIZED VIEW c AS SELECT max(v) AS n FROM s");
+  send("s", {R"({"k":2,"v":9})"});
+  ok(node_->sync());
+  EXPECT_EQ(sql("SELECT * FROM c"), "9\n");
+  EXPECT_TRUE(node_->ledger_report().closed) << ledger::render(node_->ledger_report());
+}
 
 TEST_F(Replace, WhatCannotBeFilledChangesNothing) {
   EXPECT_NE(sql("CREATE OR REPLACE MATERIALIZED VIEW a AS SELECT k, sum(CAST('x' || v AS INTEGER))::BIGINT AS n FROM s "
