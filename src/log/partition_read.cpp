@@ -84,12 +84,14 @@ Result<std::shared_ptr<Segment>> Partition::segment_of(Offset from) const {
   std::lock_guard lock(mutex_);
   if (closed_)
     return external_error(sqlstate::kUnavailable, fmt::format("log partition is closed: {}", setup_.directory));
-  if (from < segments_.front()->base_offset() || from > durable_end_) {
+  // A reader may have seen what is durable before its appenders were told: the segment knows a moment earlier.
+  const Offset known_end = std::max(durable_end_, segments_.back()->extent().end_offset);
+  if (from < segments_.front()->base_offset() || from > known_end) {
     return user_error(sqlstate::kInvalidParameter,
                       fmt::format("offset is outside what the log holds, {} to {}: {}",
                                   segments_.front()->base_offset().value, durable_end_.value, from.value));
   }
-  if (from == durable_end_) return std::shared_ptr<Segment>();
+  if (from >= durable_end_) return std::shared_ptr<Segment>();
   return *find_segment(from);
 }
 
