@@ -2,11 +2,17 @@
 
 #include <cmath>
 
+#include "dataflow/variance.h"
+
 namespace millrace::dataflow {
 
 using batch::Layout;
 using int128 = batch::int128;
 using uint128 = unsigned __int128;
+
+int128 sum_of(const SumState& state) {
+  return static_cast<int128>((static_cast<uint128>(static_cast<uint64_t>(state.sum_high)) << 64) | state.sum_low);
+}
 
 namespace {
 
@@ -22,12 +28,11 @@ uint32_t state_bytes(StateKind kind) {
     case StateKind::kSum: return sizeof(SumState);
     case StateKind::kFloatSum: return sizeof(FloatSumState);
     case StateKind::kExtreme: return sizeof(ExtremeState);
+    case StateKind::kBool: return sizeof(BoolState);
+    case StateKind::kExactVariance: return sizeof(ExactVarianceState);
+    case StateKind::kFloatVariance: return sizeof(FloatVarianceState);
   }
   return 0;
-}
-
-int128 sum_of(const SumState& state) {
-  return static_cast<int128>((static_cast<uint128>(static_cast<uint64_t>(state.sum_high)) << 64) | state.sum_low);
 }
 
 void add_to(SumState& state, int128 value) {
@@ -79,6 +84,32 @@ void accumulate_float(const Accumulator& accumulator, const batch::Batch& batch,
   });
 }
 
+void accumulate_bool(const Accumulator& accumulator, const batch::Batch& batch, std::span<char* const> states) {
+  const batch::ColumnView column = batch.column(static_cast<size_t>(accumulator.argument));
+  for_each_counted(accumulator, batch, states, [&](size_t row, char* at, int64_t diff) {
+    auto& state = *reinterpret_cast<BoolState*>(at);
+    state.count += diff;
+    if (column.at<uint8_t>(row) != 0) state.trues += diff;
+  });
+}
+
+void accumulate_variance(const Accumulator& accumulator, const batch::Batch& batch, std::span<char* const> states) {
+  const batch::ColumnView column = batch.column(static_cast<size_t>(accumulator.argument));
+  const Layout layout = accumulator.argument_type.layout();
+  const size_t width = accumulator.argument_type.width();
+  for_each_counted(accumulator, batch, states, [&](size_t row, char* at, int64_t diff) {
+    if (accumulator.state == StateKind::kFloatVariance) {
+      MR_CHECK(diff > 0, "a floating variance got a retraction, but its plan says append-only");
+      return add_to_variance(*reinterpret_cast<FloatVarianceState*>(at), column.at<double>(row), diff);
+    }
+    const int128 value = exact_number(layout, static_cast<const char*>(column.data_) + column.index(row) * width);
+    auto& state = *reinterpret_cast<ExactVarianceState*>(at);
+    add_to_sum(state.sum, value, diff);
+    add_to_sum(state.squares, value * value, diff);
+    state.sum.count += diff;
+  });
+}
+
 void accumulate_exact_sum(const Accumulator& accumulator, const batch::Batch& batch, std::span<char* const> states) {
   switch (accumulator.argument_type.layout()) {
     case Layout::kBool:
@@ -127,10 +158,28 @@ bool sum_result(const Accumulator& accumulator, const SumState& state, Cell& cel
   return sum == static_cast<int64_t>(sum);
 }
 
+bool bool_result(const Accumulator& accumulator, const BoolState& state, Cell& cell) {
+  cell.null = state.count == 0;
+  const bool all = accumulator.kind == plan::AggregateKind::kBoolAnd;
+  set_cell(cell, static_cast<uint8_t>(all ? state.trues == state.count : state.trues > 0));
+  return true;
+}
+
+/// The call without DISTINCT.
+plan::AggregateKind plain_kind(plan::AggregateKind kind) {
+  using plan::AggregateKind;
+  switch (kind) {
+    case AggregateKind::kCountDistinct: return AggregateKind::kCount;
+    case AggregateKind::kSumDistinct: return AggregateKind::kSum;
+    case AggregateKind::kAvgDistinct: return AggregateKind::kAvg;
+    default: return kind;
+  }
+}
+
 Result<StateKind> state_kind(const plan::AggregateCall& call, Layout argument) {
   using plan::AggregateKind;
   const Layout result = call.result.layout();
-  switch (call.kind) {
+  switch (plain_kind(call.kind)) {
     case AggregateKind::kCountStar:
     case AggregateKind::kCount:
       return call.kind == AggregateKind::kCountStar && call.filter < 0 ? StateKind::kRows : StateKind::kCount;
@@ -145,7 +194,17 @@ Result<StateKind> state_kind(const plan::AggregateCall& call, Layout argument) {
       break;
     case AggregateKind::kMin:
     case AggregateKind::kMax: return StateKind::kExtreme;
-    case AggregateKind::kGeneral: break;
+    case AggregateKind::kBoolAnd:
+    case AggregateKind::kBoolOr: return StateKind::kBool;
+    case AggregateKind::kVarSamp:
+    case AggregateKind::kVarPop:
+    case AggregateKind::kStddevSamp:
+    case AggregateKind::kStddevPop:
+      if (argument == Layout::kDouble) return StateKind::kFloatVariance;
+      if (is_integer(argument) && argument != Layout::kInt128 && argument != Layout::kUint64)
+        return StateKind::kExactVariance;
+      break;
+    default: break;
   }
   return internal_error("an aggregate was planned as fast but has no fast form: " + call.text);
 }
@@ -157,7 +216,8 @@ Result<std::vector<Accumulator>> make_accumulators(std::span<const plan::Aggrega
   std::vector<Accumulator> accumulators;
   value_length = sizeof(GroupHeader);
   for (const plan::AggregateCall& call : calls) {
-    Accumulator made{call.kind, StateKind::kRows, call.argument, call.filter, {}, call.result};
+    Accumulator made{plain_kind(call.kind), StateKind::kRows, call.argument, call.filter, {}, call.result};
+    made.distinct = made.kind != call.kind;
     if (call.argument >= 0) made.argument_type = input[static_cast<size_t>(call.argument)].type;
     MR_ASSIGN(made.state, state_kind(call, made.argument_type.layout()));
     made.offset = value_length;
@@ -175,10 +235,32 @@ void accumulate(const Accumulator& accumulator, const batch::Batch& batch, std::
       return for_each_counted(accumulator, batch, states,
                               [](size_t, char* at, int64_t diff) { reinterpret_cast<CountState*>(at)->count += diff; });
     case StateKind::kSum: return accumulate_exact_sum(accumulator, batch, states);
+    case StateKind::kBool: return accumulate_bool(accumulator, batch, states);
+    case StateKind::kExactVariance:
+    case StateKind::kFloatVariance: return accumulate_variance(accumulator, batch, states);
     case StateKind::kFloatSum:
       if (accumulator.argument_type.layout() == Layout::kFloat)
         return accumulate_float<float>(accumulator, batch, states);
       return accumulate_float<double>(accumulator, batch, states);
+  }
+}
+
+int128 exact_number(Layout layout, const void* at) {
+  const auto value = [at]<typename T>(T number) -> int128 {
+    std::memcpy(&number, at, sizeof number);
+    return static_cast<int128>(number);
+  };
+  switch (layout) {
+    case Layout::kBool:
+    case Layout::kUint8: return value(uint8_t{});
+    case Layout::kInt8: return value(int8_t{});
+    case Layout::kInt16: return value(int16_t{});
+    case Layout::kInt32: return value(int32_t{});
+    case Layout::kInt64: return value(int64_t{});
+    case Layout::kUint16: return value(uint16_t{});
+    case Layout::kUint32: return value(uint32_t{});
+    case Layout::kUint64: return value(uint64_t{});
+    default: return value(int128{});
   }
 }
 
@@ -201,6 +283,11 @@ bool result_of(const Accumulator& accumulator, const char* value, Cell& cell) {
       if (!cell.null) set_cell(cell, average ? state.sum / static_cast<double>(state.count) : state.sum);
       return true;
     }
+    case StateKind::kBool: return bool_result(accumulator, *reinterpret_cast<const BoolState*>(at), cell);
+    case StateKind::kExactVariance:
+      return variance(accumulator, *reinterpret_cast<const ExactVarianceState*>(at), cell);
+    case StateKind::kFloatVariance:
+      return variance(accumulator, *reinterpret_cast<const FloatVarianceState*>(at), cell);
     case StateKind::kExtreme: {
       const auto& state = *reinterpret_cast<const ExtremeState*>(at);
       cell.null = state.count == 0;

@@ -1,8 +1,9 @@
 // Accumulators: the running states of the fast aggregates, packed into one value of a ValueTable for each group.
 //
 // A group's value is a GroupHeader, then each call's state at its offset. All states take retractions exactly, but for
-// the sums of floating point (append-only inputs) and for minimum and maximum, which need the group's values beside
-// them when an extreme is taken away (dataflow/extremes.h).
+// those over floating point (append-only inputs) and for minimum and maximum, which need the group's values beside
+// them when an extreme is taken away (dataflow/extremes.h). Calls with DISTINCT have the state of the call without;
+// what is added to it and taken away is decided beside (dataflow/distinct_values.h).
 #pragma once
 
 #include <cstdint>
@@ -37,6 +38,21 @@ struct FloatSumState {
   double sum;
   int64_t count;
 };
+struct BoolState {
+  int64_t count;
+  int64_t trues;
+};
+/// Of whole numbers: what is exact can be taken back.
+struct ExactVarianceState {
+  SumState sum;
+  SumState squares;
+};
+/// Welford's running form (Technometrics 1962), as DuckDB computes it.
+struct FloatVarianceState {
+  int64_t count;
+  double mean;
+  double squares;  // of the distances from the mean
+};
 struct ExtremeState {
   int64_t count;   // of values that are not NULL
   int64_t stale;   // the extreme was taken away: `value` is only a bound
@@ -49,15 +65,21 @@ struct Cell {
   char bytes[16] = {};
 };
 
-enum class StateKind : uint8_t { kRows, kCount, kSum, kFloatSum, kExtreme };
+enum class StateKind : uint8_t { kRows, kCount, kSum, kFloatSum, kExtreme, kBool, kExactVariance, kFloatVariance };
+
+/// The state cannot take a retraction.
+constexpr bool is_append_only(StateKind state) {
+  return state == StateKind::kFloatSum || state == StateKind::kFloatVariance;
+}
 
 struct Accumulator {
-  plan::AggregateKind kind;
+  plan::AggregateKind kind;  // of a call with DISTINCT: that of the call without
   StateKind state;
   int32_t argument;
   int32_t filter;
   batch::Type argument_type;  // of no use when argument is -1
   batch::Type result;
+  bool distinct = false;
   uint32_t offset = 0;  // of its state within the group's value
 };
 
@@ -66,11 +88,18 @@ struct Accumulator {
 Result<std::vector<Accumulator>> make_accumulators(std::span<const plan::AggregateCall> calls,
                                                    const batch::Schema& input, uint32_t& value_length);
 
-/// Adds a batch to counts and sums. `states` holds each row's group value, nullptr for rows that do not count.
+/// The part of it that 128 bits hold.
+batch::int128 sum_of(const SumState& state);
+
+/// Adds a batch to all states but those of extremes and of calls with DISTINCT. `states` holds each row's group value,
+/// nullptr for rows that do not count.
 void accumulate(const Accumulator& accumulator, const batch::Batch& batch, std::span<char* const> states);
 
-/// The result of a count or sum. False when it overflows the result type.
+/// The result; of an extreme of strings, whether it is NULL. False when it is out of the range of the result type.
 bool result_of(const Accumulator& accumulator, const char* value, Cell& cell);
+
+/// A whole number, or a DECIMAL without its point.
+batch::int128 exact_number(batch::Layout layout, const void* at);
 
 /// The same for one sum of exact numbers: adds `value` `copies` times, takes it away when negative; its result.
 void add_to_sum(SumState& state, batch::int128 value, int64_t copies);

@@ -1,9 +1,11 @@
 // GROUP BY where every call keeps a running result. At the end of a step each touched group gives its old row (−1) and
-// its new one (+1), when they differ. Table slots: 0 the groups; 1 + 2i and 2 + 2i the extremes of call i.
+// its new one (+1), when they differ. Table slots: 0 the groups; 1 + 2i and 2 + 2i what call i keeps beside its state:
+// extremes, or the different values of the calls over a column of which it is the first.
 #include <deque>
 
 #include "base/hash.h"
 #include "dataflow/accumulator.h"
+#include "dataflow/distinct_values.h"
 #include "dataflow/extremes.h"
 #include "dataflow/operators.h"
 #include "dataflow/window_bound.h"
@@ -11,7 +13,7 @@
 namespace millrace::dataflow {
 namespace {
 
-constexpr size_t kCallsWithExtremesMax = 120;
+constexpr size_t kCallsWithTablesMax = 120;
 constexpr size_t kPrefetchAhead = 16;
 
 class AggregateFast final : public Operator {
@@ -25,6 +27,7 @@ class AggregateFast final : public Operator {
         group_columns_(aggregate.group_columns.size()),
         accumulators_(std::move(accumulators)),
         extremes_(std::move(extremes)),
+        distinct_(distinct_values_of(accumulators_, input, aggregate.window.has_value())),
         value_length_(value_length),
         keys_(input.output.types(), aggregate.group_columns),
         key_types_(types_of(input.output, aggregate.group_columns)),
@@ -78,6 +81,7 @@ class AggregateFast final : public Operator {
   size_t group_columns_;
   std::vector<Accumulator> accumulators_;
   std::vector<std::unique_ptr<Extremes>> extremes_;  // one a call, null for the others
+  std::vector<std::unique_ptr<DistinctValues>> distinct_;  // the same
   size_t texts_ = 0;                                 // calls over strings
   uint32_t value_length_;
   batch::RowCodec keys_;
@@ -136,7 +140,9 @@ Status AggregateFast::push(size_t, const batch::Batch& batch, Output&) {
   for (size_t i = 0; i < accumulators_.size(); ++i) {
     if (extremes_[i]) {
       extremes_[i]->update(batch, states_, key_buffer_);
-    } else {
+    } else if (distinct_[i]) {
+      distinct_[i]->update(batch, states_, key_buffer_);
+    } else if (!accumulators_[i].distinct) {
       accumulate(accumulators_[i], batch, states_);
     }
   }
@@ -146,6 +152,7 @@ Status AggregateFast::push(size_t, const batch::Batch& batch, Output&) {
 bool AggregateFast::drop_late(const batch::Batch& batch, size_t row, std::optional<int64_t>& closes_at) {
   closes_at = window_->closes_at(batch, row);
   if (!closes_at || !window_->is_late(batch, row, *closes_at)) return false;
+  if (!window_->reports_late()) return true;
   ++stats.rows_late;
   context_.side->row_late(node_.id, batch, row, order_of(batch, order_column_, row));
   return true;
@@ -192,6 +199,10 @@ Status AggregateFast::finish(Output& out) {
   if (window_ && window_->due()) MR_TRY(close_windows());
   for (auto& extreme : extremes_) {
     if (extreme) extreme->finish_step();
+  }
+  for (const auto& values : distinct_) {
+    if (values && !values->consistent())
+      return internal_error("an aggregate was asked to take away values that it never got");
   }
   return push_all(builder_, out, stats);
 }
@@ -260,6 +271,9 @@ void AggregateFast::erase(uint64_t hash, std::string_view key) {
   for (auto& extreme : extremes_) {
     if (extreme) extreme->forget(hash, key);
   }
+  for (auto& values : distinct_) {
+    if (values) values->forget(hash, key);
+  }
   groups_.erase(hash, key);
 }
 
@@ -294,7 +308,7 @@ Status AggregateFast::report(std::string_view key, int64_t diff) {
   group.set_diffs({diff});
   stats.rows_failed += diff > 0 ? 1 : 0;
   context_.side->row_failed(node_.id, "aggregate", group, 0, 0,
-                            "a sum over this group is out of the range of its type");
+                            "a result over this group is out of the range of its type");
   return {};
 }
 
@@ -326,10 +340,15 @@ Status AggregateFast::close_windows() {
 std::vector<state::TableRef> AggregateFast::tables() {
   std::vector<state::TableRef> tables{{{node_.id, 0}, &groups_}};
   for (size_t i = 0; i < extremes_.size(); ++i) {
-    if (!extremes_[i]) continue;
-    const auto slot = static_cast<uint8_t>(1 + 2 * i);
-    tables.push_back({{node_.id, slot}, &extremes_[i]->texts_table()});
-    tables.push_back({{node_.id, static_cast<uint8_t>(slot + 1)}, &extremes_[i]->values_table()});
+    const state::TableId first{node_.id, static_cast<uint8_t>(1 + 2 * i)};
+    const state::TableId second{node_.id, static_cast<uint8_t>(2 + 2 * i)};
+    if (extremes_[i]) {
+      tables.push_back({first, &extremes_[i]->texts_table()});
+      tables.push_back({second, &extremes_[i]->values_table()});
+    } else if (distinct_[i]) {
+      tables.push_back({first, &distinct_[i]->entries_table()});
+      tables.push_back({second, &distinct_[i]->newest_table()});
+    }
   }
   return tables;
 }
@@ -343,12 +362,13 @@ Made make_aggregate_fast(const plan::Node& node, const Inputs& inputs, const Ope
   MR_ASSIGN(std::vector<Accumulator> accumulators, make_accumulators(aggregate.calls, input.output, value_length));
   std::vector<std::unique_ptr<Extremes>> extremes(accumulators.size());
   for (size_t i = 0; i < accumulators.size(); ++i) {
-    if (accumulators[i].state == StateKind::kFloatSum && !input.append_only) {
+    if (is_append_only(accumulators[i].state) && !input.append_only) {
       return internal_error("a floating sum over a changing input was planned as fast: " + aggregate.calls[i].text);
     }
-    if (accumulators[i].state != StateKind::kExtreme) continue;
-    if (i >= kCallsWithExtremesMax)
+    const bool has_tables = accumulators[i].state == StateKind::kExtreme || accumulators[i].distinct;
+    if (has_tables && i >= kCallsWithTablesMax)
       return user_error(sqlstate::kTooLarge, "too many aggregates in one SELECT: more than 120");
+    if (accumulators[i].state != StateKind::kExtreme) continue;
     MR_ASSIGN(extremes[i], Extremes::make(accumulators[i], input.append_only));
   }
   return {std::make_unique<AggregateFast>(node, aggregate, input, std::move(accumulators), std::move(extremes),

@@ -130,6 +130,7 @@ Result<std::optional<int64_t>> AggregateGeneral::closes_at(uint64_t hash, std::s
 bool AggregateGeneral::drop_late(const batch::Batch& batch, size_t row, std::optional<int64_t>& closes_at) {
   closes_at = window_->closes_at(batch, row);
   if (!closes_at || !window_->is_late(batch, row, *closes_at)) return false;
+  if (!window_->reports_late()) return true;
   ++stats.rows_late;
   context_.side->row_late(node_.id, batch, row, order_of(batch, order_column_, row));
   return true;

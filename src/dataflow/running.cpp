@@ -6,7 +6,6 @@
 namespace millrace::dataflow {
 
 using batch::Layout;
-using int128 = batch::int128;
 
 namespace {
 
@@ -17,21 +16,6 @@ T value_of(std::string_view piece) {
   T value;
   std::memcpy(&value, piece.data() + kBitmapBytes, sizeof value);
   return value;
-}
-
-int128 whole_number(Layout layout, std::string_view piece) {
-  switch (layout) {
-    case Layout::kBool:
-    case Layout::kUint8: return value_of<uint8_t>(piece);
-    case Layout::kInt8: return value_of<int8_t>(piece);
-    case Layout::kInt16: return value_of<int16_t>(piece);
-    case Layout::kInt32: return value_of<int32_t>(piece);
-    case Layout::kInt64: return value_of<int64_t>(piece);
-    case Layout::kUint16: return value_of<uint16_t>(piece);
-    case Layout::kUint32: return value_of<uint32_t>(piece);
-    case Layout::kUint64: return value_of<uint64_t>(piece);
-    default: return value_of<int128>(piece);
-  }
 }
 
 std::string_view text_of(std::string_view piece) {
@@ -82,7 +66,7 @@ void RunningCall::add(RunningValue& value, std::string_view piece, int64_t copie
     case StateKind::kRows:
     case StateKind::kCount: break;
     case StateKind::kSum:
-      add_to_sum(value.sum, whole_number(accumulator_.argument_type.layout(), piece), copies);
+      add_to_sum(value.sum, exact_number(accumulator_.argument_type.layout(), piece.data() + kBitmapBytes), copies);
       break;
     case StateKind::kFloatSum: {
       const bool narrow = accumulator_.argument_type.layout() == Layout::kFloat;
@@ -93,6 +77,7 @@ void RunningCall::add(RunningValue& value, std::string_view piece, int64_t copie
     case StateKind::kExtreme:
       if (value.best.empty() || better(piece, value.best)) value.best = piece;
       break;
+    default: break;  // not a kind of window call
   }
   value.sum.count += copies;
 }
@@ -112,7 +97,7 @@ Cell RunningCall::result(const RunningValue& value) const {
       if (!cell.null) std::memcpy(cell.bytes, &number, sizeof number);
       break;
     }
-    case StateKind::kExtreme: break;
+    default: break;
   }
   return cell;
 }

@@ -31,7 +31,7 @@ std::optional<int64_t> WindowTracker::closes_at(const batch::Batch& batch, size_
 }
 
 bool WindowTracker::is_late(const batch::Batch& batch, size_t row, int64_t closes_at) const {
-  if (bound_.close != plan::WindowClose::kRows) return false;
+  if (bound_.close != plan::WindowClose::kRows && bound_.close != plan::WindowClose::kRowsBeside) return false;
   if (watermark_ >= closes_at) return true;
   if (watermark_column_ < 0) return false;
   const batch::ColumnView watermark = batch.column(static_cast<size_t>(watermark_column_));

@@ -26,6 +26,8 @@ class WindowTracker {
   /// The time (µs) at which the row's window closes; nothing when the bound column is NULL: such a group never closes.
   std::optional<int64_t> closes_at(const batch::Batch& batch, size_t row) const;
   bool is_late(const batch::Batch& batch, size_t row, int64_t closes_at) const;
+  /// Late rows are to be counted and kept; else another aggregate does it.
+  bool reports_late() const { return bound_.close != plan::WindowClose::kRowsBeside; }
   /// When a window of a session closes that ends there (µs).
   int64_t closes_after(int64_t end) const { return end + bound_.end_offset.micros + bound_.allowed_lateness.micros; }
   /// The call whose result is the end of a group's window, or -1: it may have moved since the group was added.

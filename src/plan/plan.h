@@ -69,7 +69,26 @@ struct Unnest {
 /// UNION ALL of all inputs (same types).
 struct UnionAll {};
 
-enum class AggregateKind : uint8_t { kCountStar, kCount, kSum, kMin, kMax, kAvg, kGeneral };
+enum class AggregateKind : uint8_t {
+  kCountStar,
+  kCount,
+  kSum,
+  kMin,
+  kMax,
+  kAvg,
+  kGeneral,
+  // Of each different value once:
+  kCountDistinct,
+  kSumDistinct,
+  kAvgDistinct,
+  kBoolAnd,
+  kBoolOr,
+  // Variances, and their roots, of numbers of any kind:
+  kVarSamp,
+  kVarPop,
+  kStddevSamp,
+  kStddevPop,
+};
 
 struct AggregateCall {
   AggregateKind kind = AggregateKind::kGeneral;
@@ -81,9 +100,10 @@ struct AggregateCall {
 
 /// How the groups of a window of time come to their end.
 enum class WindowClose : uint8_t {
-  kRows,      ///< the aggregate judges: a row may be late for its window
-  kInput,     ///< the same time, but its input has judged already (plan::Session): no row is late
-  kWholeStep  ///< all rows of a group come in one step: it is given then, and forgotten
+  kRows,       ///< the aggregate judges: a row may be late for its window
+  kInput,      ///< the same time, but its input has judged already (plan::Session): no row is late
+  kWholeStep,  ///< all rows of a group come in one step: it is given then, and forgotten
+  kRowsBeside  ///< as kRows, but another aggregate, over the same windows of the same rows, reports those that are late
 };
 
 /// Which group column bounds a window of time: its end (exclusive) is the column's value plus `end_offset`.

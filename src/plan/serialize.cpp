@@ -196,7 +196,7 @@ class Reader {
     get(value.field);
   }
   void get(AggregateCall& value) {
-    value.kind = one_of(AggregateKind::kGeneral);
+    value.kind = one_of(AggregateKind::kStddevPop);
     value.argument = column();
     value.filter = column();
     get(value.result);
@@ -246,7 +246,7 @@ class Reader {
     of.window->allowed_lateness = Duration{integer()};
     of.window->emit_on_close = flag();
     if (form == kWindow) return;
-    of.window->close = one_of(WindowClose::kWholeStep);
+    of.window->close = one_of(WindowClose::kRowsBeside);
     of.window->end_call = column();
   }
   void operation(DistinctOn& of) { get(of.key_columns), of.sort_key = column(); }
