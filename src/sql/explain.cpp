@@ -29,6 +29,14 @@ struct Describe {
   std::string operator()(const plan::Project& project) const {
     return "Project " + expression_list(project.expressions);
   }
+  /// Which calls have no running result, so that their groups are computed anew.
+  static std::string general_form(const plan::Aggregate& aggregate) {
+    std::string general;
+    for (const auto& call : aggregate.calls) {
+      if (call.kind == plan::AggregateKind::kGeneral) general += (general.empty() ? "" : ", ") + call.text;
+    }
+    return " [general: a touched group is computed anew from its rows, for " + general + "]";
+  }
   std::string operator()(const plan::Unnest& unnest) const {
     return "Unnest " + column_names(input, unnest.list_columns);
   }
@@ -39,8 +47,7 @@ struct Describe {
     std::string text = "Aggregate " + calls;
     text +=
         aggregate.group_columns.empty() ? " (one global group)" : " by " + column_names(input, aggregate.group_columns);
-    text +=
-        aggregate.general ? " [general: a touched group is computed anew from its rows]" : " [fast: a running result]";
+    text += aggregate.general ? general_form(aggregate) : " [fast: a running result]";
     if (aggregate.window) text += aggregate.window->emit_on_close ? " [window of time, on close]" : " [window of time]";
     return text;
   }

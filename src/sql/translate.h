@@ -151,10 +151,26 @@ class Translator {
   uint32_t ranked(duckdb::LogicalWindow& window, plan::TopN top);
   uint32_t first_rows(plan::DistinctOn distinct, uint32_t input);
 
+  // translate_aggregate.cpp
+  /// The groups and calls of a GROUP BY, as columns of a Project that is put below it.
+  struct GroupedCalls {
+    std::vector<uint32_t> group_columns;
+    plan::Aggregate aggregate;  // its calls alone
+    bool general = false;       // some call has no fast form
+    std::vector<duckdb::unique_ptr<duckdb::Expression>> bound;
+  };
+  GroupedCalls grouped_calls(duckdb::LogicalAggregate& op, PreProjection& columns, bool append_only);
+  uint32_t add_aggregate(plan::Aggregate aggregate, uint32_t input);
+  void check_watermark(const std::optional<plan::WindowBound>& bound, uint32_t input) const;
+  uint32_t grouping_sets(duckdb::LogicalAggregate& op);
+  /// Of each grouping set.
+  std::vector<std::optional<plan::WindowBound>> window_bounds(duckdb::LogicalAggregate& op,
+                                                              const std::vector<std::vector<uint32_t>>& sets);
+  uint32_t as_one_of_sets(const duckdb::LogicalAggregate& op, const std::vector<uint32_t>& set, uint32_t aggregate);
   plan::AggregateCall aggregate_call(const duckdb::BoundAggregateExpression& aggregate, PreProjection& columns,
                                      bool input_append_only);
   void make_general(plan::Aggregate& result, std::vector<duckdb::unique_ptr<duckdb::Expression>> calls, uint32_t input);
-  std::optional<plan::WindowBound> window_bound(duckdb::LogicalAggregate& op);
+  std::optional<plan::WindowBound> window_bound(duckdb::LogicalAggregate& op, const std::vector<uint32_t>& groups);
   uint32_t window_of_one_spec(std::vector<const duckdb::BoundWindowExpression*> calls, uint32_t input, size_t visible);
   plan::WindowCall window_call(const duckdb::BoundWindowExpression& window, PreProjection& columns);
 

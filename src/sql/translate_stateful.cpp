@@ -1,88 +1,17 @@
-// The Translator's GROUP BY, DISTINCT and OVER.
+// The Translator's DISTINCT and OVER.
 #include <algorithm>
 
-#include "duckdb/function/function_binder.hpp"
-#include "duckdb/planner/expression/bound_aggregate_expression.hpp"
 #include "duckdb/planner/expression/bound_constant_expression.hpp"
-#include "duckdb/planner/expression/bound_function_expression.hpp"
 #include "duckdb/planner/expression/bound_reference_expression.hpp"
-#include "duckdb/planner/expression/bound_unnest_expression.hpp"
 #include "duckdb/planner/expression/bound_window_expression.hpp"
 #include "duckdb/planner/expression_iterator.hpp"
 #include "duckdb/planner/operator/list.hpp"
-#include "sql/bind_failure.h"
-#include "sql/relation_function.h"
 #include "sql/session_groups.h"
-#include "sql/time_windows.h"
 #include "sql/translate.h"
 #include "sql/window_kernel.h"
 
 namespace millrace::sql {
 namespace {
-
-/// ExpressionIterator leaves out the ORDER BY of an aggregate; this does not.
-void for_each_child(duckdb::BoundAggregateExpression& call,
-                    const std::function<void(duckdb::unique_ptr<duckdb::Expression>&)>& visit) {
-  for (auto& child : call.children) visit(child);
-  if (call.filter) visit(call.filter);
-  if (call.order_bys) {
-    for (auto& order : call.order_bys->orders) visit(order.expression);
-  }
-}
-
-bool is_floating(const duckdb::LogicalType& type) {
-  return type.id() == duckdb::LogicalTypeId::DOUBLE || type.id() == duckdb::LogicalTypeId::FLOAT;
-}
-
-bool is_exact_number(const duckdb::LogicalType& type) {
-  return type.IsIntegral() || type.id() == duckdb::LogicalTypeId::DECIMAL;
-}
-
-plan::AggregateKind fast_kind(const duckdb::BoundAggregateExpression& call, bool append_only) {
-  using plan::AggregateKind;
-  if (call.IsDistinct()) return AggregateKind::kGeneral;
-  const std::string& name = call.function.name;
-  if (name == "count_star" && call.children.empty()) return AggregateKind::kCountStar;
-  if (call.children.size() != 1) return AggregateKind::kGeneral;
-  const duckdb::LogicalType& argument = call.children[0]->return_type;
-  bool number = (is_exact_number(argument) && argument.InternalType() != duckdb::PhysicalType::UINT128) ||
-                (is_floating(argument) && append_only);
-  if (name == "count") return AggregateKind::kCount;
-  if (name == "sum" && number) return AggregateKind::kSum;
-  if (name == "avg" && number) return AggregateKind::kAvg;
-  if (argument.IsNested()) return AggregateKind::kGeneral;
-  if (name == "min") return AggregateKind::kMin;
-  if (name == "max") return AggregateKind::kMax;
-  return AggregateKind::kGeneral;
-}
-
-/// The window bound function that computes output column `column` of `op`, looked for below projections and filters.
-const duckdb::BoundFunctionExpression* trace_bound(duckdb::LogicalOperator& op, const duckdb::Expression& expression) {
-  if (expression.GetExpressionClass() == duckdb::ExpressionClass::BOUND_FUNCTION) {
-    auto& function = expression.Cast<duckdb::BoundFunctionExpression>();
-    return window_bound_kind(function) != WindowBoundKind::kNone ? &function : nullptr;
-  }
-  if (expression.GetExpressionClass() != duckdb::ExpressionClass::BOUND_REF) return nullptr;
-  duckdb::idx_t column = expression.Cast<duckdb::BoundReferenceExpression>().index;
-  using Kind = duckdb::LogicalOperatorType;
-  if (op.type == Kind::LOGICAL_PROJECTION) return trace_bound(*op.children[0], *op.expressions[column]);
-  if (op.type == Kind::LOGICAL_FILTER) {
-    auto& map = op.Cast<duckdb::LogicalFilter>().projection_map;
-    duckdb::BoundReferenceExpression below(expression.return_type, map.empty() ? column : map[column]);
-    return trace_bound(*op.children[0], below);
-  }
-  if (op.type == Kind::LOGICAL_UNNEST) {
-    duckdb::idx_t below = op.children[0]->types.size();
-    if (column < below) return trace_bound(*op.children[0], expression);
-    return trace_bound(*op.children[0], *op.expressions[column - below]->Cast<duckdb::BoundUnnestExpression>().child);
-  }
-  return nullptr;
-}
-
-int64_t constant_micros(const duckdb::Expression& expression) {
-  auto interval = expression.Cast<duckdb::BoundConstantExpression>().value.GetValue<duckdb::interval_t>();
-  return interval.micros + interval.days * 86400000000;
-}
 
 /// Calls whose result among peers depends on which peer comes first: the log's order decides.
 bool peers_need_order(const duckdb::BoundWindowExpression& call) {
@@ -115,130 +44,6 @@ bool same_specification(const duckdb::BoundWindowExpression& a, const duckdb::Bo
 }
 
 }  // namespace
-
-// ---- GROUP BY
-
-std::optional<plan::WindowBound> Translator::window_bound(duckdb::LogicalAggregate& op) {
-  std::optional<plan::WindowBound> found;
-  for (uint32_t i = 0; i < op.groups.size(); ++i) {
-    const auto* function = trace_bound(*op.children[0], *op.groups[i]);
-    if (!function) continue;
-    bool is_end = window_bound_kind(*function) == WindowBoundKind::kEnd;
-    if (found && !is_end) continue;  // windows of cumulate begin together: the end says when one closes
-    found.emplace();
-    found->group_index = i;
-    if (!is_end) found->end_offset = Duration{constant_micros(*function->children[1])};
-    found->allowed_lateness = options_.allowed_lateness;
-    found->emit_on_close = options_.emit_on_window_close;
-  }
-  return found;
-}
-
-plan::AggregateCall Translator::aggregate_call(const duckdb::BoundAggregateExpression& call, PreProjection& columns,
-                                               bool input_append_only) {
-  plan::AggregateCall result;
-  result.kind = fast_kind(call, input_append_only);
-  result.result = batch::Type(call.return_type);
-  result.text = call.GetName();
-  if (result.kind == plan::AggregateKind::kGeneral) return result;
-  if (!call.children.empty()) result.argument = static_cast<int32_t>(columns.column(*call.children[0]));
-  if (call.filter) result.filter = static_cast<int32_t>(columns.column(*call.filter));
-  return result;
-}
-
-void Translator::make_general(plan::Aggregate& result, std::vector<duckdb::unique_ptr<duckdb::Expression>> calls,
-                              uint32_t input) {
-  const plan::Node& from = nodes_[input];
-  std::vector<uint32_t>& used = result.general_columns;
-  for (auto& call : calls) {
-    auto& aggregate = call->Cast<duckdb::BoundAggregateExpression>();
-    bool ordered = aggregate.function.order_dependent == duckdb::AggregateOrderDependent::ORDER_DEPENDENT;
-    if (ordered && from.order_column >= 0) {
-      if (!aggregate.order_bys) aggregate.order_bys = duckdb::make_uniq<duckdb::BoundOrderModifier>();
-      aggregate.order_bys->orders.emplace_back(
-          duckdb::OrderType::ASCENDING, duckdb::OrderByNullType::NULLS_LAST,
-          reference(from.order_column, from.output[from.order_column].type.duckdb_type()));
-    }
-    for_each_child(aggregate, [&](duckdb::unique_ptr<duckdb::Expression>& child) {
-      for_each_reference(*child, [&](duckdb::BoundReferenceExpression& column) {
-        auto index = static_cast<uint32_t>(column.index);
-        if (std::find(used.begin(), used.end(), index) == used.end()) used.push_back(index);
-      });
-    });
-  }
-  std::sort(used.begin(), used.end());
-  std::vector<batch::Type> types{batch::Type(batch::TypeId::kBigint)};
-  for (uint32_t column : used) types.push_back(from.output[column].type);
-  std::vector<std::shared_ptr<const duckdb::Expression>> expressions;
-  for (auto& call : calls) {
-    for_each_child(call->Cast<duckdb::BoundAggregateExpression>(), [&](duckdb::unique_ptr<duckdb::Expression>& child) {
-      for_each_reference(*child, [&](duckdb::BoundReferenceExpression& column) {
-        auto at = std::find(used.begin(), used.end(), static_cast<uint32_t>(column.index));
-        column.index = static_cast<duckdb::idx_t>(at - used.begin()) + 1;
-      });
-    });
-    expressions.push_back(std::shared_ptr<const duckdb::Expression>(call.release()));
-  }
-  result.general = batch::Fragment(batch::FragmentKind::kAggregate, std::move(types), std::move(expressions));
-}
-
-uint32_t Translator::aggregate(duckdb::LogicalAggregate& op) {
-  if (op.grouping_sets.size() > 1 || !op.grouping_functions.empty()) {
-    refuse("GROUPING SETS, ROLLUP and CUBE", "write one view for each grouping and join them with UNION ALL");
-  }
-  std::optional<plan::WindowBound> bound = window_bound(op);
-  has_window_bound_ |= bound.has_value();
-  const std::optional<SessionGroups> sessions = session_groups(op);
-  const bool ends_are_results = sessions && sessions->ends_are_results() && !options_.emit_on_window_close;
-  if (ends_are_results) ends_by_row_ = sessions->window;
-  uint32_t input = translate(*op.children[0], Needs{true, bound.has_value()});
-  if (sessions) bound = session_bound(*sessions);
-  if (bound && nodes_[input].watermark_column < 0 && options_.emit_on_window_close) {
-    refuse("EMIT ON WINDOW CLOSE over a window whose rows carry no watermark",
-           "apply tumble() to a stream, not to a view");
-  }
-  PreProjection columns(*this, input);
-  plan::Aggregate result;
-  result.window = bound;
-  bool general = false;
-  bool append_only = nodes_[input].append_only;
-  std::vector<duckdb::unique_ptr<duckdb::Expression>> calls;
-  std::vector<uint32_t> group_columns;
-  for (auto& group : op.groups) group_columns.push_back(columns.column(*group));
-  for (auto& expression : op.expressions) {
-    auto call = expression->Copy();
-    auto& aggregate = call->Cast<duckdb::BoundAggregateExpression>();
-    result.calls.push_back(aggregate_call(aggregate, columns, append_only));
-    general |= result.calls.back().kind == plan::AggregateKind::kGeneral;
-    for_each_child(aggregate, [&](duckdb::unique_ptr<duckdb::Expression>& child) {
-      if (child->IsFoldable()) return;
-      duckdb::LogicalType type = child->return_type;
-      child = reference(columns.column(*child), type);
-    });
-    calls.push_back(std::move(call));
-  }
-  std::vector<uint32_t> places;
-  if (ends_are_results) {
-    places = end_as_result(*sessions, result, calls, group_columns);
-  } else {
-    result.group_columns = std::move(group_columns);
-  }
-  // Columns that only this operator computes are all known now, so indices stay; the hidden ones go behind them.
-  uint32_t ready = columns.finish();
-  if (general) make_general(result, std::move(calls), ready);
-
-  plan::Node made;
-  made.inputs = {ready};
-  made.append_only = bound && bound->emit_on_close;
-  for (uint32_t i = 0; i < result.group_columns.size(); ++i) {
-    made.output.fields.push_back(nodes_[ready].output[result.group_columns[i]]);
-    made.key.push_back(i);
-  }
-  for (const auto& call : result.calls) made.output.fields.push_back({call.text, call.result});
-  made.operation = std::move(result);
-  const uint32_t aggregate = add(std::move(made));
-  return places.empty() ? aggregate : keep(aggregate, places);
-}
 
 // ---- DISTINCT
 

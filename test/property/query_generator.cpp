@@ -128,52 +128,6 @@ Query QueryGenerator::union_all(Query in, int depth) {
   return {side(in) + word + side(other), {{name_int, 'i'}, {name_text, 's'}}, std::max(in.depth, other.depth) + 1};
 }
 
-Query QueryGenerator::aggregate(Query in) {
-  auto keys = chance(0.7) ? some_keys(in) : std::vector<Column>();
-  auto ints = of_type(in, 'i');
-  std::string x = ints.empty() ? "1" : ints[pick(ints.size())].name;
-  Query out{"SELECT ", keys, in.depth + 1};
-  if (!keys.empty()) out.sql += list_of(keys) + ", ";
-  std::string names[4] = {fresh(), fresh(), fresh(), fresh()};
-  std::string filter = chance(0.3) ? " FILTER (WHERE " + predicate(in) + ")" : "";
-  out.sql += "count(*)" + filter + " AS " + names[0] + ", CAST(sum(" + x + ") AS BIGINT) AS " + names[1] + ", min(" +
-             x + ") AS " + names[2] + ", CAST(round(avg(" + x + ") * 1000) AS BIGINT) AS " + names[3] + from(in);
-  for (const std::string& name : names) out.columns.push_back({name, 'i'});
-  if (!keys.empty()) out.sql += " GROUP BY " + list_of(keys);
-  return out;
-}
-
-Query QueryGenerator::general_aggregate(Query in) {
-  auto keys = chance(0.8) ? some_keys(in) : std::vector<Column>();
-  auto ints = of_type(in, 'i');
-  std::string x = ints.empty() ? "1" : ints[pick(ints.size())].name;
-  std::string a = fresh();
-  std::string b = fresh();
-  Query out{"SELECT ", keys, in.depth + 1};
-  if (!keys.empty()) out.sql += list_of(keys) + ", ";
-  switch (pick(3)) {
-    case 0:
-      out.sql += "count(DISTINCT " + x + ") AS " + a + ", CAST(quantile_disc(" + x + ", 0.5) AS BIGINT) AS " + b;
-      out.columns.push_back({a, 'i'});
-      out.columns.push_back({b, 'i'});
-      break;
-    case 1:
-      out.sql += "list(" + x + " ORDER BY " + x + " DESC) AS " + a + ", count(" + x + ") AS " + b;
-      out.columns.push_back({a, 'l'});
-      out.columns.push_back({b, 'i'});
-      break;
-    default:
-      out.sql +=
-          "string_agg(CAST(" + x + " AS VARCHAR), '-' ORDER BY " + x + ") AS " + a + ", bit_xor(" + x + ") AS " + b;
-      out.columns.push_back({a, 's'});
-      out.columns.push_back({b, 'i'});
-      break;
-  }
-  out.sql += from(in);
-  if (!keys.empty()) out.sql += " GROUP BY " + list_of(keys);
-  return out;
-}
-
 Query QueryGenerator::distinct(Query in) {
   auto keys = some_keys(in);
   return {"SELECT DISTINCT " + list_of(keys) + from(in), keys, in.depth + 1};
@@ -308,20 +262,11 @@ Query QueryGenerator::scalar_subquery(Query in) {
   return out;
 }
 
-/// An aggregate without GROUP BY that stands only while its condition holds.
-Query QueryGenerator::having(Query in) {
-  std::string name = fresh();
-  static const char* kConditions[] = {"count(*) < 20", "count(*) = 0", "count(*) > 10", "count(*) % 2 = 0"};
-  return {"SELECT count(*) AS " + name + from(in) + " HAVING " + kConditions[pick(std::size(kConditions))],
-          {{name, 'i'}},
-          in.depth + 2};
-}
-
 Query QueryGenerator::generate(int depth) {
   if (depth <= 0) return relation();
   Query in = generate(depth - 1);
   if (chance(0.3)) return join_or_subquery(std::move(in), depth);
-  switch (pick(18)) {
+  switch (pick(20)) {
     case 0: return filter(std::move(in));
     case 1: return project(std::move(in));
     case 2: return unnest(std::move(in));
@@ -339,6 +284,8 @@ Query QueryGenerator::generate(int depth) {
     case 14: return having(std::move(in));
     case 15: return top_n(std::move(in));
     case 16: return ranked(std::move(in));
+    case 17: return states_aggregate(std::move(in));
+    case 18: return grouping_sets(std::move(in));
     default: return semi_join(std::move(in));
   }
 }

@@ -33,8 +33,6 @@ class QueryGenerator {
   Query project(Query in);
   Query unnest(Query in);
   Query union_all(Query in, int depth);
-  Query aggregate(Query in);
-  Query general_aggregate(Query in);
   Query distinct(Query in);
   Query distinct_on(Query in);
   Query kernel_window(Query in);
@@ -44,6 +42,11 @@ class QueryGenerator {
   Query join(Query in, int depth);
   Query semi_join(Query in);
   Query scalar_subquery(Query in);
+  // query_generator_aggregates.cpp
+  Query aggregate(Query in);
+  Query general_aggregate(Query in);
+  Query states_aggregate(Query in);
+  Query grouping_sets(Query in);
   Query having(Query in);
   // query_generator_joins.cpp
   Query few_rows(Query in);
