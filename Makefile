@@ -6,6 +6,8 @@ SHELL := /bin/bash
 PRESET ?= release
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 30
+SEEDS ?=
+FROM ?= 1
 BUILD := build/$(PRESET)
 CTEST := ctest --test-dir $(BUILD) --output-on-failure
 
@@ -36,9 +38,15 @@ bench: build ## measure; the results go to build/bench/
 fault: build ## the fault tests: kills, power cuts, failing disks; ends with a table (by hand: MILLRACE_FAULT=hand)
 	@MILLRACE_BINARY=$(CURDIR)/build/millrace MILLRACE_BUILD_DIR=$(CURDIR)/$(BUILD) python3 test/fault/run.py
 
-fuzz: ## run every fuzzer for FUZZ_SECONDS (default 30), with sanitizers
+fuzz: ## every fuzzer for FUZZ_SECONDS (30), with sanitizers; SEEDS=5000 [FROM=1]: instead so many random views against DuckDB
+ifeq ($(SEEDS),)
 	@$(MAKE) --no-print-directory build PRESET=asan
 	@MILLRACE_FUZZ_SECONDS=$(FUZZ_SECONDS) ctest --test-dir build/asan --output-on-failure -L fuzz -j $(JOBS)
+else
+	@$(MAKE) --no-print-directory configure
+	@cmake --build $(BUILD) -j $(JOBS) --target test_property
+	@MILLRACE_SOURCE_DIR=$(CURDIR) tools/fuzz_views.sh $(BUILD)/test/test_property $(SEEDS) $(FROM) $(JOBS)
+endif
 
 fmt: ## format the C++ sources (needs clang-format)
 	@git ls-files -z '*.h' '*.cpp' | xargs -0 -r clang-format -i

@@ -82,8 +82,17 @@ void QueryGenerator::add_relation(const std::string& name, const std::vector<Col
 
 Query QueryGenerator::relation() {
   if (!views_.empty() && chance(0.5)) return views_[pick(views_.size())];
-  if (chance(0.3)) return {"SELECT id, k, name, w FROM u", {{"id", 'i'}, {"k", 'i'}, {"name", 's'}, {"w", 'i'}}, 0};
-  return {"SELECT id, k, g, x, l FROM t", {{"id", 'i'}, {"k", 'i'}, {"g", 's'}, {"x", 'i'}, {"l", 'l'}}, 0};
+  const bool u = chance(0.3);
+  std::vector<Column> columns = {{"id", 'i'}, {"k", 'i'}, {"g", 's'}, {"x", 'i'}, {"l", 'l'}};
+  std::vector<Column> more = {{"d", 'd'}, {"m", 'm'}, {"ts", 't'}, {"b", 'b'}};
+  if (u) {
+    columns = {{"id", 'i'}, {"k", 'i'}, {"name", 's'}, {"w", 'i'}};
+    more = {{"d", 'd'}, {"ts", 't'}};
+  }
+  for (const Column& column : more) {
+    if (chance(0.4)) columns.push_back(column);
+  }
+  return {"SELECT " + list_of(columns) + " FROM " + (u ? "u" : "t"), columns, 0};
 }
 
 Query QueryGenerator::filter(Query in) {
@@ -263,9 +272,14 @@ Query QueryGenerator::scalar_subquery(Query in) {
 }
 
 Query QueryGenerator::generate(int depth) {
-  if (depth <= 0) return relation();
+  pieces_.push_back(depth <= 0 ? relation() : grow(depth));
+  return pieces_.back();
+}
+
+Query QueryGenerator::grow(int depth) {
   Query in = generate(depth - 1);
   if (chance(0.3)) return join_or_subquery(std::move(in), depth);
+  if (chance(0.25)) return over_any_type(std::move(in), depth);
   switch (pick(20)) {
     case 0: return filter(std::move(in));
     case 1: return project(std::move(in));

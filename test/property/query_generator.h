@@ -11,7 +11,7 @@ namespace millrace::test {
 
 struct Column {
   std::string name;
-  char type;  // 'i' integer, 's' text, 'l' list of integers
+  char type;  ///< 'i' integer, 's' text, 'l' list of integers, 'd' float, 'm' decimal, 't' time, 'b' boolean
 };
 
 struct Query {
@@ -26,8 +26,13 @@ class QueryGenerator {
   /// From now on queries may read this view too.
   void add_relation(const std::string& name, const std::vector<Column>& columns);
   Query generate(int depth);
+  /// A condition over the query's columns.
+  std::string condition(const Query& query);
+  /// All that generate() made, parts and wholes: each stands in the text of what it is a part of as it is here.
+  const std::vector<Query>& pieces() const { return pieces_; }
 
  private:
+  Query grow(int depth);
   Query relation();
   Query filter(Query in);
   Query project(Query in);
@@ -58,6 +63,16 @@ class QueryGenerator {
   Query asof_join(Query in);
   Query constants(Query in);
   Query join_or_subquery(Query in, int depth);
+  // query_generator_types.cpp
+  Query over_any_type(Query in, int depth);
+  Query typed_filter(Query in);
+  Query typed_project(Query in);
+  Query typed_aggregate(Query in);
+  Query typed_general_aggregate(Query in);
+  Query typed_join(Query in, int depth);
+  Query typed_set(Query in);
+  Query typed_window(Query in);
+  std::string typed_predicate(const Column& column);
   std::string subquery_test(const Query& in);
   std::string integer_of(const Query& in, const std::string& qualifier);
 
@@ -73,6 +88,7 @@ class QueryGenerator {
 
   std::mt19937_64 random_;
   std::vector<Query> views_;
+  std::vector<Query> pieces_;
   int next_column_ = 0;
 };
 

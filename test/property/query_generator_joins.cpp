@@ -162,7 +162,7 @@ Query QueryGenerator::lateral(Query in) {
   static const char* kSides[] = {
       ", LATERAL (SELECT v, X FROM unnest(L) AS e(v)) AS s(A, B)",
       " LEFT JOIN LATERAL (SELECT count(v), max(v) FROM unnest(L) AS e(v) WHERE v < Y) AS s(A, B) ON true",
-      ", LATERAL (SELECT v, X FROM range(X % 4) AS e(v)) AS s(A, B)",
+      ", LATERAL (SELECT v, X FROM range(CAST(X AS BIGINT) % 4) AS e(v)) AS s(A, B)",
       ", LATERAL (SELECT w, k FROM u WHERE u.k = X) AS s(A, B)",
       ", LATERAL (SELECT w, k FROM u WHERE u.k = X ORDER BY w, k LIMIT 2) AS s(A, B)",
       " LEFT JOIN LATERAL (SELECT w, k FROM u WHERE u.w = X ORDER BY w, k LIMIT 1) AS s(A, B) ON true",
@@ -182,6 +182,7 @@ Query QueryGenerator::lateral(Query in) {
 /// The right side has one row a key and place, so that SQL says which one is the last. NULL meets nothing, but DuckDB
 /// 1.4.4 sometimes lets a NULL meet a row with <.
 Query QueryGenerator::asof_join(Query in) {
+  if (of_type(in, 'i').empty()) return few_rows(std::move(in));  // DuckDB refuses a comparison of constants
   const std::string a = fresh(), b = fresh(), x = integer_of(in, "q."), y = integer_of(in, "q.");
   static const char* kTypes[] = {" ASOF JOIN ", " ASOF LEFT JOIN "};
   static const char* kSides[] = {
