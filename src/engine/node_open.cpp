@@ -198,7 +198,7 @@ Status load_catalog(NodeState& node) {
     MR_TRY(sql::define_macro(*node.ddl_session, macro->query));
   }
   // A crash between the log and the catalog leaves streams that no object owns.
-  std::vector<StreamId> owned{kCommitStream};
+  std::vector<StreamId> owned{kCommitStream, kBrokerStream};
   for (const sql::CatalogObject* object : node.catalog.objects()) {
     owned.push_back(object->stream);
     for (const sql::Companion& companion : object->companions) owned.push_back(companion.stream);

@@ -108,6 +108,18 @@ class NodeRawLog final : public RawLog {
     return topic_of(node_.catalog.find(name));
   }
 
+  bool has_topic(StreamId id) override {
+    std::shared_lock readers(node_.readers_mutex);
+    const auto objects = node_.catalog.objects();
+    return std::any_of(objects.begin(), objects.end(),
+                       [&](const sql::CatalogObject* object) { return is_topic(*object) && object->stream == id; });
+  }
+
+  Result<std::shared_ptr<log::Stream>> broker_stream(const log::StreamOptions& options) override {
+    if (auto there = node_.log->find(kBrokerStream)) return there;
+    return node_.log->create_stream(kBrokerStream, "_kafka", options);
+  }
+
   Status check_appends() override {
     std::shared_lock readers(node_.readers_mutex);
     MR_TRY(refuse_while_restarting(node_));

@@ -1,5 +1,5 @@
 // RawLog: a node's streams and tables as the Kafka protocol sees them: topics, and whole record batches into their
-// partitions. Reading is the log's own (log/log.h): an offset of Kafka's is an offset of ours. docs/adr/0013-kafka.md.
+// partitions. Reading is the log's own (log/log.h): an offset of Kafka's is an offset of ours. docs/adr/0017-kafka-protocol.md.
 //
 // Lives as long as its node. All functions may be called from any thread.
 #pragma once
@@ -40,6 +40,9 @@ class QueuedBatches {
   virtual void settle(std::function<void(Results)> done) = 0;
 };
 
+/// Where the Kafka listener keeps what it must not forget: an id that the catalog never gives out.
+inline constexpr StreamId kBrokerStream{0xFFFFFFF1};
+
 class RawLog {
  public:
   virtual ~RawLog() = default;
@@ -47,6 +50,9 @@ class RawLog {
   /// In order of creation.
   virtual std::vector<Topic> topics() = 0;
   virtual std::optional<Topic> topic(std::string_view name) = 0;
+  virtual bool has_topic(StreamId id) = 0;
+  /// The listener's own stream, of one partition, which nobody else writes and SQL does not see. Made at the first call.
+  virtual Result<std::shared_ptr<log::Stream>> broker_stream(const log::StreamOptions& options) = 0;
   /// Why nothing may be appended now, if so.
   virtual Status check_appends() = 0;
   /// Checks and queues batches of one topic. A batch that is refused does not hold back the others. Waits for the disk

@@ -41,10 +41,10 @@ Status check_allowed(const KafkaOptions& options) {
 }  // namespace
 
 struct KafkaServer::Rep {
-  Rep(Env& env, Metrics& metrics, engine::Node& node, KafkaOptions options)
+  Rep(Env& env, Metrics& metrics, engine::Node& node, std::unique_ptr<kafka::Journal> journal, KafkaOptions options)
       : io(static_cast<int>(options.io_threads)),
         acceptor(io),
-        broker(env, metrics, node, *node.raw_log(), std::move(options)) {}
+        broker(env, metrics, node, *node.raw_log(), std::move(journal), std::move(options)) {}
 
   asio::awaitable<void> accept_connections();
   asio::awaitable<void> tick();
@@ -130,7 +130,9 @@ Result<std::unique_ptr<KafkaServer>> KafkaServer::start(Env& env, Metrics& metri
   if (node.raw_log() == nullptr) {
     return user_error(sqlstate::kNotSupported, "--kafka-listen: the node is in safe mode and serves only SQL");
   }
-  auto rep = std::make_unique<Rep>(env, metrics, node, std::move(options));
+  MR_ASSIGN(std::shared_ptr<log::Stream> stream, node.raw_log()->broker_stream(kafka::journal_stream_options()));
+  MR_ASSIGN(auto journal, kafka::Journal::open(env, std::move(stream), {}));
+  auto rep = std::make_unique<Rep>(env, metrics, node, std::move(journal), std::move(options));
   const KafkaOptions& chosen = rep->broker.options();
   MR_ASSIGN(rep->acceptor, listen_on(rep->io, "--kafka-listen", chosen.host, chosen.port));
   rep->port = rep->acceptor.local_endpoint().port();

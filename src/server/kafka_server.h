@@ -15,6 +15,7 @@
 #include "base/metrics.h"
 #include "base/result.h"
 #include "engine/node.h"
+#include "server/kafka/group_limits.h"
 
 namespace millrace::server {
 
@@ -33,6 +34,7 @@ struct KafkaOptions {
   uint64_t request_bytes_max = 100ULL << 20;  ///< a longer one ends the connection
   uint64_t bytes_in_hand_max = 512ULL << 20;  ///< of all requests and answers
   uint64_t fetch_bytes_max = 32ULL << 20;     ///< of one fetch answer, unless its first batch is larger
+  kafka::GroupLimits groups;
   Duration fetch_wait_max = Duration::from_seconds(60);
   Duration idle_timeout = Duration::from_seconds(600);     ///< between requests
   Duration progress_timeout = Duration::from_seconds(30);  ///< of a request half sent, or an answer not taken

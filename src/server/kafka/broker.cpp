@@ -12,7 +12,8 @@ constexpr size_t kTopicNameMax = 249;
 
 }  // namespace
 
-Broker::Broker(Env& env, Metrics& metrics, engine::Node& node, engine::RawLog& log, KafkaOptions options)
+Broker::Broker(Env& env, Metrics& metrics, engine::Node& node, engine::RawLog& log,
+               std::unique_ptr<Journal> journal, KafkaOptions options)
     : connections(metrics.gauge("millrace_kafka_connections", "Open connections of Kafka clients")),
       requests(metrics.counter("millrace_kafka_requests", "Requests of Kafka clients")),
       received_bytes(
@@ -25,7 +26,20 @@ Broker::Broker(Env& env, Metrics& metrics, engine::Node& node, engine::RawLog& l
       log_(log),
       options_(std::move(options)),
       budget_(options_.bytes_in_hand_max),
+      journal_(std::move(journal)),
+      groups_(env_, *journal_, options_.groups),
       workers_(options_.request_threads, options_.queued_requests_max) {}
+
+void Broker::tick() {
+  waiters_.tick(env_.clock().monotonic());
+  groups_.tick();
+  if (!journal_->wants_snapshot()) return;
+  workers_.try_post([this] {
+    if (!journal_->wants_snapshot()) return;
+    // A failure shows at the next commit, which meets the same disk.
+    (void)journal_->snapshot([this](StreamId stream) { return log_.has_topic(stream); });
+  });
+}
 
 Code Broker::create_topic(std::string_view name, int32_t partitions, std::string* message) {
   if (!valid_topic_name(name)) return Code::kInvalidTopic;

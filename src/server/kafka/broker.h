@@ -12,6 +12,8 @@
 #include "server/byte_budget.h"
 #include "server/kafka/data_waiters.h"
 #include "server/kafka/errors.h"
+#include "server/kafka/groups.h"
+#include "server/kafka/journal.h"
 #include "server/kafka_server.h"
 #include "server/workers.h"
 
@@ -23,7 +25,8 @@ inline constexpr const char* kClusterId = "millrace";
 
 class Broker {
  public:
-  Broker(Env& env, Metrics& metrics, engine::Node& node, engine::RawLog& log, KafkaOptions options);
+  Broker(Env& env, Metrics& metrics, engine::Node& node, engine::RawLog& log, std::unique_ptr<Journal> journal,
+         KafkaOptions options);
 
   Env& env() { return env_; }
   engine::Node& node() { return node_; }
@@ -32,15 +35,17 @@ class Broker {
   ByteBudget& budget() { return budget_; }
   Workers& workers() { return workers_; }
   DataWaiters& waiters() { return waiters_; }
+  Groups& groups() { return groups_; }
   std::atomic<bool>& stopping() { return stopping_; }
 
-  /// What time brings: waits that are over. Called every few milliseconds.
-  void tick() { waiters_.tick(env_.clock().monotonic()); }
+  /// What time brings: waits that are over, members that fell silent. Called every few milliseconds.
+  void tick();
   /// Nothing waits any more.
   void stop() {
     stopping_ = true;
     log_.watch({});
     waiters_.wake_all();
+    groups_.stop();
   }
 
   /// Makes the topic, a stream of raw bytes; that it is there already is no error.
@@ -61,6 +66,8 @@ class Broker {
   std::atomic<bool> stopping_{false};
   ByteBudget budget_;
   DataWaiters waiters_;
+  const std::unique_ptr<Journal> journal_;
+  Groups groups_;
   Workers workers_;  // last: its threads use all of the above
 };
 

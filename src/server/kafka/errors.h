@@ -27,6 +27,7 @@ enum class Code : int16_t {
   kUnknownMemberId = 25,
   kInvalidSessionTimeout = 26,
   kRebalanceInProgress = 27,
+  kInvalidCommitOffsetSize = 28,
   kTopicAuthorizationFailed = 29,
   kUnsupportedVersion = 35,
   kTopicAlreadyExists = 36,

@@ -14,12 +14,28 @@ void describe_cluster(Broker& broker, const Request& request, const DescribeClus
 void list_offsets(Broker& broker, const Request& request, const ListOffsetsRequest& asked, ListOffsetsResponse& answer);
 void offset_for_leader_epoch(Broker& broker, const Request& request, const OffsetForLeaderEpochRequest& asked,
                              OffsetForLeaderEpochResponse& answer);
+void find_coordinator(Broker& broker, const Request& request, const FindCoordinatorRequest& asked,
+                      FindCoordinatorResponse& answer);
+void heartbeat(Broker& broker, const Request& request, const HeartbeatRequest& asked, HeartbeatResponse& answer);
+void leave_group(Broker& broker, const Request& request, const LeaveGroupRequest& asked, LeaveGroupResponse& answer);
+void offset_fetch(Broker& broker, const Request& request, const OffsetFetchRequest& asked, OffsetFetchResponse& answer);
+void describe_groups(Broker& broker, const Request& request, const DescribeGroupsRequest& asked,
+                     DescribeGroupsResponse& answer);
+void list_groups(Broker& broker, const Request& request, const ListGroupsRequest& asked, ListGroupsResponse& answer);
 
 // Answered later.
 void produce(Broker& broker, const std::shared_ptr<Request>& request, const Respond& respond,
              const std::function<void()>& proceed);
 void fetch(Broker& broker, const std::shared_ptr<Request>& request, const Respond& respond,
            const std::function<void()>& proceed);
+void join_group(Broker& broker, const std::shared_ptr<Request>& request, const Respond& respond,
+                const std::function<void()>& proceed);
+void sync_group(Broker& broker, const std::shared_ptr<Request>& request, const Respond& respond,
+                const std::function<void()>& proceed);
+void offset_commit(Broker& broker, const std::shared_ptr<Request>& request, const Respond& respond,
+                   const std::function<void()>& proceed);
+void delete_groups(Broker& broker, const std::shared_ptr<Request>& request, const Respond& respond,
+                   const std::function<void()>& proceed);
 
 /// A partition of a topic that clients named; null when there is none.
 log::Partition* find_partition(const std::optional<engine::Topic>& topic, int32_t index);
