@@ -14,6 +14,9 @@
 namespace millrace::log {
 
 struct AppendGroup {
+  explicit AppendGroup(Offset begin) : first(begin) {}
+
+  const Offset first;  ///< of its first batch
   std::vector<QueuedBatch> batches;
   size_t bytes = 0;
   std::vector<IdempotencyMark> marks;                 ///< in the order of their offsets

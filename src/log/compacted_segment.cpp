@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "base/paths.h"
+#include "log/producer_window.h"
+#include "log/record_batch.h"
 
 namespace millrace::log {
 
@@ -39,6 +41,8 @@ Status CompactedSegmentWriter::add(FrameHeader frame, std::string_view batch) {
   frame.batch_bytes = static_cast<uint32_t>(batch.size());
   append_frame_header(gathered_, frame, header_.salt);
   gathered_.append(batch);
+  MR_ASSIGN(RecordBatchView view, RecordBatchView::parse_unchecked(batch));
+  frame.producer = sequence_of(view);
   index_.add(frame);
   if (gathered_.size() < kGatherBytes) return {};
   Status status = file_->append(gathered_);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/failpoints.h"
+#include "log/producer_window.h"
 #include "log/segment.h"
 
 namespace millrace::log {
@@ -176,8 +177,13 @@ bool Compaction::stays(const Opened& batch, size_t record) const {
   return key.role == RecordRole::kValue || bounds_.now - batch.stored.append_time <= options_.tombstone_age;
 }
 
-/// A retry of the request that it came with must still be known.
+/// A retry of the request or batch that it came with must still be known.
 bool Compaction::must_keep_mark(const StoredBatch& batch) const {
+  auto view = RecordBatchView::parse_unchecked(batch.bytes);
+  if (view.ok() && view->producer_id() >= 0 &&
+      partition_.remembers({sequence_of(*view), batch.base_offset, batch.offset_count})) {
+    return true;
+  }
   if (batch.idempotency_hash == 0) return false;
   const std::optional<OffsetRange> range = partition_.find_recent_idempotent(batch.idempotency_hash);
   return range && range->first == batch.base_offset;

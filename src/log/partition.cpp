@@ -5,6 +5,7 @@
 
 #include "log/append_group.h"
 #include "log/idempotency_window.h"
+#include "log/producer_window.h"
 #include "log/recovery.h"
 #include "log/segment_writer.h"
 #include "log/sync_pool.h"
@@ -32,6 +33,8 @@ Result<std::unique_ptr<Partition>> Partition::open(Setup setup) {
   partition->segments_.assign(found.segments.begin(), found.segments.end());
   partition->window_ = std::make_unique<IdempotencyWindow>(where.options.idempotency_window);
   for (const IdempotencyMark& mark : found.marks) partition->window_->add(mark);
+  partition->producers_ = std::make_unique<ProducerWindow>();
+  for (const ProducerMark& mark : found.producers) partition->producers_->add(mark, Offset{INT64_MAX});
   partition->writer_ =
       std::make_unique<SegmentWriter>(*where.env, where.directory, where.stream, where.id, where.options);
   // Also syncs: after a killed process, the end of the file may be in the system's cache only.
@@ -76,6 +79,12 @@ std::optional<Error> Partition::failure() const {
 std::optional<OffsetRange> Partition::find_recent_idempotent(uint64_t hash) const {
   std::lock_guard lock(mutex_);
   return window_->find(hash);
+}
+
+bool Partition::remembers(const ProducerMark& batch) const {
+  std::lock_guard lock(mutex_);
+  auto found = producers_->find(batch);
+  return found.ok() && *found && (*found)->first == batch.first;
 }
 
 Offset Partition::wait_for_data(Offset beyond, Duration timeout) const {

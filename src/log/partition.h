@@ -72,7 +72,7 @@ struct AppendResult {
   Offset first;
   Offset last;
   Timestamp append_time;   ///< not set for a duplicate
-  bool duplicate = false;  ///< it was there already (idempotency_hash)
+  bool duplicate = false;  ///< it was there already (idempotency_hash, or an idempotent producer's sequence)
 };
 
 struct OffsetRange {
@@ -133,7 +133,10 @@ class ReadBatches {
 };
 
 class CompactedSegmentWriter;
+struct SegmentExtent;
 class IdempotencyWindow;
+class ProducerWindow;
+struct ProducerMark;
 class SegmentWriter;
 class SyncPool;
 
@@ -170,7 +173,9 @@ class Partition {
   // -- appending ---------------------------------------------------------------------------------------------------
 
   /// Queues one whole Kafka batch (its base offset and leader epoch are overwritten, its CRC is checked). The
-  /// producer's base offsets must count from 0: last_offset_delta = record_count - 1.
+  /// producer's base offsets must count from 0: last_offset_delta = record_count - 1. A batch of an idempotent producer
+  /// that is among its last ones is not appended again: the ticket stands for the batch that is there. One that is not
+  /// the next of its producer fails (producer_window.h has the errors).
   Result<Ticket> append(std::string batch, const AppendOptions& options = {});
   /// Returns when the ticket's batch is durable. Syncs itself when nobody is at it.
   Result<AppendResult> wait(const Ticket& ticket);
@@ -188,6 +193,8 @@ class Partition {
   /// Where the batch marked with this hash lies, when it is durable and among the last `idempotency_window` marked
   /// ones.
   std::optional<OffsetRange> find_recent_idempotent(uint64_t hash) const;
+  /// Whether a batch at this place is among the last ones of its producer.
+  bool remembers(const ProducerMark& batch) const;
 
   // -- reading -----------------------------------------------------------------------------------------------------
 
@@ -217,6 +224,9 @@ class Partition {
   /// Deletes whole segments from the front that are too old, or beyond retention_bytes, and that no reader needs
   /// (`needed`: the lowest offset that somebody still has to read). Returns how many bytes went.
   Result<uint64_t> enforce_retention(Timestamp now, Offset needed);
+  /// Deletes whole segments from the front that end at or before `end`, whatever the options say. Returns how many
+  /// bytes went.
+  Result<uint64_t> delete_before(Offset end);
   /// Cuts all at and behind `end`, which must be where a batch begins or ends. Only for streams that the engine itself
   /// writes, and only while nobody else appends or reads.
   Status truncate_to(Offset end);
@@ -240,7 +250,8 @@ class Partition {
   // partition_append.cpp
   Status refuse_if_unusable() const;
   std::optional<Ticket> find_duplicate(uint64_t hash) const;
-  Result<Ticket> enqueue(std::string batch, int32_t record_count, const AppendOptions& options);
+  Ticket duplicate_at(const OffsetRange& range) const;
+  Result<Ticket> enqueue(std::string batch, ProducerMark mark, const AppendOptions& options);
   Status make_room(Lock& lock);
   Status wait_for_group(Lock& lock, AppendGroup& group);
   void lead(Lock& lock);
@@ -260,6 +271,7 @@ class Partition {
   Status parse_frames(size_t length, ReadBatches& into) const;
 
   // partition_keep.cpp
+  Result<uint64_t> delete_while(const std::function<bool(const SegmentExtent&)>& goes);
   Status delete_front();
   Status stand_at_batch(Offset end, ReadBatches& at_end) const;
   Status cut_behind(const ReadBatches& at_end);
@@ -285,6 +297,7 @@ class Partition {
   std::optional<Error> failure_;
   std::deque<std::shared_ptr<Segment>> segments_;  // shared: a reader may still hold one that is deleted
   std::unique_ptr<IdempotencyWindow> window_;
+  std::unique_ptr<ProducerWindow> producers_;
   std::shared_ptr<AppendGroup> open_group_;       // takes appends; null when nothing is queued
   std::shared_ptr<AppendGroup> group_in_flight_;  // being written
   Offset next_offset_;                            // of the next append

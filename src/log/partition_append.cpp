@@ -7,6 +7,7 @@
 #include "log/append_group.h"
 #include "log/idempotency_window.h"
 #include "log/partition.h"
+#include "log/producer_window.h"
 #include "log/record_batch.h"
 #include "log/sync_pool.h"
 
@@ -14,8 +15,8 @@ namespace millrace::log {
 
 namespace {
 
-/// How many records a batch has that may be stored.
-Result<int32_t> check_batch(std::string_view bytes) {
+/// Which batch this is, and how many records it has; its offset is still to come.
+Result<ProducerMark> check_batch(std::string_view bytes) {
   if (bytes.size() > kBatchBytesMax) {
     return user_error(sqlstate::kTooLarge,
                       fmt::format("record batch is larger than {} bytes: {}", kBatchBytesMax, bytes.size()));
@@ -32,7 +33,7 @@ Result<int32_t> check_batch(std::string_view bytes) {
                                                            static_cast<int>(batch.compression())))
         .with_hint("Set the producer's compression to lz4, zstd, snappy, gzip or none.");
   }
-  return batch.record_count();
+  return ProducerMark{sequence_of(batch), Offset(), batch.record_count()};
 }
 
 }  // namespace
@@ -50,30 +51,41 @@ Status Partition::refuse_if_unusable() const {
 
 std::optional<Ticket> Partition::find_duplicate(uint64_t hash) const {
   if (hash == 0) return std::nullopt;
+  if (std::optional<OffsetRange> range = window_->find(hash)) return duplicate_at(*range);
+  for (const auto& group : {group_in_flight_, open_group_}) {
+    if (!group) continue;
+    auto found = group->mark_of_hash.find(hash);
+    if (found != group->mark_of_hash.end()) return duplicate_at(range_of(group->marks[found->second]));
+  }
+  return std::nullopt;
+}
+
+/// For a batch that lies there, or is on its way there.
+Ticket Partition::duplicate_at(const OffsetRange& range) const {
   Ticket ticket;
   ticket.duplicate_ = true;
-  std::optional<OffsetRange> range = window_->find(hash);
-  if (range) {
-    ticket.group_ = std::make_shared<AppendGroup>();
+  ticket.first_ = range.first;
+  ticket.last_ = range.last;
+  if (range.first < durable_end_) {
+    ticket.group_ = std::make_shared<AppendGroup>(range.first);
     ticket.group_->done = true;
+  } else {
+    ticket.group_ = open_group_ && range.first >= open_group_->first ? open_group_ : group_in_flight_;
   }
-  for (const auto& group : {group_in_flight_, open_group_}) {
-    if (range || !group) continue;
-    auto found = group->mark_of_hash.find(hash);
-    if (found == group->mark_of_hash.end()) continue;
-    range = range_of(group->marks[found->second]);
-    ticket.group_ = group;
-  }
-  if (!range) return std::nullopt;
-  ticket.first_ = range->first;
-  ticket.last_ = range->last;
   return ticket;
 }
 
-Result<Ticket> Partition::enqueue(std::string batch, int32_t record_count, const AppendOptions& options) {
+Result<Ticket> Partition::enqueue(std::string batch, ProducerMark mark, const AppendOptions& options) {
   MR_TRY(refuse_if_unusable());
   if (std::optional<Ticket> duplicate = find_duplicate(options.idempotency_hash)) return *std::move(duplicate);
-  if (!open_group_) open_group_ = std::make_shared<AppendGroup>();
+  const int32_t record_count = mark.record_count;
+  mark.first = next_offset_;
+  if (mark.producer.id >= 0) {
+    MR_ASSIGN(std::optional<OffsetRange> there, producers_->find(mark));
+    if (there) return duplicate_at(*there);
+    producers_->add(mark, durable_end_);
+  }
+  if (!open_group_) open_group_ = std::make_shared<AppendGroup>(next_offset_);
   Ticket ticket;
   ticket.group_ = open_group_;
   ticket.first_ = next_offset_;
@@ -84,15 +96,16 @@ Result<Ticket> Partition::enqueue(std::string batch, int32_t record_count, const
     open_group_->marks.push_back({options.idempotency_hash, ticket.first_, record_count});
   }
   open_group_->bytes += batch.size();
-  open_group_->batches.push_back({std::move(batch), ticket.first_, record_count, options.idempotency_hash});
+  open_group_->batches.push_back(
+      {std::move(batch), ticket.first_, record_count, options.idempotency_hash, mark.producer});
   return ticket;
 }
 
 Result<Ticket> Partition::append(std::string batch, const AppendOptions& options) {
-  MR_ASSIGN(int32_t record_count, check_batch(batch));
+  MR_ASSIGN(ProducerMark mark, check_batch(batch));
   Lock lock(mutex_);
   MR_TRY(make_room(lock));
-  return enqueue(std::move(batch), record_count, options);
+  return enqueue(std::move(batch), mark, options);
 }
 
 Status Partition::make_room(Lock& lock) {
@@ -184,7 +197,10 @@ void Partition::lead(Lock& lock) {
     failed_with_it = std::move(open_group_);
     settle(*failed_with_it, status, append_time);
   }
-  if (!status.ok()) next_offset_ = durable_end_;
+  if (!status.ok()) {
+    next_offset_ = durable_end_;
+    producers_->cut(durable_end_);
+  }
   give_turn_back();
   lock.unlock();
 

@@ -9,23 +9,34 @@
 #include "log/idempotency_window.h"
 #include "log/partition.h"
 #include "log/partition_begin.h"
+#include "log/producer_window.h"
 #include "log/segment_scan.h"
 #include "log/sync_pool.h"
 
 namespace millrace::log {
 
 Result<uint64_t> Partition::enforce_retention(Timestamp now, Offset needed) {
+  return delete_while([&](const Segment::Extent& oldest) {
+    bool too_old = setup_.options.retention && now - oldest.last_append_time > *setup_.options.retention;
+    bool too_large =
+        setup_.options.retention_bytes && size_bytes() > *setup_.options.retention_bytes && segments_.size() > 1;
+    return oldest.end_offset <= needed && (too_old || too_large);
+  });
+}
+
+Result<uint64_t> Partition::delete_before(Offset end) {
+  return delete_while([&](const Segment::Extent& oldest) { return oldest.end_offset <= end; });
+}
+
+Result<uint64_t> Partition::delete_while(const std::function<bool(const Segment::Extent&)>& goes) {
   Lock lock(mutex_);
   take_turn(lock);
   Status status = refuse_if_unusable();
   lock.unlock();
   uint64_t freed = 0;
   while (status.ok()) {
-    uint64_t total = size_bytes();
     Segment::Extent oldest = segments_.front()->extent();  // only the holder of the turn changes segments_
-    bool too_old = setup_.options.retention && now - oldest.last_append_time > *setup_.options.retention;
-    bool too_large = setup_.options.retention_bytes && total > *setup_.options.retention_bytes && segments_.size() > 1;
-    if (!oldest.has_frames || oldest.end_offset > needed || !(too_old || too_large)) break;
+    if (!oldest.has_frames || !goes(oldest)) break;
     status = delete_front();
     if (status.ok()) freed += oldest.bytes;
   }
@@ -119,6 +130,7 @@ Status Partition::cut_behind(const ReadBatches& at_end) {
   durable_end_ = end;
   next_offset_ = end;
   window_->cut(end);
+  producers_->cut(end);
   return {};
 }
 

@@ -9,6 +9,7 @@
 #include "base/file_steps.h"
 #include "base/paths.h"
 #include "log/partition_begin.h"
+#include "log/producer_window.h"
 #include "log/segment_scan.h"
 
 namespace millrace::log {
@@ -144,6 +145,8 @@ Result<SegmentIndex> Recovery::load_index(const OpenedSegment& segment) const {
 void Recovery::keep(const OpenedSegment& segment, SegmentIndex index, bool sealed) {
   result_.marks.insert(result_.marks.end(), index.marks.begin(), index.marks.end());
   trim_marks(4 * marks_max_);
+  result_.producers.insert(result_.producers.end(), index.producers.begin(), index.producers.end());
+  keep_last_of_each(result_.producers);
   result_.segments.push_back(std::make_shared<Segment>(directory_, *segment.header, std::move(index)));
   if (sealed) result_.segments.back()->forget_marks();
 }

@@ -16,6 +16,7 @@ namespace millrace::log {
 struct RecoveredPartition {
   std::vector<std::shared_ptr<Segment>> segments;  ///< by base offset, at least one
   std::vector<IdempotencyMark> marks;              ///< oldest first, at most as many as asked for
+  std::vector<ProducerMark> producers;             ///< oldest first, the last ones of each
   uint64_t torn_bytes = 0;                         ///< how much of a tail that was never acked was cut off
 };
 

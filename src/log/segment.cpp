@@ -57,6 +57,9 @@ SegmentIndex Segment::index_before(Offset end) const {
   for (const IdempotencyMark& mark : index_.marks) {
     if (mark.first < last.offset) cut.marks.push_back(mark);
   }
+  for (const ProducerMark& mark : index_.producers) {
+    if (mark.first < last.offset) cut.producers.push_back(mark);
+  }
   return cut;
 }
 
@@ -68,6 +71,7 @@ std::string Segment::encode_index() const {
 void Segment::forget_marks() {
   std::lock_guard lock(mutex_);
   index_.marks = {};
+  index_.producers = {};
 }
 
 }  // namespace millrace::log

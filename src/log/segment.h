@@ -16,6 +16,14 @@
 
 namespace millrace::log {
 
+struct SegmentExtent {
+  uint64_t bytes = 0;
+  Offset end_offset;
+  bool has_frames = false;
+  Timestamp first_append_time;
+  Timestamp last_append_time;
+};
+
 class Segment {
  public:
   Segment(std::string directory, const SegmentHeader& header, SegmentIndex index);
@@ -25,13 +33,7 @@ class Segment {
   Offset base_offset() const { return header_.base_offset; }
   uint32_t salt() const { return header_.salt; }
 
-  struct Extent {
-    uint64_t bytes = 0;
-    Offset end_offset;
-    bool has_frames = false;
-    Timestamp first_append_time;
-    Timestamp last_append_time;
-  };
+  using Extent = SegmentExtent;
   Extent extent() const;
 
   /// A place from which a walk over the frames meets the frame that holds `offset`.

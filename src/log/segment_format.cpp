@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "log/producer_window.h"
 
 namespace millrace::log {
 
@@ -23,6 +24,7 @@ constexpr size_t kOffsetDigits = 20;
 constexpr size_t kIndexHeaderBytes = 56;
 constexpr size_t kIndexEntryBytes = 24;
 constexpr size_t kIndexMarkBytes = 20;
+constexpr size_t kIndexProducerBytes = 26;
 constexpr size_t kCrcBytes = 4;
 
 std::string offset_name(Offset offset, std::string_view suffix) {
@@ -108,6 +110,11 @@ void SegmentIndex::add(const FrameHeader& frame) {
     entries.push_back({frame.base_offset, covered_bytes, frame.append_time});
   }
   if (frame.idempotency_hash != 0) marks.push_back({frame.idempotency_hash, frame.base_offset, frame.offset_count});
+  if (frame.producer.id >= 0) producers.push_back({frame.producer, frame.base_offset, frame.offset_count});
+  if (producers.size() > producers_max) {
+    keep_last_of_each(producers);
+    producers_max = std::max(producers_max, 2 * producers.size());
+  }
   last_append_time = frame.append_time;
   end_offset = frame.end_offset();
   covered_bytes += frame.frame_bytes();
@@ -116,12 +123,12 @@ void SegmentIndex::add(const FrameHeader& frame) {
 std::string encode_segment_index(const SegmentIndex& index, uint32_t salt) {
   std::string out;
   out.reserve(kIndexHeaderBytes + index.entries.size() * kIndexEntryBytes + index.marks.size() * kIndexMarkBytes +
-              kCrcBytes);
+              index.producers.size() * kIndexProducerBytes + kCrcBytes);
   out.append(kIndexMagic);
   append_little(out, salt);
   append_little(out, static_cast<uint32_t>(index.entries.size()));
   append_little(out, static_cast<uint32_t>(index.marks.size()));
-  append_little(out, uint32_t{0});
+  append_little(out, static_cast<uint32_t>(index.producers.size()));
   append_little(out, index.covered_bytes);
   append_little(out, index.end_offset.value);
   append_little(out, index.first_append_time.micros);
@@ -136,6 +143,13 @@ std::string encode_segment_index(const SegmentIndex& index, uint32_t salt) {
     append_little(out, mark.first.value);
     append_little(out, mark.record_count);
   }
+  for (const ProducerMark& mark : index.producers) {
+    append_little(out, mark.producer.id);
+    append_little(out, mark.producer.epoch);
+    append_little(out, mark.producer.sequence);
+    append_little(out, mark.first.value);
+    append_little(out, mark.record_count);
+  }
   append_little(out, crc32c(out));
   return out;
 }
@@ -145,7 +159,9 @@ std::optional<SegmentIndex> decode_segment_index(std::string_view bytes, uint32_
   const char* at = bytes.data();
   size_t entries = load_little<uint32_t>(at + 12);
   size_t marks = load_little<uint32_t>(at + 16);
-  if (bytes.size() != kIndexHeaderBytes + entries * kIndexEntryBytes + marks * kIndexMarkBytes + kCrcBytes)
+  size_t producers = load_little<uint32_t>(at + 20);
+  if (bytes.size() != kIndexHeaderBytes + entries * kIndexEntryBytes + marks * kIndexMarkBytes +
+                          producers * kIndexProducerBytes + kCrcBytes)
     return std::nullopt;
   std::string_view body = bytes.substr(0, bytes.size() - kCrcBytes);
   if (crc32c(body) != load_little<uint32_t>(at + body.size())) return std::nullopt;
@@ -165,6 +181,12 @@ std::optional<SegmentIndex> decode_segment_index(std::string_view bytes, uint32_
   for (size_t i = 0; i < marks; ++i, at += kIndexMarkBytes) {
     index.marks.push_back(
         {load_little<uint64_t>(at), Offset{load_little<int64_t>(at + 8)}, load_little<int32_t>(at + 16)});
+  }
+  index.producers.reserve(producers);
+  for (size_t i = 0; i < producers; ++i, at += kIndexProducerBytes) {
+    index.producers.push_back({{load_little<int64_t>(at), load_little<int16_t>(at + 8), load_little<int32_t>(at + 10)},
+                               Offset{load_little<int64_t>(at + 14)},
+                               load_little<int32_t>(at + 22)});
   }
   return index;
 }

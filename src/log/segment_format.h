@@ -34,14 +34,23 @@ struct SegmentHeader {
   SegmentFooter footer = {};
 };
 
+/// Which batch of an idempotent producer this is (KIP-98); the batch says so itself.
+struct ProducerSequence {
+  int64_t id = -1;  ///< −1: of no such producer
+  int16_t epoch = -1;
+  int32_t sequence = -1;  ///< of its first record
+  bool operator==(const ProducerSequence&) const = default;
+};
+
 struct FrameHeader {
   Offset base_offset;
   Timestamp append_time;
   uint64_t idempotency_hash = 0;
   uint64_t synced_bytes = 0;  ///< of this segment, when the frame was written
   uint32_t batch_bytes = 0;
-  int32_t offset_count = 0;  ///< that the batch stands for; in a compacted segment it may hold fewer records
-  Offset follows = {};       ///< in a compacted segment: where the frame before ended
+  int32_t offset_count = 0;        ///< that the batch stands for; in a compacted segment it may hold fewer records
+  Offset follows = {};             ///< in a compacted segment: where the frame before ended
+  ProducerSequence producer = {};  ///< read from the batch: no part of the frame's bytes
 
   Offset end_offset() const { return Offset{base_offset.value + offset_count}; }
   /// Where the frame before this one must have ended, or there is a hole.
@@ -76,6 +85,13 @@ struct IdempotencyMark {
   int32_t record_count = 0;
 };
 
+/// A batch of an idempotent producer.
+struct ProducerMark {
+  ProducerSequence producer;
+  Offset first;
+  int32_t record_count = 0;
+};
+
 /// An entry is kept for about every so many bytes.
 inline constexpr uint64_t kIndexIntervalBytes = uint64_t{256} << 10;
 
@@ -87,6 +103,8 @@ struct SegmentIndex {
   Timestamp last_append_time;
   std::vector<IndexEntry> entries;
   std::vector<IdempotencyMark> marks;
+  std::vector<ProducerMark> producers;  ///< the last ones of each, and some more
+  size_t producers_max = 1024;          ///< when it is this long, those that nobody asks for go
 
   bool has_frames() const { return !entries.empty(); }
   /// Adds the frame that begins at covered_bytes.

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string_view>
 
+#include "log/producer_window.h"
 #include "log/record_batch.h"
 
 namespace millrace::log {
@@ -63,10 +64,11 @@ std::optional<std::string> judge_header(const FrameHeader& frame, const SegmentH
   return std::nullopt;
 }
 
-std::optional<std::string> judge_batch(std::string_view bytes, const FrameHeader& frame, bool compacted) {
+std::optional<std::string> judge_batch(std::string_view bytes, FrameHeader& frame, bool compacted) {
   Result<RecordBatchView> batch = RecordBatchView::parse(bytes);
   if (!batch.ok()) return batch.error().message;
   if (!matches(*batch, frame.base_offset, frame.offset_count, compacted)) return "the batch does not match its frame";
+  frame.producer = sequence_of(*batch);
   return std::nullopt;
 }
 

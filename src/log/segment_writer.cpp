@@ -89,7 +89,8 @@ Status SegmentWriter::write_frame(QueuedBatch& batch, Timestamp append_time) {
                      .idempotency_hash = batch.idempotency_hash,
                      .synced_bytes = durable_bytes_,
                      .batch_bytes = static_cast<uint32_t>(batch.bytes.size()),
-                     .offset_count = batch.record_count};
+                     .offset_count = batch.record_count,
+                     .producer = batch.producer};
   append_frame_header(gathered_, header, active_->salt());
   position_ += header.frame_bytes();
   unsynced_.push_back(header);

@@ -23,6 +23,7 @@ struct QueuedBatch {
   Offset base_offset;
   int32_t record_count = 0;
   uint64_t idempotency_hash = 0;
+  ProducerSequence producer = {};
 };
 
 class SegmentWriter {
