@@ -29,6 +29,10 @@ void add_node_flags(CLI::App& command, NodeFlags& flags) {
   command.add_option("--kafka-listen", flags.kafka_listen, "where Kafka clients are listened to; default: nowhere")
       ->type_name("HOST:PORT");
   command
+      .add_option("--kafka-advertise", flags.kafka_advertise,
+                  "the address that Kafka clients are told to use; default: the one they reached us by")
+      ->type_name("HOST:PORT");
+  command
       .add_option("--kafka-auto-create", flags.kafka_auto_create,
                   "partitions of a topic that a Kafka client asks for and that is not there; 0: it is not made")
       ->type_name("N")

@@ -56,6 +56,9 @@ Result<std::optional<server::KafkaOptions>> kafka_options(const NodeFlags& flags
   options.host = endpoint.host;
   options.port = endpoint.port;
   options.insecure = flags.insecure;
+  if (!flags.kafka_advertise.empty()) {
+    MR_ASSIGN(options.advertised, parse_endpoint("--kafka-advertise", flags.kafka_advertise));
+  }
   options.auto_create_partitions = flags.kafka_auto_create;
   MR_ASSIGN(const uint64_t memory_bytes, parse_size("--memory", flags.memory));
   options.bytes_in_hand_max = std::clamp<uint64_t>(memory_bytes / 16, 16 << 20, options.bytes_in_hand_max);

@@ -17,6 +17,7 @@ struct NodeFlags {
   std::string listen = "127.0.0.1:8780";
   bool listen_given = false;      ///< on the command line: --once serves only then
   std::string kafka_listen;       ///< empty: no Kafka listener
+  std::string kafka_advertise;    ///< empty: clients are told the address that they reached us by
   int32_t kafka_auto_create = 1;  ///< partitions of topics that clients make by asking for them; 0: none are made
   std::string postgres_listen;
   std::string auth_token_file;

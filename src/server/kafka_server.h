@@ -9,8 +9,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "base/config.h"
 #include "base/env.h"
 #include "base/metrics.h"
 #include "base/result.h"
@@ -20,9 +22,10 @@
 namespace millrace::server {
 
 struct KafkaOptions {
-  std::string host = "127.0.0.1";  ///< a name or an address; IPv6 without brackets
-  uint16_t port = 8792;            ///< 0: a free one, see port()
-  bool insecure = false;           ///< listens beyond loopback although nobody is asked who they are
+  std::string host = "127.0.0.1";      ///< a name or an address; IPv6 without brackets
+  uint16_t port = 8792;                ///< 0: a free one, see port()
+  std::optional<Endpoint> advertised;  ///< the address that clients are told; nothing: the one they reached us by
+  bool insecure = false;               ///< listens beyond loopback although nobody is asked who they are
   /// Topics that a client asks for and that are not there are made with so many partitions; 0: never.
   int32_t auto_create_partitions = 1;
 

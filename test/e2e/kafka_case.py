@@ -18,11 +18,15 @@ class KafkaCase(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="millrace-kafka-")))
         self.kafka_port = free_port()
-        self.node = NodeProcess(self.folder / "data", self.folder / "log", more=["--kafka-listen", f"127.0.0.1:{self.kafka_port}"])
+        self.node = NodeProcess(self.folder / "data", self.folder / "log",
+                                more=["--kafka-listen", f"127.0.0.1:{self.kafka_port}", *self.more_flags()])
         self.addCleanup(self.node.close)
         pipeline = self.folder / "pipeline.sql"
         pipeline.write_text(PIPELINE, encoding="utf-8")
         self.node.run(pipeline, {})
+
+    def more_flags(self):
+        return []
 
     def totals(self):
         return {item: (count, int(total)) for item, count, total in self.node.sql("SYNC; SELECT * FROM totals")}

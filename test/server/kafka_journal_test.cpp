@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <set>
 
 #include "base/simulated_env.h"
 #include "server/kafka/groups.h"
@@ -107,6 +108,24 @@ TEST_F(KafkaJournal, OffsetsAreBounded) {
   for (uint32_t i = 1; refused.ok() && i < 100; ++i) refused = commit("g", at(i, 1));
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, sqlstate::kTooLarge);
+  EXPECT_TRUE(commit("g", at(1, 2)).ok()) << "what is there may move on";
+}
+
+TEST_F(KafkaJournal, ProducerIdsAreNeverGivenOutTwice) {
+  std::set<int64_t> given;
+  for (int round = 0; round < 4; ++round) {
+    for (int i = 0; i < 1200; ++i) {
+      journal->take_producer_id([&](const Result<int64_t>& id) {
+        ASSERT_TRUE(id.ok());
+        EXPECT_TRUE(given.insert(*id).second) << *id;
+      });
+    }
+    if (round == 1) {
+      ASSERT_TRUE(journal->snapshot([](StreamId) { return true; }).ok());
+    }
+    cut_power();
+  }
+  EXPECT_EQ(given.size(), 4800u);
 }
 
 TEST_F(KafkaJournal, AGroupOfBeforeTheCutJoinsAgain) {

@@ -36,6 +36,7 @@ class Broker {
   Workers& workers() { return workers_; }
   DataWaiters& waiters() { return waiters_; }
   Groups& groups() { return groups_; }
+  Journal& journal() { return *journal_; }
   std::atomic<bool>& stopping() { return stopping_; }
 
   /// What time brings: waits that are over, members that fell silent. Called every few milliseconds.

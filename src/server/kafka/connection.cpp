@@ -118,7 +118,7 @@ asio::awaitable<bool> Connection::read_request(Request& request) {
   inside_request_ = false;
   broker_.received_bytes.add(request.bytes.size());
   broker_.requests.add(1);
-  request.reached = reached_;
+  request.reached = broker_.options().advertised.value_or(reached_);
   request.peer = peer_;
   co_return read_head(request);
 }

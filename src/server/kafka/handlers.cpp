@@ -24,6 +24,7 @@ constexpr Entry kHandlers[] = {
     {ApiKey::kDescribeGroups, answer_at_once<DescribeGroupsRequest, DescribeGroupsResponse, describe_groups>},
     {ApiKey::kListGroups, answer_at_once<ListGroupsRequest, ListGroupsResponse, list_groups>},
     {ApiKey::kDeleteGroups, delete_groups},
+    {ApiKey::kInitProducerId, init_producer_id},
     {ApiKey::kApiVersions, answer_at_once<ApiVersionsRequest, ApiVersionsResponse, api_versions>},
     {ApiKey::kOffsetForLeaderEpoch,
      answer_at_once<OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, offset_for_leader_epoch>},

@@ -34,6 +34,8 @@ void sync_group(Broker& broker, const std::shared_ptr<Request>& request, const R
                 const std::function<void()>& proceed);
 void offset_commit(Broker& broker, const std::shared_ptr<Request>& request, const Respond& respond,
                    const std::function<void()>& proceed);
+void init_producer_id(Broker& broker, const std::shared_ptr<Request>& request, const Respond& respond,
+                      const std::function<void()>& proceed);
 void delete_groups(Broker& broker, const std::shared_ptr<Request>& request, const Respond& respond,
                    const std::function<void()>& proceed);
 

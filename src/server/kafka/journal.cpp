@@ -1,14 +1,19 @@
 #include "server/kafka/journal.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "base/bytes.h"
 #include "log/record_batch.h"
 
 namespace millrace::server::kafka {
 
 namespace {
 
-enum RecordKind : uint64_t { kOffsets = 1, kForgotten = 2, kSnapshot = 3 };
+enum RecordKind : uint64_t { kOffsets = 1, kForgotten = 2, kSnapshot = 3, kProducerIds = 4 };
+
+/// Given out with one write.
+constexpr int64_t kProducerIdsAtOnce = 1000;
 
 constexpr size_t kReadBytes = 4 << 20;
 constexpr size_t kEntryBytes = 96;  // of an offset in memory, besides its metadata
@@ -16,7 +21,8 @@ constexpr size_t kEntryBytes = 96;  // of an offset in memory, besides its metad
 size_t bytes_of(const CommittedOffset& offset) { return kEntryBytes + offset.metadata.size(); }
 
 Error damaged(std::string message) {
-  return external_error(sqlstate::kDataCorrupted, "the journal of the Kafka listener is damaged: " + std::move(message));
+  return external_error(sqlstate::kDataCorrupted,
+                        "the journal of the Kafka listener is damaged: " + std::move(message));
 }
 
 void append_offset(std::string& out, const OffsetPlace& place, const CommittedOffset& offset) {
@@ -70,6 +76,11 @@ std::string Journal::encode(const Change& change) {
     append_varint(out, kSnapshot);
     return out;
   }
+  if (change.producer_ids_end > 0) {
+    append_varint(out, kProducerIds);
+    append_zigzag(out, change.producer_ids_end);
+    return out;
+  }
   append_varint(out, change.forgets ? kForgotten : kOffsets);
   append_string(out, change.group);
   if (change.forgets) return out;
@@ -82,13 +93,17 @@ Result<Journal::Change> Journal::decode(std::string_view bytes) {
   ByteReader in(bytes);
   Change change;
   MR_ASSIGN(uint64_t kind, in.varint());
-  if (kind < kOffsets || kind > kSnapshot) {
+  if (kind < kOffsets || kind > kProducerIds) {
     return user_error(sqlstate::kNotSupported,
                       "the journal of the Kafka listener has a record of a later release: " + std::to_string(kind));
   }
   change.clears_all = kind == kSnapshot;
   change.forgets = kind == kForgotten;
   if (change.clears_all) return change;
+  if (kind == kProducerIds) {
+    MR_ASSIGN(change.producer_ids_end, in.zigzag());
+    return change;
+  }
   MR_ASSIGN(std::string_view group, in.string());
   change.group = group;
   if (change.forgets) return change;
@@ -117,6 +132,7 @@ Status Journal::load() {
     at = read.next_offset();
   }
   written_bytes_ = partition_.size_bytes();
+  producer_id_next_ = producer_ids_end_;
   return {};
 }
 
@@ -124,6 +140,10 @@ void Journal::apply(Change change) {
   if (change.clears_all) {
     groups_.clear();
     bytes_ = 0;
+    return;
+  }
+  if (change.producer_ids_end > 0) {
+    producer_ids_end_ = std::max(producer_ids_end_, change.producer_ids_end);
     return;
   }
   auto found = groups_.find(change.group);
@@ -151,9 +171,40 @@ void Journal::forget(std::string_view group, Done done) {
   add({.forgets = true, .group = std::string(group)}, std::move(done));
 }
 
+std::optional<int64_t> Journal::next_producer_id() {
+  std::lock_guard lock(mutex_);
+  if (producer_id_next_ == producer_ids_end_) return std::nullopt;
+  return producer_id_next_++;
+}
+
+void Journal::take_producer_id(std::function<void(Result<int64_t>)> done) {
+  if (auto id = next_producer_id()) return done(*id);
+  int64_t end = 0;
+  {
+    std::lock_guard lock(mutex_);
+    end = producer_ids_end_ + kProducerIdsAtOnce;
+  }
+  add({.producer_ids_end = end}, [this, done = std::move(done)](Status status) {
+    status.ok() ? take_producer_id(done) : done(std::move(status).error());
+  });
+}
+
 Result<log::Ticket> Journal::append(std::string value) {
   if (partition_.failure()) MR_TRY(partition_.reopen());
   return partition_.append(std::move(value));
+}
+
+/// How many bytes more it makes us keep.
+int64_t Journal::growth(const Change& change) const {
+  auto group = groups_.find(change.group);
+  int64_t bytes = 0;
+  for (const auto& [place, offset] : change.offsets) {
+    bytes += static_cast<int64_t>(bytes_of(offset));
+    if (group == groups_.end()) continue;
+    auto known = group->second.find(place);
+    if (known != group->second.end()) bytes -= static_cast<int64_t>(bytes_of(known->second));
+  }
+  return bytes;
 }
 
 /// Queues the change and has the disk take it, on this thread unless another is at it.
@@ -163,13 +214,12 @@ void Journal::add(Change change, Done done) {
   Result<std::string> batch = builder.finish();
   if (!batch.ok()) return done(std::move(batch).error());
   size_t bytes = batch->size();
-  size_t growth = 0;
-  for (const auto& [place, offset] : change.offsets) growth += bytes_of(offset);
 
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return !snapshotting_; });
   std::optional<Error> refused;
-  if (bytes_ + growth > limits_.bytes_max && growth > 0) {
+  const int64_t grows_by = growth(change);
+  if (grows_by > 0 && bytes_ + static_cast<size_t>(grows_by) > limits_.bytes_max) {
     refused = user_error(sqlstate::kTooLarge, "consumer groups have committed too many offsets")
                   .with_hint("delete groups that nobody needs");
   } else if (!pending_.empty() && pending_bytes_ + bytes > limits_.in_flight_bytes_max) {
@@ -234,6 +284,7 @@ Result<std::string> Journal::snapshot_batch(const std::function<bool(StreamId)>&
   log::RecordBatchBuilder builder;
   const int64_t now_ms = env_.clock().now().millis();
   builder.add(std::nullopt, encode({.clears_all = true}), now_ms);
+  if (producer_ids_end_ > 0) builder.add(std::nullopt, encode({.producer_ids_end = producer_ids_end_}), now_ms);
   for (auto group = groups_.begin(); group != groups_.end();) {
     std::erase_if(group->second, [&](const auto& entry) {
       if (exists(entry.first.stream)) return false;

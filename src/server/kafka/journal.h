@@ -1,5 +1,6 @@
 // Journal: what the broker itself must not forget, in a stream of its own in the node's log: the offsets that consumer
-// groups committed. docs/formats/kafka.md has its records, docs/adr/0018-consumer-groups.md says why it is so.
+// groups committed, and which producer ids were given out. docs/formats/kafka.md has its records,
+// docs/adr/0018-consumer-groups.md says why it is so.
 //
 // All of it is also in memory, where a change shows when it is durable, in the order of the log. When much was written
 // since, everything that counts is written anew as one batch (`snapshot`), and what lies before goes.
@@ -50,9 +51,9 @@ class Journal {
   using Done = std::function<void(Status)>;
 
   struct Limits {
-    size_t bytes_max = size_t{64} << 20;           ///< of offsets and their metadata, in memory
-    size_t in_flight_bytes_max = size_t{16} << 20; ///< on their way to the disk
-    size_t snapshot_bytes_min = size_t{4} << 20;   ///< written since the last snapshot, before there is another
+    size_t bytes_max = size_t{64} << 20;            ///< of offsets and their metadata, in memory
+    size_t in_flight_bytes_max = size_t{16} << 20;  ///< on their way to the disk
+    size_t snapshot_bytes_min = size_t{4} << 20;    ///< written since the last snapshot, before there is another
   };
 
   /// Reads what is there. The stream has one partition and no other writer.
@@ -65,6 +66,9 @@ class Journal {
   /// Refused with kTooLarge at bytes_max, with kUnavailable while too much is on its way.
   void commit(std::string_view group, const GroupOffsets& offsets, Done done);
   void forget(std::string_view group, Done done);
+
+  /// An id that no producer had before, also after any crash.
+  void take_producer_id(std::function<void(Result<int64_t>)> done);
 
   /// Empty when there are none.
   GroupOffsets offsets(std::string_view group) const;
@@ -82,8 +86,9 @@ class Journal {
   struct Change {
     bool clears_all = false;
     bool forgets = false;
-    std::string group;
-    GroupOffsets offsets;
+    int64_t producer_ids_end = 0;  ///< ids below it are given out, or may be
+    std::string group = {};
+    GroupOffsets offsets = {};
   };
   /// A change on its way to the disk.
   struct Pending {
@@ -101,7 +106,9 @@ class Journal {
   void add(Change change, Done done);
   Result<log::Ticket> append(std::string batch);
   void settled(Pending& pending, Status outcome);
+  int64_t growth(const Change& change) const;
   void apply(Change change);
+  std::optional<int64_t> next_producer_id();
   Result<std::string> snapshot_batch(const std::function<bool(StreamId)>& exists);
 
   Env& env_;
@@ -114,6 +121,8 @@ class Journal {
   // Guarded by mutex_.
   std::map<std::string, GroupOffsets, std::less<>> groups_;
   size_t bytes_ = 0;  // of groups_
+  int64_t producer_id_next_ = 0;
+  int64_t producer_ids_end_ = 0;
   std::deque<std::unique_ptr<Pending>> pending_;  // in the order of the log
   size_t pending_bytes_ = 0;
   size_t written_bytes_ = 0;  // since the last snapshot

@@ -76,7 +76,7 @@ void queue_topic(const std::shared_ptr<Producing>& producing, const AskedTopic& 
       for (size_t i = 0; i < results.size(); ++i) {
         auto& partition = partitions[places[i]];
         fill(partition, results[i], stream->partition(PartitionId(partition.index)));
-        if (!results[i].ok()) continue;
+        if (!results[i].ok() || results[i]->duplicate) continue;
         producing->broker.produced_records.add(
             static_cast<uint64_t>(results[i]->last.value - results[i]->first.value + 1));
       }

@@ -1,5 +1,7 @@
 #include "server/kafka/request.h"
 
+#include "log/producer_window.h"
+
 namespace millrace::server::kafka {
 
 bool read_head(Request& request) {
@@ -34,6 +36,8 @@ Code code_of(const Error& error) {
   if (error.code == sqlstate::kDataCorrupted && error.fault == Fault::kUser) return Code::kCorruptMessage;
   if (error.code == sqlstate::kReadOnly) return Code::kPolicyViolation;
   if (error.code == sqlstate::kDuplicateTable) return Code::kTopicAlreadyExists;
+  if (error.code == log::kSequenceGap) return Code::kOutOfOrderSequence;
+  if (error.code == log::kFencedProducer) return Code::kInvalidProducerEpoch;
   if (error.fault == Fault::kUser) return Code::kInvalidRecord;
   if (error.fault == Fault::kExternal) return Code::kStorageError;
   return Code::kUnknownServerError;
