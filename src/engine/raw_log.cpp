@@ -140,6 +140,21 @@ class NodeRawLog final : public RawLog {
     return queued;
   }
 
+  uint64_t batch_bytes_max() const override { return node_.options.record_bytes_max; }
+
+  Result<Offset> delete_records(const Topic& topic, PartitionId id, Offset end) override {
+    log::Partition& partition = topic.stream->partition(id);
+    std::lock_guard steps(node_.step_mutex);
+    if (auto failure = failure_of(node_)) return *failure;
+    MR_TRY(refuse_in_doubt(node_));
+    MR_TRY(checkpoint(node_));  // a restart runs again what came after the last one
+    const RunningSource* running = node_.pipeline->find_source(topic.id);
+    if (running != nullptr) end = std::min(end, running->positions[static_cast<size_t>(id.value)]);
+    MR_ASSIGN(uint64_t freed, partition.delete_before(end));
+    (void)freed;
+    return partition.begin_offset();
+  }
+
   void watch(log::DurableListener listener) override { node_.durable_watch.set(std::move(listener)); }
 
  private:

@@ -1,5 +1,6 @@
 // RawLog: a node's streams and tables as the Kafka protocol sees them: topics, and whole record batches into their
-// partitions. Reading is the log's own (log/log.h): an offset of Kafka's is an offset of ours. docs/adr/0017-kafka-protocol.md.
+// partitions. Reading is the log's own (log/log.h): an offset of Kafka's is an offset of ours.
+// docs/adr/0017-kafka-protocol.md.
 //
 // Lives as long as its node. All functions may be called from any thread.
 #pragma once
@@ -51,13 +52,19 @@ class RawLog {
   virtual std::vector<Topic> topics() = 0;
   virtual std::optional<Topic> topic(std::string_view name) = 0;
   virtual bool has_topic(StreamId id) = 0;
-  /// The listener's own stream, of one partition, which nobody else writes and SQL does not see. Made at the first call.
+  /// The listener's own stream, of one partition, which nobody else writes and SQL does not see. Made at the first
+  /// call.
   virtual Result<std::shared_ptr<log::Stream>> broker_stream(const log::StreamOptions& options) = 0;
   /// Why nothing may be appended now, if so.
   virtual Status check_appends() = 0;
   /// Checks and queues batches of one topic. A batch that is refused does not hold back the others. Waits for the disk
   /// only when too much is queued already.
   virtual std::unique_ptr<QueuedBatches> queue(const Topic& topic, std::vector<RawBatch> batches) = 0;
+  /// No batch may be larger.
+  virtual uint64_t batch_bytes_max() const = 0;
+  /// Lets go of records before `end`: whole files of the log, of what a checkpoint holds, which it makes. Returns where
+  /// the partition begins then.
+  virtual Result<Offset> delete_records(const Topic& topic, PartitionId partition, Offset end) = 0;
   /// Told about new durable ends of any partition; see log::DurableListener. One at a time; an empty one ends it, and
   /// is not called any more once this returns.
   virtual void watch(log::DurableListener listener) = 0;

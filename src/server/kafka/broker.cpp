@@ -1,5 +1,7 @@
 #include "server/kafka/broker.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/text.h"
@@ -12,8 +14,8 @@ constexpr size_t kTopicNameMax = 249;
 
 }  // namespace
 
-Broker::Broker(Env& env, Metrics& metrics, engine::Node& node, engine::RawLog& log,
-               std::unique_ptr<Journal> journal, KafkaOptions options)
+Broker::Broker(Env& env, Metrics& metrics, engine::Node& node, engine::RawLog& log, std::unique_ptr<Journal> journal,
+               KafkaOptions options)
     : connections(metrics.gauge("millrace_kafka_connections", "Open connections of Kafka clients")),
       requests(metrics.counter("millrace_kafka_requests", "Requests of Kafka clients")),
       received_bytes(
@@ -41,10 +43,12 @@ void Broker::tick() {
   });
 }
 
-Code Broker::create_topic(std::string_view name, int32_t partitions, std::string* message) {
+Code Broker::create_topic(std::string_view name, int32_t partitions, std::string_view options, std::string* message) {
   if (!valid_topic_name(name)) return Code::kInvalidTopic;
-  auto made = node_.execute("CREATE STREAM \"" + std::string(name) +
-                            "\" (value BLOB) WITH (format = 'raw', partitions = " + std::to_string(partitions) + ")");
+  // Or nothing would be made, and that is no error, when it has the same definition.
+  if (log_.topic(name)) return Code::kTopicAlreadyExists;
+  auto made = node_.execute(fmt::format("CREATE STREAM \"{}\" (value BLOB) WITH (format = 'raw', partitions = {}{})",
+                                        name, partitions, options));
   if (made.ok()) return Code::kNone;
   if (message != nullptr) *message = made.error().message;
   if (log_.topic(name)) return Code::kTopicAlreadyExists;

@@ -22,6 +22,7 @@ namespace millrace::server::kafka {
 /// The one broker of the cluster that clients see.
 inline constexpr int32_t kNodeId = 1;
 inline constexpr const char* kClusterId = "millrace";
+inline constexpr size_t kOffsetMetadataBytesMax = 4096;  ///< of what a group notes beside an offset
 
 class Broker {
  public:
@@ -49,8 +50,9 @@ class Broker {
     groups_.stop();
   }
 
-  /// Makes the topic, a stream of raw bytes; that it is there already is no error.
-  Code create_topic(std::string_view name, int32_t partitions, std::string* message = nullptr);
+  /// Makes the topic, a stream of raw bytes, with these options of CREATE STREAM besides.
+  Code create_topic(std::string_view name, int32_t partitions, std::string_view options = {},
+                    std::string* message = nullptr);
 
   // Counters. Any thread.
   Gauge& connections;

@@ -53,6 +53,7 @@ enum class Code : int16_t {
   kGroupMaxSizeReached = 81,
   kFencedInstanceId = 82,
   kInvalidRecord = 87,
+  kUnknownTopicId = 100,
 };
 
 inline int16_t number(Code code) { return static_cast<int16_t>(code); }

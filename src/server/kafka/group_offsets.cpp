@@ -5,8 +5,6 @@ namespace millrace::server::kafka {
 
 namespace {
 
-constexpr size_t kMetadataBytesMax = 4096;  // Kafka's offset.metadata.max.bytes
-
 /// Names of topics by their streams; what is not in it does not exist any more.
 std::map<StreamId, std::string> names_of_topics(Broker& broker) {
   std::map<StreamId, std::string> names;
@@ -73,12 +71,11 @@ GroupOffsets offsets_of(Broker& broker, const OffsetCommitRequest& asked, Offset
       const std::string_view metadata = partition.committed_metadata.value_or(std::string_view());
       if (find_partition(there, partition.index) == nullptr) {
         result.error_code = number(Code::kUnknownTopicOrPartition);
-      } else if (metadata.size() > kMetadataBytesMax) {
+      } else if (metadata.size() > kOffsetMetadataBytesMax) {
         result.error_code = number(Code::kOffsetMetadataTooLarge);
       } else {
-        offsets[{there->id, PartitionId(partition.index)}] = {Offset(partition.committed_offset),
-                                                              partition.committed_leader_epoch, now,
-                                                              std::string(metadata)};
+        offsets[{there->id, PartitionId(partition.index)}] = {
+            Offset(partition.committed_offset), partition.committed_leader_epoch, now, std::string(metadata)};
       }
     }
   }

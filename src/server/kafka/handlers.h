@@ -23,6 +23,19 @@ void describe_groups(Broker& broker, const Request& request, const DescribeGroup
                      DescribeGroupsResponse& answer);
 void list_groups(Broker& broker, const Request& request, const ListGroupsRequest& asked, ListGroupsResponse& answer);
 
+void create_topics(Broker& broker, const Request& request, const CreateTopicsRequest& asked,
+                   CreateTopicsResponse& answer);
+void delete_topics(Broker& broker, const Request& request, const DeleteTopicsRequest& asked,
+                   DeleteTopicsResponse& answer);
+void create_partitions(Broker& broker, const Request& request, const CreatePartitionsRequest& asked,
+                       CreatePartitionsResponse& answer);
+void delete_records(Broker& broker, const Request& request, const DeleteRecordsRequest& asked,
+                    DeleteRecordsResponse& answer);
+void describe_configs(Broker& broker, const Request& request, const DescribeConfigsRequest& asked,
+                      DescribeConfigsResponse& answer);
+void incremental_alter_configs(Broker& broker, const Request& request, const IncrementalAlterConfigsRequest& asked,
+                               IncrementalAlterConfigsResponse& answer);
+
 // Answered later.
 void produce(Broker& broker, const std::shared_ptr<Request>& request, const Respond& respond,
              const std::function<void()>& proceed);
