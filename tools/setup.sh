@@ -141,6 +141,10 @@ download_from_pip() {
   rm requirements
 }
 
+download_from_maven() {
+  mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy "-Dartifact=$1" -DoutputDirectory=. </dev/null
+}
+
 # npm, from the machine if it is there. Debian's own package would pull in hundreds of others.
 provide_npm() {
   command -v npm >/dev/null && return
@@ -210,7 +214,9 @@ install_tpchgen() {
 # The Kafka clients that tests use besides kcat, where there are any for this machine; without them those tests are skipped.
 install_kafka_clients() {
   local to=$root/build/third_party/kafka stamp client
-  stamp="$(pin confluent-kafka 5) $(pin kafkajs 5)"
+  local java="kafka-clients slf4j-api slf4j-nop snappy-java lz4-java zstd-jni"
+  command -v mvn >/dev/null && command -v javac >/dev/null || java=  # too large to be installed for one test
+  stamp="$(for client in confluent-kafka kafkajs $java; do pin "$client" 5; done)"
   [ "$(cat "$to/stamp" 2>/dev/null)" = "$stamp" ] && return
   rm -rf "$to"
   mkdir -p "$to/kafkajs"
@@ -222,6 +228,8 @@ install_kafka_clients() {
   provide_npm
   client=$(fetch kafkajs)
   tar -xzf "$client" -C "$to/kafkajs" --strip-components=1
+  [ -z "$java" ] || mkdir "$to/java"
+  for client in $java; do cp "$(fetch "$client")" "$to/java/$client.jar"; done
   echo "$stamp" >"$to/stamp"
 }
 

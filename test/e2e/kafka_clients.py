@@ -38,6 +38,12 @@ def kafkajs_missing():
     return "" if node_program() else "there is no node here"
 
 
+def java_missing():
+    if not (PACKAGES / "java").is_dir():
+        return "there is no Kafka client for Java here: tools/setup.sh tests fetches it where Maven and a JDK are installed"
+    return "" if shutil.which("java") and shutil.which("javac") else "there is no JDK here"
+
+
 def kcat(port, *arguments, text=None):
     """What it prints; it must end well."""
     done = subprocess.run(["kcat", "-b", f"127.0.0.1:{port}", *arguments], input=text, capture_output=True, timeout=SECONDS_MAX,
@@ -54,3 +60,16 @@ def run_kafkajs(port, script, *arguments):
     if done.returncode != 0:
         raise AssertionError(f"kafkajs: {done.returncode}\n{done.stdout.decode()}\n{done.stderr.decode()[-3000:]}")
     return done.stdout.decode()
+
+
+def run_java(port, folder, *arguments):
+    """The lines that KafkaJavaClient prints."""
+    jars = ":".join(str(jar) for jar in sorted((PACKAGES / "java").glob("*.jar")))
+    source = pathlib.Path(__file__).with_name("KafkaJavaClient.java")
+    if not (folder / "KafkaJavaClient.class").exists():
+        subprocess.run(["javac", "-cp", jars, "-d", folder, source], check=True, timeout=SECONDS_MAX)
+    done = subprocess.run(["java", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}:{folder}", "KafkaJavaClient", f"127.0.0.1:{port}",
+                           *map(str, arguments)], capture_output=True, timeout=2 * SECONDS_MAX, check=False)
+    if done.returncode != 0:
+        raise AssertionError(f"java: {done.returncode}\n{done.stdout.decode()}\n{done.stderr.decode()[-3000:]}")
+    return done.stdout.decode().split("\n")[:-1]

@@ -67,10 +67,11 @@ class NodeProcess:
             answer = self.connection.getresponse()
             return answer.status, answer.read()
         except (OSError, *GONE):
-            self._disconnect()
+            self.disconnect()
             raise
 
-    def _disconnect(self):
+    def disconnect(self):
+        """The next request makes a new connection; an idle one is closed by the node after a while."""
         if self.connection is not None:
             self.connection.close()
             self.connection = None
@@ -101,11 +102,11 @@ class NodeProcess:
         """SIGTERM; a node that does not end cleanly is a failure."""
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(timeout=60)
-        self._disconnect()
+        self.disconnect()
         if code != 0:
             raise AssertionError(f"SIGTERM: exit {code}\n{self.said()}")
 
     def close(self):
-        self._disconnect()
+        self.disconnect()
         if self.process is not None and self.process.poll() is None:
             self.kill()

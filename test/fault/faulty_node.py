@@ -52,7 +52,7 @@ class FaultyNode(NodeProcess):
 
     def launch(self, arguments):
         """Starts the process and does not wait for it."""
-        self._disconnect()
+        self.disconnect()
         command = [*self.wrapper, job.BINARY, *arguments, "--data", self.data, "--listen", f"127.0.0.1:{self.port}",
                    "--workers", self.workers, *self.arguments]
         with open(self.log, "ab") as log:
