@@ -4,6 +4,7 @@
 #include <duckdb/common/vector_operations/vector_operations.hpp>
 #include <duckdb/execution/expression_executor.hpp>
 #include <duckdb/planner/expression.hpp>
+#include <duckdb/planner/expression_iterator.hpp>
 
 #include "batch/duckdb_error.h"
 #include "batch/expression.h"
@@ -41,6 +42,35 @@ void detach(duckdb::Vector& result, duckdb::data_ptr_t own, const duckdb::DataCh
   result.Reference(copy);
 }
 
+/// TRY writes NULL for a row that fails into its argument's result, whose validity may be that of an input column.
+bool writes_its_input(const duckdb::Expression& expression) {
+  bool writes = expression.GetExpressionType() == duckdb::ExpressionType::OPERATOR_TRY;
+  duckdb::ExpressionIterator::EnumerateChildren(
+      expression, [&](const duckdb::Expression& child) { writes = writes || writes_its_input(child); });
+  return writes;
+}
+
+/// The input of expressions: itself, or a copy for one that writes its input.
+class Source {
+ public:
+  Source(const Batch& input, bool copies) {
+    // DuckDB's executor takes its input as not const, and but for TRY only reads it.
+    auto& chunk = const_cast<duckdb::DataChunk&>(input.chunk());
+    if (!copies) {
+      chunk_ = &chunk;
+      return;
+    }
+    copy_.Initialize(duckdb::Allocator::DefaultAllocator(), chunk.GetTypes(), kBatchRows);
+    chunk.Copy(copy_, 0);
+    chunk_ = &copy_;
+  }
+  duckdb::DataChunk& chunk() { return *chunk_; }
+
+ private:
+  duckdb::DataChunk copy_;
+  duckdb::DataChunk* chunk_;
+};
+
 }  // namespace
 
 struct ExpressionRunner::State {
@@ -57,6 +87,7 @@ struct ExpressionRunner::State {
 
   std::vector<Expression> expressions;
   std::vector<int> columns;  ///< the column that the expression just is, or -1
+  bool copies_input = false;
   std::shared_ptr<const std::vector<Type>> types;
   /// One an expression, none for plain columns. (SelectExpression wants an executor of its own for each predicate.)
   std::vector<std::unique_ptr<duckdb::ExpressionExecutor>> executors;
@@ -69,6 +100,7 @@ ExpressionRunner::State::State(duckdb::ClientContext& context, std::vector<Expre
   for (const Expression& expression : expressions) {
     output.push_back(expression.type());
     columns.push_back(expression.column_index());
+    copies_input = copies_input || writes_its_input(expression.bound());
     executors.push_back(std::make_unique<duckdb::ExpressionExecutor>(context, expression.bound()));
   }
   types = std::make_shared<const std::vector<Type>>(std::move(output));
@@ -76,8 +108,8 @@ ExpressionRunner::State::State(duckdb::ClientContext& context, std::vector<Expre
 }
 
 Batch ExpressionRunner::State::project(const Batch& input) {
-  // DuckDB's executor takes its input as not const, and only reads it.
-  auto& source = const_cast<duckdb::DataChunk&>(input.chunk());
+  Source own_source(input, copies_input);
+  duckdb::DataChunk& source = own_source.chunk();
   auto chunk = bare_chunk(*types, input.rows());
   for (size_t i = 0; i < expressions.size(); ++i) {
     if (columns[i] >= 0) {
@@ -98,7 +130,8 @@ Batch ExpressionRunner::State::project(const Batch& input) {
 }
 
 std::vector<uint32_t> ExpressionRunner::State::passing(const Batch& input) {
-  auto& source = const_cast<duckdb::DataChunk&>(input.chunk());
+  Source own_source(input, copies_input);
+  duckdb::DataChunk& source = own_source.chunk();
   size_t count = input.rows();
   duckdb::SelectionVector* current = nullptr;
   for (size_t i = 0; i < executors.size() && count > 0; ++i) {
