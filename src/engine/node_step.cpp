@@ -297,7 +297,8 @@ Result<bool> step_with_lock(NodeState& node, bool force) {
 Result<bool> step_and_commit(NodeState& node, bool force) {
   std::lock_guard steps(node.step_mutex);
   Result<bool> stepped = step_with_lock(node, force);
-  if (!stepped.ok() && !stopped_at(node)) return stepped;
+  const bool went_well = stepped.ok() ? *stepped : stopped_at(node).has_value();
+  if (!went_well) return stepped;
   std::lock_guard starts(node.starts_mutex);
   (void)node.starts->clear();  // tried again after the next step
   return stepped;
