@@ -45,7 +45,7 @@ MemoryShares shares_of(uint64_t memory_bytes) {
   shares.block_bytes = std::clamp<uint64_t>(memory_bytes / 16, 1 << 20, 512 << 20);
   shares.query_bytes = std::max<uint64_t>(memory_bytes / 8, 64 << 20);
   shares.copy_bytes = std::max<uint64_t>(memory_bytes / 8, 8 << 20);
-  shares.step_bytes = std::max<uint64_t>(memory_bytes / 256, 256 << 10);
+  shares.step_bytes = std::max<uint64_t>(memory_bytes / 256, 1 << 20);
   return shares;
 }
 
