@@ -10,6 +10,7 @@
 #include <map>
 
 #include "base/metrics.h"
+#include "base/process_memory.h"
 #include "base/real_env.h"
 #include "base/text.h"
 #include "engine/node.h"
@@ -72,6 +73,7 @@ int main(int argc, char** argv) {
                  argv[0]);
     return 2;
   }
+  limit_free_memory();  // as the program does
   RealEnv env;
   Metrics metrics;
   std::string directory = (std::filesystem::temp_directory_path() / "millrace_bench_engagement").string();

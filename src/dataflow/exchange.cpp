@@ -1,6 +1,22 @@
 #include "dataflow/exchange.h"
 
+#include <algorithm>
+
 namespace millrace::dataflow {
+namespace {
+
+/// Copies the rows behind the others. Many workers cut a batch into small pieces: joined, they are full batches again.
+void append_rows(std::vector<batch::Batch>& batches, const batch::Batch& rows) {
+  for (size_t at = 0; at < rows.rows();) {
+    if (batches.empty() || batches.back().full()) batches.emplace_back(rows.types());
+    batch::Batch& last = batches.back();
+    const size_t count = std::min(rows.rows() - at, batch::kBatchRows - last.rows());
+    MR_CHECK(last.append(rows, at, count), "there is room for them");
+    at += count;
+  }
+}
+
+}  // namespace
 
 Exchange::Exchange(uint32_t workers, std::vector<batch::Type> types, std::vector<uint32_t> columns)
     : codec_(types, std::move(columns)), from_(workers) {
@@ -19,7 +35,7 @@ void Exchange::scatter(uint32_t worker, const batch::Batch& batch) {
     outbox.rows[owner_of(virtual_node_of(outbox.keys.hash(row)), workers)].push_back(row);
   }
   for (uint32_t to = 0; to < workers; ++to) {
-    if (!outbox.rows[to].empty()) outbox.to[to].push_back(batch.select(outbox.rows[to]).clone());
+    if (!outbox.rows[to].empty()) append_rows(outbox.to[to], batch.select(outbox.rows[to]));
   }
 }
 

@@ -1,5 +1,6 @@
 #include "engine/node.h"
 
+#include "base/process_memory.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "engine/changelog.h"
@@ -376,6 +377,7 @@ ledger::Report RunningNode::ledger_report() {
 }  // namespace
 
 Result<std::unique_ptr<Node>> Node::open(Env& env, Metrics& metrics, NodeOptions options) {
+  keep_free_memory(options.memory_bytes);
   auto node = std::make_unique<RunningNode>(env, metrics, options);
   MR_TRY(node->open());
   if (node->safe_mode().empty()) return std::unique_ptr<Node>(std::move(node));

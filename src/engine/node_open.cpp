@@ -312,6 +312,7 @@ Status recover(NodeState& node) {
   }
   // A start that came before the next checkpoint would replay it once more, and what follows.
   node.replay_debt.micros = node.env.clock().monotonic().micros - started.micros;
+  node.replay_bound.restarted(blocks_are_cached(node), dirty_bytes_of(node));
   MR_TRY(node.env.failpoints().point("engine.recover.replayed").check());
   MR_TRY(truncate_own_streams(node));
   MR_TRY(node.env.failpoints().point("engine.recover.truncated").check());

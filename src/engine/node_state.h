@@ -31,6 +31,7 @@
 #include "engine/node_raw_log.h"
 #include "engine/pipeline.h"
 #include "engine/received_book.h"
+#include "engine/replay_bound.h"
 #include "engine/space_guard.h"
 #include "engine/start_record.h"
 #include "engine/table_gates.h"
@@ -122,6 +123,7 @@ struct NodeState {
   bool end_of_time_wanted = false;
   Duration checkpointed_at;  ///< by the monotonic clock
   Duration replay_debt;  ///< how long the steps since the last checkpoint took: what recovery would have to do again
+  ReplayBound replay_bound;
 
   std::shared_mutex readers_mutex;
 
@@ -182,6 +184,10 @@ MemoryShares shares_of(uint64_t memory_bytes);
 void attach_state(NodeState& node, const std::vector<state::TableRef>& tables,
                   const std::set<state::TableId>& complete = {});
 Status open_store(NodeState& node);
+/// The cache of blocks will hold all blocks of stored state. Asks the file system.
+bool blocks_are_cached(NodeState& node);
+/// Of all tables: what changed since the last checkpoint.
+uint64_t dirty_bytes_of(NodeState& node);
 /// Takes what is clean out of memory when the state is over its share. Between steps, readers excluded.
 void evict_clean_state(NodeState& node);
 /// The same, readers being excluded here, and makes a checkpoint when the rest is too much.

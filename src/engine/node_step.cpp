@@ -246,6 +246,7 @@ Status checkpoint(NodeState& node) {
   MR_TRY(write_checkpoint_mark(node.env.files(), node.options.data_directory, node.epoch));
   MR_TRY(node.env.failpoints().point("engine.checkpoint.after").check());
   node.replay_debt = Duration{};
+  node.replay_bound.checkpointed(blocks_are_cached(node));
   node.checkpointed_at = node.env.clock().monotonic();
   node.checkpoints_made.fetch_add(1, std::memory_order_relaxed);
   log::Partition& commits = node.commits->partition(PartitionId(0));
@@ -266,7 +267,9 @@ Result<bool> step_with_lock(NodeState& node, bool force) {
   Duration started = node.env.clock().monotonic();
   bool end_of_time = node.end_of_time_wanted || node.bounded_end;
   const MemoryShares shares = shares_of(node.options.memory_bytes);
-  const uint64_t step_bytes = std::min(node.options.step_bytes_max, shares.step_bytes);
+  const uint64_t step_bytes =
+      node.replay_bound.step_bytes(std::min(node.options.step_bytes_max, shares.step_bytes));
+  const uint64_t taken_before = node.pipeline->bytes_taken();
   Result<bool> ran = node.pipeline->step(step_bytes, end_of_time, force, *node.pool, record);
   MR_TRY(node.store->status());  // before what followed from rows that could not be read
   MR_ASSIGN(bool stepped, std::move(ran));
@@ -282,10 +285,11 @@ Result<bool> step_with_lock(NodeState& node, bool force) {
   node.uncommitted.push_back(std::move(record));
   if (node.end_of_time_wanted) node.bounded_end = true;
   MR_TRY(commit(node));
-  uint64_t dirty = 0;
-  for (const state::TableRef& table : node.pipeline->tables()) dirty += table.table->dirty_bytes();
+  const uint64_t dirty = dirty_bytes_of(node);
+  node.replay_bound.stepped(node.pipeline->bytes_taken() - taken_before, dirty);
   node.replay_debt.micros += node.env.clock().monotonic().micros - started.micros;
   bool due = long_ago || dirty > std::min(node.options.checkpoint_dirty_bytes, shares.dirty_bytes) ||
+             node.replay_bound.wants_checkpoint() ||
              node.replay_debt > node.options.replay_debt_max;  // also without state: or a start would read it all again
   if (due) MR_TRY(checkpoint(node));
   MR_TRY(bound_state(node));
@@ -297,7 +301,8 @@ Result<bool> step_with_lock(NodeState& node, bool force) {
 Result<bool> step_and_commit(NodeState& node, bool force) {
   std::lock_guard steps(node.step_mutex);
   Result<bool> stepped = step_with_lock(node, force);
-  if (!stepped.ok() && !stopped_at(node)) return stepped;
+  const bool went_well = stepped.ok() ? *stepped : stopped_at(node).has_value();
+  if (!went_well) return stepped;
   std::lock_guard starts(node.starts_mutex);
   (void)node.starts->clear();  // tried again after the next step
   return stepped;

@@ -137,7 +137,7 @@ Status Pipeline::run_history_of(const Pipeline& like, size_t bytes_max, ThreadPo
   for (bool first = true;; first = false) {
     StepInput input(sources_, taps_, workers_, env_->failpoints());
     input.set_counting(false, false);
-    MR_ASSIGN(bool has_rows, input.take(bytes_max));
+    MR_ASSIGN(bool has_rows, input.take(bytes_max, pool));
     if (!has_rows && !first) return {};
     MR_TRY(input.decode(pool));
     MR_TRY(run(input, pool));
@@ -315,7 +315,7 @@ Status Pipeline::run(StepInput& input, ThreadPool& pool) { return graph_->step(i
 
 Result<bool> Pipeline::step(size_t bytes_max, bool end_of_time, bool force, ThreadPool& pool, StepRecord& record) {
   StepInput input(sources_, taps_, workers_, env_->failpoints());
-  MR_ASSIGN(bool has_rows, input.take(bytes_max));
+  MR_ASSIGN(bool has_rows, input.take(bytes_max, pool));
   MR_TRY(input.decode(pool));
   std::map<std::string, Timestamp> before = watermarks_;
   bool moved = move_watermarks(input, end_of_time);
@@ -329,6 +329,7 @@ Result<bool> Pipeline::step(size_t bytes_max, bool end_of_time, bool force, Thre
   record.watermarks = watermarks_;
   for (auto& dead : input.take_dead()) dead_.push_back(std::move(dead));
   merge_counted(input);
+  bytes_taken_ += input.bytes();
   input.finish();
   rows_taken_ += input.rows();
   return true;
@@ -357,7 +358,7 @@ std::optional<StoppedAt> Pipeline::stopped_at() const {
 Status Pipeline::replay(const StepRecord& record, ThreadPool& pool) {
   StepInput input(sources_, taps_, workers_, env_->failpoints());
   input.set_counting(false, false);
-  MR_TRY(input.take_recorded(record));
+  MR_TRY(input.take_recorded(record, pool));
   MR_TRY(input.decode(pool));
   watermarks_ = record.watermarks;
   MR_TRY(run(input, pool));
@@ -388,7 +389,7 @@ Status Pipeline::backfill(const std::string& name, size_t bytes_max, ThreadPool&
   const std::map<std::string, Timestamp> not_yet;
   bool first = true;
   for (bool more = true; more; first = false) {
-    MR_ASSIGN(more, input.take_history(from, ends, bytes_max));
+    MR_ASSIGN(more, input.take_history(from, ends, bytes_max, pool));
     MR_TRY(input.decode(pool));
     HistoryFeed feed(input, *this, first);
     MR_TRY(graph_->backfill_step(name, feed, more ? not_yet : watermarks_, *this, pool));

@@ -107,6 +107,7 @@ class Pipeline final : public dataflow::ViewSink {
     graph_->advance(watermarks_, unfilled);
   }
   uint64_t rows_taken() const { return rows_taken_; }
+  uint64_t bytes_taken() const { return bytes_taken_; }  ///< of the log
 
   Status emit(uint32_t worker, const std::string& view, const batch::Batch& batch) override;
 
@@ -135,6 +136,7 @@ class Pipeline final : public dataflow::ViewSink {
   std::map<std::string, Timestamp> watermarks_;  // by stream name, as the graph has them
   std::vector<StepInput::DeadOf> dead_;
   uint64_t rows_taken_ = 0;
+  uint64_t bytes_taken_ = 0;
 };
 
 /// The watermark column of a stream source's rows, and so on, from the catalog's definition.

@@ -114,16 +114,25 @@ Result<Offset> SinkRunner::begin_at(Offset position) {
       .with_hint("it was set back to an older state: empty it, then drop the sink and create it again");
 }
 
+Offset SinkRunner::waited_too_long() {
+  constexpr int64_t kMarks = 64;  // rows wait up to a 64th of give_up_after longer than it says
+  const Duration now = node_.env.clock().monotonic();
+  const bool due = waiting_.empty() || (now.micros - waiting_.back().since.micros) * kMarks >= give_up_after_->micros;
+  if (due) waiting_.push_back({now, committed_end()});
+  while (!waiting_.empty() && now.micros - waiting_.front().since.micros >= give_up_after_->micros) {
+    given_up_to_ = waiting_.front().end;
+    waiting_.pop_front();
+  }
+  return given_up_to_;
+}
+
 void SinkRunner::let_go_what_is_too_old() {
   if (!changelog_ || !give_up_after_) return;
   std::lock_guard guard(deliver_mutex_);
   if (open_) return;
-  Timestamp now = node_.env.clock().now();
   log::Partition& partition = changelog_->partition(PartitionId(0));
-  auto young = partition.offset_at_or_after(Timestamp{now.micros - give_up_after_->micros});
-  if (!young.ok()) return;  // the next try sees what is wrong with the log
   Offset from = std::max(booked(), partition.begin_offset());
-  Offset to = std::min(*young, committed_end());
+  Offset to = waited_too_long();
   if (from < to) {
     undelivered_.clear();
     undelivered_rows_ = 0;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -74,6 +75,8 @@ class SinkRunner {
   Result<Offset> begin_at(Offset position);
   /// After a failure: rows that waited longer than give_up_after are lost, and counted so.
   void let_go_what_is_too_old();
+  /// Up to where. By the monotonic clock, since a wall clock that jumps must lose nothing; so a process begins anew.
+  Offset waited_too_long();
   Status write_changes(const batch::Batch& rows, Offset first, Timestamp append_time);
   void add_offsets(ledger::HopId hop, Timestamp append_time, const std::vector<int64_t>& offsets);
   Status commit_delivery();
@@ -114,6 +117,13 @@ class SinkRunner {
   uint32_t refusals_ = 0;           ///< since the last dead letter
   std::set<int64_t> dead_offsets_;  ///< of rows at or behind the position
   Timestamp last_delivery_;
+  /// After failures: what was committed, by when.
+  struct Waiting {
+    Duration since;
+    Offset end;
+  };
+  std::deque<Waiting> waiting_;
+  Offset given_up_to_;  ///< all before has waited too long
 
   // Of the thread, or of who calls turn().
   int64_t pause_ms_ = 0;  ///< after failures in a row; 0: none

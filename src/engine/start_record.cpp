@@ -55,9 +55,9 @@ Status StartRecord::remove() {
 }
 
 Status StartRecord::fail(const Error& error) {
-  if (!begun_ || counted_) return {};
+  if (counted_) return {};
   counted_ = true;
-  if (!ready_) --broken_;
+  if (begun_ && !ready_) --broken_;
   ++failed_;
   reason_ = error.message;
   std::replace(reason_.begin(), reason_.end(), '\n', ' ');

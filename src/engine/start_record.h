@@ -1,6 +1,7 @@
 // StartRecord: how the last starts on a data directory ended, in its file STARTS. It is raised when a start begins and
-// removed once the node is ready; one that tells of failures only when the node has made a commit or a turn without
-// work, or stopped by itself before that. One thread at a time; the directory's lock is held.
+// removed once the node is ready; one that tells of failures only when the node has made a commit, or stopped by itself
+// before that. A turn without work proves nothing: what is damaged may be read by the first rows that come. One thread
+// at a time; the directory's lock is held.
 #pragma once
 
 #include <cstdint>
@@ -25,11 +26,11 @@ class StartRecord {
   std::string safe_mode_reason() const;
   /// A start begins. It counts as broken until one of the others is called.
   Status begin();
-  /// It failed, with this reason; of several the first counts.
+  /// It failed, with this reason, sooner or later; of several the first counts.
   Status fail(const Error& error);
   /// The node is ready: it does not count as broken any more, nor do those before it. It may still fail.
   Status ready();
-  /// It went well, at last.
+  /// It went well: a commit was made.
   Status clear();
   /// The node goes by itself: nothing to say against this start unless it failed.
   Status leave();

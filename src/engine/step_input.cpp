@@ -7,6 +7,7 @@ namespace {
 
 /// A recorded step is read in pieces of this size: about what one step takes of a partition.
 constexpr size_t kRecordedReadBytes = 2 << 20;
+constexpr size_t kShareBytesMin = 64 << 10;  // of a partition in a step
 
 }  // namespace
 
@@ -19,15 +20,43 @@ StepInput::StepInput(std::vector<RunningSource>& sources, const std::vector<View
       rows_of_(workers),
       recorders_(workers) {}
 
-Result<StepInput::Slice> StepInput::read_slice(size_t source, PartitionId partition, Offset from, Offset to,
-                                               size_t bytes_max) {
-  Slice slice{source, partition, from, to, {}, {}, sources_[source].progress[partition.value]};
-  log::Partition& log_partition = sources_[source].source.stream->partition(partition);
-  MR_TRY(log_partition.read(from, bytes_max, slice.read));
-  return slice;
+void StepInput::want(size_t source, PartitionId partition, Offset from, Offset to) {
+  slices_.push_back({source, partition, from, to, {}, {}, sources_[source].progress[partition.value]});
 }
 
-Result<bool> StepInput::take(size_t bytes_max) {
+Status StepInput::read_slice(Slice& slice, size_t bytes_max) const {
+  const log::Partition& partition = sources_[slice.source].source.stream->partition(slice.partition);
+  MR_TRY(partition.read(slice.from, bytes_max, slice.read));
+  slice.to = std::min(slice.to, slice.read.next_offset());
+  return {};
+}
+
+Status StepInput::read_whole_slice(Slice& slice) const {
+  const RunningSource& source = sources_[slice.source];
+  const log::Partition& partition = source.source.stream->partition(slice.partition);
+  MR_TRY(partition.read(slice.from, kRecordedReadBytes, slice.read));
+  while (slice.read.next_offset() < slice.to) {
+    slice.more.push_back(std::move(slice.read));
+    slice.read = log::ReadBatches();
+    MR_TRY(partition.read(slice.more.back().next_offset(), kRecordedReadBytes, slice.read));
+    if (slice.read.empty())
+      return external_error(sqlstate::kDataCorrupted,
+                            "the log of " + source.source.name + " ends before its last commit");
+  }
+  return {};
+}
+
+Status StepInput::on_owners(ThreadPool& pool, const std::function<Status(Slice&)>& work) {
+  if (slices_.size() == 1) return work(slices_[0]);  // waking the others would take longer
+  return pool.run_on_all([&](size_t worker) -> Status {
+    for (Slice& slice : slices_) {
+      if (owner_of(slice) == worker) MR_TRY(work(slice));
+    }
+    return {};
+  });
+}
+
+Result<bool> StepInput::take(size_t bytes_max, ThreadPool& pool) {
   // The partition that is furthest behind goes first, so that watermarks of a catch-up advance together.
   struct Candidate {
     size_t source;
@@ -48,17 +77,17 @@ Result<bool> StepInput::take(size_t bytes_max) {
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const Candidate& a, const Candidate& b) { return a.watermark < b.watermark; });
   if (candidates.empty()) return false;
-  size_t share = std::max<size_t>(bytes_max / candidates.size(), 256 << 10);
+  size_t share = std::max<size_t>(bytes_max / candidates.size(), kShareBytesMin);
   for (const Candidate& candidate : candidates) {
     Offset from = sources_[candidate.source].positions[candidate.partition];
-    MR_ASSIGN(Slice slice, read_slice(candidate.source, PartitionId(candidate.partition), from, candidate.end, share));
-    slice.to = std::min(candidate.end, slice.read.next_offset());
-    if (slice.to > from) slices_.push_back(std::move(slice));
+    want(candidate.source, PartitionId(candidate.partition), from, candidate.end);
   }
+  MR_TRY(on_owners(pool, [&](Slice& slice) { return read_slice(slice, share); }));
+  std::erase_if(slices_, [](const Slice& slice) { return slice.to <= slice.from; });
   return !slices_.empty();
 }
 
-Status StepInput::take_recorded(const StepRecord& step) {
+Status StepInput::take_recorded(const StepRecord& step, ThreadPool& pool) {
   for (const PartitionEnd& end : step.ends) {
     auto found = std::find_if(sources_.begin(), sources_.end(),
                               [&](const RunningSource& source) { return source.source.id == end.stream; });
@@ -66,23 +95,14 @@ Status StepInput::take_recorded(const StepRecord& step) {
     auto source = static_cast<size_t>(found - sources_.begin());
     Offset from = found->positions[end.partition.value];
     if (end.end <= from) continue;
-    MR_ASSIGN(Slice slice, read_slice(source, end.partition, from, end.end, kRecordedReadBytes));
-    while (slice.read.next_offset() < end.end) {
-      slice.more.push_back(std::move(slice.read));
-      slice.read = log::ReadBatches();
-      log::Partition& partition = found->source.stream->partition(end.partition);
-      MR_TRY(partition.read(slice.more.back().next_offset(), kRecordedReadBytes, slice.read));
-      if (slice.read.empty())
-        return external_error(sqlstate::kDataCorrupted,
-                              "the log of " + found->source.name + " ends before its last commit");
-    }
-    slices_.push_back(std::move(slice));
+    want(source, end.partition, from, end.end);
   }
-  return {};
+  return on_owners(pool, [&](Slice& slice) { return read_whole_slice(slice); });
 }
 
 Result<bool> StepInput::take_history(std::map<StreamId, std::vector<Offset>>& from,
-                                     const std::map<StreamId, std::vector<Offset>>& ends, size_t bytes_max) {
+                                     const std::map<StreamId, std::vector<Offset>>& ends, size_t bytes_max,
+                                     ThreadPool& pool) {
   history_ = true;
   for (auto& [stream, positions] : from) {
     auto found = std::find_if(sources_.begin(), sources_.end(),
@@ -92,13 +112,13 @@ Result<bool> StepInput::take_history(std::map<StreamId, std::vector<Offset>>& fr
     for (size_t p = 0; p < positions.size(); ++p) {
       Offset end = ends.at(stream)[p];
       if (positions[p] >= end) continue;
-      MR_ASSIGN(Slice slice, read_slice(source, PartitionId(static_cast<int32_t>(p)), positions[p], end, bytes_max));
-      slice.to = std::min(end, slice.read.next_offset());
-      slice.progress = history_progress_[{source, static_cast<int32_t>(p)}];
-      positions[p] = slice.to;
-      slices_.push_back(std::move(slice));
+      want(source, PartitionId(static_cast<int32_t>(p)), positions[p], end);
+      slices_.back().progress = history_progress_[{source, static_cast<int32_t>(p)}];
     }
   }
+  MR_TRY(on_owners(pool, [&](Slice& slice) { return read_slice(slice, bytes_max); }));
+  for (const Slice& slice : slices_)
+    from[sources_[slice.source].source.id][static_cast<size_t>(slice.partition.value)] = slice.to;
   return !slices_.empty();
 }
 
@@ -136,7 +156,7 @@ Status StepInput::decode_source(uint32_t worker, size_t index) {
   RunningSource& source = sources_[index];
   ledger::Recorder* recorder = count_decoding_ ? &recorders_[worker] : nullptr;
   for (Slice& slice : slices_) {
-    if (slice.source != index || static_cast<uint32_t>(slice.partition.value) % workers_ != worker) continue;
+    if (slice.source != index || owner_of(slice) != worker) continue;
     StreamDecoder& decoder = *source.decoders[worker];
     std::vector<DeadRecord>& dead = rows.dead[index];
     for (const log::ReadBatches& read : slice.more) {
@@ -188,6 +208,14 @@ std::vector<PartitionEnd> StepInput::ends() const {
   std::vector<PartitionEnd> ends;
   for (const Slice& slice : slices_) ends.push_back({sources_[slice.source].source.id, slice.partition, slice.to});
   return ends;
+}
+
+uint64_t StepInput::bytes() const {
+  uint64_t bytes = 0;
+  for (const Slice& slice : slices_) {
+    for (const log::StoredBatch& stored : slice.read.batches()) bytes += stored.bytes.size();
+  }
+  return bytes;
 }
 
 void StepInput::finish() {

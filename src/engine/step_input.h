@@ -42,12 +42,12 @@ class StepInput final : public dataflow::SourceFeed {
             Failpoints& failpoints);
 
   /// Reads what is there behind the positions, up to about `bytes_max` in all. True when there is something.
-  Result<bool> take(size_t bytes_max);
+  Result<bool> take(size_t bytes_max, ThreadPool& pool);
   /// Reads exactly up to the recorded ends.
-  Status take_recorded(const StepRecord& step);
+  Status take_recorded(const StepRecord& step, ThreadPool& pool);
   /// Reads all of one stream from its beginning up to `ends` of it, in pieces: call until false (for a backfill).
   Result<bool> take_history(std::map<StreamId, std::vector<Offset>>& from,
-                            const std::map<StreamId, std::vector<Offset>>& ends, size_t bytes_max);
+                            const std::map<StreamId, std::vector<Offset>>& ends, size_t bytes_max, ThreadPool& pool);
 
   /// Decodes everything that was taken, on all workers. Call once, before the graph's step.
   Status decode(ThreadPool& pool);
@@ -70,6 +70,8 @@ class StepInput final : public dataflow::SourceFeed {
   std::vector<DeadOf> take_dead();
   std::vector<ledger::Recorder>& recorders() { return recorders_; }
   uint64_t rows() const { return rows_; }
+  /// Of the log, as stored.
+  uint64_t bytes() const;
   /// What is entered into the books: a replay's rows are there already, a backfill's only in the new view's hop not
   /// yet.
   void set_counting(bool decoding, bool views) {
@@ -93,7 +95,12 @@ class StepInput final : public dataflow::SourceFeed {
     uint64_t rows = 0;
   };
 
-  Result<Slice> read_slice(size_t source, PartitionId partition, Offset from, Offset to, size_t bytes_max);
+  /// Notes that this is to be read, and then decoded, by the slice's owner.
+  void want(size_t source, PartitionId partition, Offset from, Offset to);
+  uint32_t owner_of(const Slice& slice) const { return static_cast<uint32_t>(slice.partition.value) % workers_; }
+  Status on_owners(ThreadPool& pool, const std::function<Status(Slice&)>& work);
+  Status read_slice(Slice& slice, size_t bytes_max) const;
+  Status read_whole_slice(Slice& slice) const;
   Status decode_source(uint32_t worker, size_t source);
   const ViewTap* tap_of(const std::string& view, const RunningSource& source, const plan::Node& node) const;
   void count(uint32_t worker, const ViewTap& tap, const DecodedBatch& batch);

@@ -43,6 +43,7 @@ struct HttpOptions {
   Duration idle_timeout = Duration::from_seconds(60);  ///< between requests
   Duration read_timeout =
       Duration::from_seconds(30);  ///< the longest pause inside a request, and for its answer to be taken
+  uint64_t bytes_per_second_min = 4 << 10;  ///< of a body and of an answer, beyond the first read_timeout of each
   Duration heartbeat_interval = Duration::from_seconds(2);  ///< of a subscription without changes
   Duration stop_timeout = Duration::from_seconds(5);        ///< for requests in hand when the server stops
 };

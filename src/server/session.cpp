@@ -71,6 +71,18 @@ void Session::close(bool only_when_idle) {
 
 void Session::set_timeout(Duration timeout) { stream_.expires_after(std::chrono::microseconds(timeout.micros)); }
 
+Pace Session::pace() const {
+  const HttpOptions& options = host_.options();
+  return {host_.context().env.clock(), options.read_timeout, options.bytes_per_second_min};
+}
+
+bool Session::keeps_pace(const Pace& pace, uint64_t bytes) {
+  const Duration patience = pace.patience(bytes);
+  if (patience <= Duration{}) return false;
+  set_timeout(patience);
+  return true;
+}
+
 asio::awaitable<void> Session::serve() {
   beast::error_code ignored;
   stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
@@ -177,13 +189,16 @@ void Session::admit_body(Parser& parser, Request& request, const Route& route) {
 }
 
 asio::awaitable<bool> Session::read_body(Parser& parser, Request& request) {
+  const Pace pace = this->pace();
   if (!parser.is_done() && iequals(text_of(parser.get()[http::field::expect]), "100-continue")) {
     bool written = co_await write_text("HTTP/1.1 100 Continue\r\n\r\n");
     if (!written) co_return false;
   }
+  uint64_t received = 0;
   while (!parser.is_done()) {
-    set_timeout(host_.options().read_timeout);
+    if (!keeps_pace(pace, received)) co_return false;
     auto [failed, count] = co_await http::async_read_some(stream_, buffer_, parser, kAwait);
+    received += count;
     if (failed == http::error::body_limit) {
       refusal_ = error_answer(413, user_error(sqlstate::kTooLarge, "the body is over the limit"));
     } else if (failed == http::error::end_of_stream || failed == http::error::partial_message) {
@@ -254,9 +269,12 @@ asio::awaitable<bool> Session::write(Response response, bool head_only) {
   set_fields(message, response, keep_alive_);
   message.prepare_payload();
   http::response_serializer<http::string_body> serializer{message};
+  const Pace pace = this->pace();
+  uint64_t written = 0;
   while (!serializer.is_done()) {
-    set_timeout(host_.options().read_timeout);  // for each piece: a slow client is fine while it takes something
+    if (!keeps_pace(pace, written)) co_return false;
     auto [failed, count] = co_await http::async_write_some(stream_, serializer, kAwait);
+    written += count;
     if (failed) co_return false;
   }
   co_return true;

@@ -17,6 +17,7 @@
 #include <string>
 
 #include "server/message.h"
+#include "server/pace.h"
 #include "server/routes.h"
 #include "server/session_host.h"
 
@@ -57,6 +58,9 @@ class Session : public std::enable_shared_from_this<Session> {
   /// Takes what the client still sends, within bounds, so that it can read our answer before the connection goes.
   boost::asio::awaitable<void> drain();
   void set_timeout(Duration timeout);
+  Pace pace() const;
+  /// Sets the timeout for the next bytes. False when the client is too slow: the connection is to be closed.
+  bool keeps_pace(const Pace& pace, uint64_t bytes);
 
   SessionHost& host_;
   boost::beast::tcp_stream stream_;

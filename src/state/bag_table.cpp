@@ -10,7 +10,7 @@ BagTable::Group BagTable::find(uint64_t hash, std::string_view key) {
   if (!partial_) [[likely]]
     return found;
   if (found == kNone) return fetch(hash, key);
-  rep_->groups[found].recent = true;
+  note_use(rep_->groups[found].recent);
   return found;
 }
 

@@ -1,6 +1,6 @@
 #include "state/block.h"
 
-#include <algorithm>
+#include <numeric>
 
 #include "base/bytes.h"
 #include "base/hash.h"
@@ -62,34 +62,41 @@ std::vector<std::string> BlockWriter::finish() {
   return std::exchange(blocks_, {});
 }
 
-Status BlockReader::open(std::string bytes) {
-  bytes_ = std::move(bytes);
-  at_ = 0;
-  key_lengths_.clear();
-  if (bytes_.size() < sizeof(uint32_t)) return damaged("it is too short");
-  const size_t length = bytes_.size() - sizeof(uint32_t);
-  const std::string_view content = std::string_view(bytes_).substr(0, length);
-  if (crc32c(content) != load_little<uint32_t>(bytes_.data() + length)) return damaged("its checksum is wrong");
+Status BlockColumns::open(std::string_view bytes) {
+  if (bytes.size() < sizeof(uint32_t)) return damaged("it is too short");
+  const size_t length = bytes.size() - sizeof(uint32_t);
+  const std::string_view content = bytes.substr(0, length);
+  if (crc32c(content) != load_little<uint32_t>(bytes.data() + length)) return damaged("its checksum is wrong");
   ByteReader reader(content);
   MR_ASSIGN(const uint8_t format, reader.little<uint8_t>());
   if (format != kBlockFormat) return damaged("its format is unknown");
   MR_ASSIGN(const uint64_t count, reader.varint());
   if (count > kBlockEntriesMax) return damaged("it claims too many entries");
-  MR_ASSIGN(const std::string_view hashes, reader.bytes(count * sizeof(uint64_t)));
-  MR_ASSIGN(const size_t key_bytes, read_lengths(reader, count, length, key_lengths_));
-  MR_ASSIGN(const size_t payload_bytes, read_lengths(reader, count, length, payload_lengths_));
+  MR_ASSIGN(const std::string_view all_hashes, reader.bytes(count * sizeof(uint64_t)));
+  MR_ASSIGN(const size_t key_bytes, read_lengths(reader, count, length, key_lengths));
+  MR_ASSIGN(const size_t payload_bytes, read_lengths(reader, count, length, payload_lengths));
   if (key_bytes + payload_bytes != reader.remaining()) return damaged("its lengths do not add up");
-  hash_ = hashes.data();
-  key_ = content.data() + (length - reader.remaining());
-  payload_ = key_ + key_bytes;
+  hashes = all_hashes.data();
+  keys = content.data() + (length - reader.remaining());
+  payloads = keys + key_bytes;
   return {};
 }
 
+Status BlockReader::open(std::string bytes) {
+  bytes_ = std::move(bytes);
+  at_ = 0;
+  Status opened = columns_.open(bytes_);
+  if (!opened.ok()) columns_.key_lengths.clear();
+  key_ = columns_.keys;
+  payload_ = columns_.payloads;
+  return opened;
+}
+
 bool BlockReader::next(Entry& entry) {
-  if (at_ == key_lengths_.size()) return false;
-  const uint32_t key_length = key_lengths_[at_];
-  const uint32_t payload_length = payload_lengths_[at_];
-  entry.hash = load_little<uint64_t>(hash_ + at_ * sizeof(uint64_t));
+  if (at_ == size()) return false;
+  const uint32_t key_length = columns_.key_lengths[at_];
+  const uint32_t payload_length = columns_.payload_lengths[at_];
+  entry.hash = load_little<uint64_t>(columns_.hashes + at_ * sizeof(uint64_t));
   entry.key = {key_, key_length};
   entry.payload = {payload_, payload_length};
   entry.deleted = payload_length == 0;
@@ -108,18 +115,38 @@ std::string_view hashes_of_block(std::string_view block) {
 
 Result<std::shared_ptr<const IndexedBlock>> IndexedBlock::open(std::string bytes) {
   auto block = std::make_shared<IndexedBlock>();
-  block->bytes_ = bytes.size();
-  MR_TRY(block->reader_.open(std::move(bytes)));
-  block->entries_.reserve(block->reader_.size());
-  Entry entry;
-  while (block->reader_.next(entry)) block->entries_.push_back(entry);
+  block->bytes_ = std::move(bytes);
+  BlockColumns columns;
+  MR_TRY(columns.open(block->bytes_));
+  block->hashes_ = columns.hashes;
+  block->keys_ = columns.keys;
+  block->payloads_ = columns.payloads;
+  for (std::vector<uint32_t>* lengths : {&columns.key_lengths, &columns.payload_lengths}) {
+    std::partial_sum(lengths->begin(), lengths->end(), lengths->begin());
+  }
+  block->key_ends_ = std::move(columns.key_lengths);
+  block->payload_ends_ = std::move(columns.payload_lengths);
   return std::shared_ptr<const IndexedBlock>(std::move(block));
 }
 
-size_t IndexedBlock::lower_bound(uint64_t hash) const {
-  const auto found = std::lower_bound(entries_.begin(), entries_.end(), hash,
-                                      [](const Entry& entry, uint64_t wanted) { return entry.hash < wanted; });
-  return static_cast<size_t>(found - entries_.begin());
+Entry IndexedBlock::at(size_t position) const {
+  const auto part = [position](const char* bytes, const std::vector<uint32_t>& ends) {
+    const uint32_t begin = position == 0 ? 0 : ends[position - 1];
+    return std::string_view(bytes + begin, ends[position] - begin);
+  };
+  const std::string_view payload = part(payloads_, payload_ends_);
+  return {hash(position), part(keys_, key_ends_), payload, payload.empty()};
+}
+
+size_t IndexedBlock::lower_bound(uint64_t wanted) const {
+  size_t first = 0;
+  for (size_t count = size(); count > 0;) {
+    const size_t half = count / 2;
+    const bool below = hash(first + half) < wanted;
+    first = below ? first + half + 1 : first;
+    count = below ? count - half - 1 : half;
+  }
+  return first;
 }
 
 }  // namespace millrace::state

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/result.h"
 #include "state/table.h"
 
@@ -46,21 +47,30 @@ class BlockWriter {
   std::string payloads_;
 };
 
+/// The parts of a block. Pointers into its bytes.
+struct BlockColumns {
+  const char* hashes = nullptr;
+  const char* keys = nullptr;
+  const char* payloads = nullptr;
+  std::vector<uint32_t> key_lengths;
+  std::vector<uint32_t> payload_lengths;
+  /// Fails with kDataCorrupted when the bytes are not a whole block.
+  Status open(std::string_view bytes);
+};
+
 /// Walks over the entries of one block that it owns. One thread.
 class BlockReader {
  public:
   /// Takes the bytes; fails with kDataCorrupted when they are not a whole block.
   Status open(std::string bytes);
-  size_t size() const { return key_lengths_.size(); }
+  size_t size() const { return columns_.key_lengths.size(); }
   /// False at the end. The entry's views live until open() or destruction.
   bool next(Entry& entry);
 
  private:
   std::string bytes_;
-  std::vector<uint32_t> key_lengths_;
-  std::vector<uint32_t> payload_lengths_;
+  BlockColumns columns_;
   size_t at_ = 0;
-  const char* hash_ = nullptr;
   const char* key_ = nullptr;
   const char* payload_ = nullptr;
 };
@@ -73,18 +83,21 @@ class IndexedBlock {
  public:
   /// Fails with kDataCorrupted when the bytes are not a whole block.
   static Result<std::shared_ptr<const IndexedBlock>> open(std::string bytes);
-  size_t size() const { return entries_.size(); }
-  uint64_t hash(size_t position) const { return entries_[position].hash; }
+  size_t size() const { return key_ends_.size(); }
+  uint64_t hash(size_t position) const { return load_little<uint64_t>(hashes_ + position * sizeof(uint64_t)); }
   /// Views live as long as the block.
-  const Entry& at(size_t position) const { return entries_[position]; }
+  Entry at(size_t position) const;
   /// The first position whose hash is not below `hash`.
   size_t lower_bound(uint64_t hash) const;
-  size_t memory_bytes() const { return bytes_ + entries_.capacity() * (sizeof(Entry) + 2 * sizeof(uint32_t)); }
+  size_t memory_bytes() const { return bytes_.capacity() + 2 * size() * sizeof(uint32_t); }
 
  private:
-  BlockReader reader_;
-  std::vector<Entry> entries_;
-  size_t bytes_ = 0;
+  std::string bytes_;
+  const char* hashes_ = nullptr;
+  const char* keys_ = nullptr;
+  const char* payloads_ = nullptr;
+  std::vector<uint32_t> key_ends_;      // in keys_
+  std::vector<uint32_t> payload_ends_;  // in payloads_
 };
 
 }  // namespace millrace::state

@@ -48,7 +48,7 @@ class RunEntries final : public StoredEntries {
     bool known = false, alive = false;
     const Status status = for_each_block(hash, [&](const BlockCache::Block& block) {
       for (size_t at = block->lower_bound(hash); at < block->size() && block->hash(at) == hash; ++at) {
-        const Entry& entry = block->at(at);
+        const Entry entry = block->at(at);
         if (entry.key != key) continue;
         known = true;
         alive = !entry.deleted;

@@ -261,7 +261,12 @@ Result<CheckpointStats> BlockStore::checkpoint(std::string_view note, std::vecto
   for (auto& [id, index] : draft.indexes) indexes_[id] = std::move(index);
   next_run_ = draft.run + 1;
   note_ = note;
-  for (const TableRef& ref : tables) ref.table->clear_dirty();
+  MR_TRY(pool.run_on_all([&](size_t worker) -> Status {
+    for (const TableRef& ref : tables) {
+      if (ref.worker % pool.workers() == worker) ref.table->clear_dirty();
+    }
+    return {};
+  }));
   return draft.stats;
 }
 

@@ -145,7 +145,7 @@ uint32_t ValueTable::locate(uint64_t hash, std::string_view key) {
   if (!partial_) [[likely]]
     return block;
   if (block == Arena::kNone) return fetch(hash, key);
-  rep_->header(block).recent = 1;
+  note_use(rep_->header(block).recent);
   return block;
 }
 

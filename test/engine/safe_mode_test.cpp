@@ -105,7 +105,9 @@ TEST_F(SafeModeTest, AGoodStartBetweenClearsTheRecord) {
     for (int i = 0; i < 2; ++i) ASSERT_NE(open_failing(), "");
     open();
     EXPECT_EQ(safe_mode(), "");
-    while (std::filesystem::exists(record())) std::this_thread::yield();  // until the first turn without work
+    send("s", {"{\"k\":\"a\",\"v\":1}"});
+    ok(node_->sync());
+    while (std::filesystem::exists(record())) std::this_thread::yield();  // the step thread removes it after the commit
   }
 }
 
@@ -132,6 +134,38 @@ TEST_F(SafeModeTest, StartsWhoseFirstStepMeetsDamageCount) {
   EXPECT_NE(safe_mode().find("the last 3 starts failed"), std::string::npos) << safe_mode();
   EXPECT_NE(safe_mode().find("Corruption"), std::string::npos) << safe_mode();
   EXPECT_EQ(sql("SELECT count(*) FROM s"), "240003\n") << "what was acked is there to read";
+}
+
+/// Turns are taken by the test.
+class SafeModeByTurns : public SafeModeTest {
+ protected:
+  struct InlineEnv final : RealEnv {
+    bool single_threaded() const override { return true; }
+  };
+  void SetUp() override {
+    SafeModeTest::SetUp();
+    env_ = std::make_unique<InlineEnv>();
+  }
+};
+
+TEST_F(SafeModeByTurns, DamageThatIsMetAfterAQuietTurnCounts) {
+  fill_files();
+  harm_state();
+  for (int i = 0; i < 3; ++i) {
+    open();
+    EXPECT_EQ(safe_mode(), "");
+    if (i == 0) {
+      auto quiet = node_->turn();
+      ASSERT_TRUE(quiet.ok());
+      EXPECT_FALSE(*quiet);
+      send("s", lines_);
+    }
+    auto turned = node_->turn();
+    ASSERT_FALSE(turned.ok());
+    EXPECT_NE(turned.error().message.find("Corruption"), std::string::npos) << render(turned.error());
+  }
+  open();
+  EXPECT_NE(safe_mode().find("the last 3 starts failed"), std::string::npos) << safe_mode();
 }
 
 TEST_F(SafeModeTest, AFailureThatIsOverIsNone) {

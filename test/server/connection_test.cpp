@@ -1,7 +1,9 @@
 // Connections: keep-alive, pipelining, heads, access, stopping.
 #include <set>
 
+#include "base/simulated_env.h"
 #include "server/access.h"
+#include "server/pace.h"
 #include "server_fixture.h"
 
 namespace millrace::server {
@@ -40,6 +42,53 @@ TEST_F(Connections, HalfARequestStoresNothing) {
   one.close();
   EXPECT_EQ(post("/v1/streams/orders", "{}").status, 200u);
   EXPECT_EQ(node_.stored(), std::vector<std::string>{"{}"});
+}
+
+TEST(PaceOfAClient, IsBoundByTheLongestPauseAndTheLeastSpeed) {
+  SimulatedEnv env;
+  const Pace pace(env.clock(), Duration::from_seconds(30), 1000);
+  EXPECT_EQ(pace.patience(0), Duration::from_seconds(30));
+  env.clock().advance(Duration::from_seconds(29));
+  EXPECT_EQ(pace.patience(10), Duration::from_millis(1010)) << "30 s, and 10 ms for 10 bytes, are over by then";
+  EXPECT_EQ(pace.patience(1 << 20), Duration::from_seconds(30));
+  env.clock().advance(Duration::from_seconds(2));
+  EXPECT_LE(pace.patience(10), Duration{});
+  EXPECT_EQ(pace.patience(2000), Duration::from_seconds(1));
+}
+
+TEST_F(Connections, AHeadThatTricklesIsCutOff) {
+  HttpOptions options;
+  options.header_bytes_max = 1ULL << 30;
+  options.read_timeout = Duration::from_millis(20);
+  start(options);
+  Client one = client();
+  one.write("GET /healthz HTTP/1.1\r\nX-Long: ");
+  bool cut = false;
+  for (uint64_t sent = 0; sent < options.header_bytes_max && !cut; ++sent) cut = !one.try_write("x");
+  EXPECT_TRUE(cut) << "each byte gave it more time";
+  EXPECT_EQ(get("/healthz").status, 200u);
+}
+
+TEST_F(Connections, ABodyThatTricklesIsCutOff) {
+  start();
+  Client one = client();
+  one.write("POST /v1/streams/orders HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 8\r\n\r\n");
+  EXPECT_EQ(one.read(true).status, 100u);
+  one.write("{\"id\"");
+  env_.pass(Duration::from_seconds(3600));
+  one.write(":");  // a pause within the bounds, by the machine's clock, but not the pace
+  EXPECT_TRUE(one.at_end());
+  EXPECT_TRUE(node_.stored().empty());
+}
+
+TEST_F(Connections, ASilentConnectionIsClosed) {
+  HttpOptions options;
+  options.idle_timeout = Duration::from_millis(20);
+  start(options);
+  Client one = client();
+  one.write(request("GET", "/healthz"));
+  EXPECT_EQ(one.read().status, 200u);
+  EXPECT_TRUE(one.at_end());
 }
 
 TEST_F(Connections, ExpectContinue) {

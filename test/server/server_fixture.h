@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -41,7 +42,8 @@ class Client {
     if (connected.ok()) connection_ = std::move(connected).value();
   }
 
-  void write(std::string_view bytes) { (void)connection_->write(bytes); }
+  void write(std::string_view bytes) { (void)try_write(bytes); }
+  bool try_write(std::string_view bytes) { return connection_->write(bytes).ok(); }
   Answer read(bool head_only = false) {
     Answer answer;
     if (!fill([&] { return buffer_.find("\r\n\r\n") != std::string::npos; })) return answer;
@@ -88,6 +90,24 @@ class Client {
   std::string buffer_;
 };
 
+/// The machine, with a monotonic clock that a test can move on.
+class MovedEnv final : public RealEnv {
+ public:
+  Clock& clock() override { return clock_; }
+  void pass(Duration time) { clock_.moved += time.micros; }
+
+ private:
+  struct MovedClock final : Clock {
+    explicit MovedClock(Clock& real) : real(real) {}
+    Timestamp now() override { return real.now(); }
+    Duration monotonic() override { return Duration{real.monotonic().micros + moved}; }
+    void sleep_for(Duration duration) override { real.sleep_for(duration); }
+    Clock& real;
+    std::atomic<int64_t> moved{0};
+  };
+  MovedClock clock_{RealEnv::clock()};
+};
+
 class ServerFixture : public ::testing::Test {
  protected:
   void start(HttpOptions options = {}) {
@@ -120,7 +140,7 @@ class ServerFixture : public ::testing::Test {
     return one.read();
   }
 
-  RealEnv env_;
+  MovedEnv env_;
   Metrics metrics_;
   FakeNode node_;
   std::unique_ptr<HttpServer> server_;
