@@ -4,6 +4,7 @@
 #include <duckdb/common/vector_operations/vector_operations.hpp>
 #include <duckdb/execution/expression_executor.hpp>
 #include <duckdb/planner/expression.hpp>
+#include <duckdb/planner/expression/bound_reference_expression.hpp>
 #include <duckdb/planner/expression_iterator.hpp>
 
 #include "batch/duckdb_error.h"
@@ -42,40 +43,61 @@ void detach(duckdb::Vector& result, duckdb::data_ptr_t own, const duckdb::DataCh
   result.Reference(copy);
 }
 
-/// TRY writes NULL for a row that fails into its argument's result, whose validity may be that of an input column.
-bool writes_its_input(const duckdb::Expression& expression) {
-  bool writes = expression.GetExpressionType() == duckdb::ExpressionType::OPERATOR_TRY;
-  duckdb::ExpressionIterator::EnumerateChildren(
-      expression, [&](const duckdb::Expression& child) { writes = writes || writes_its_input(child); });
-  return writes;
-}
-
-/// The input of expressions: itself, or a copy for one that writes its input.
-class Source {
+/// TRY writes NULL for a row that fails into its argument's result, whose validity DuckDB lets be that of an input
+/// column. So each reference below a TRY gets a copy of its column, behind the others.
+class OwnInputs {
  public:
-  Source(const Batch& input, bool copies) {
-    // DuckDB's executor takes its input as not const, and but for TRY only reads it.
-    auto& chunk = const_cast<duckdb::DataChunk&>(input.chunk());
-    if (!copies) {
-      chunk_ = &chunk;
-      return;
+  /// Points the references at copies; `columns`: of the input.
+  void give(duckdb::Expression& expression, size_t columns, bool below_try = false) {
+    below_try = below_try || expression.GetExpressionType() == duckdb::ExpressionType::OPERATOR_TRY;
+    if (below_try && expression.GetExpressionClass() == duckdb::ExpressionClass::BOUND_REF) {
+      auto& reference = expression.Cast<duckdb::BoundReferenceExpression>();
+      copied_.push_back(reference.index);
+      reference.index = columns + copied_.size() - 1;
     }
-    copy_.Initialize(duckdb::Allocator::DefaultAllocator(), chunk.GetTypes(), kBatchRows);
-    chunk.Copy(copy_, 0);
-    chunk_ = &copy_;
+    duckdb::ExpressionIterator::EnumerateChildren(expression, [&](duckdb::unique_ptr<duckdb::Expression>& child) {
+      give(*child, columns, below_try);
+    });
   }
-  duckdb::DataChunk& chunk() { return *chunk_; }
+
+  /// The input with the copies: itself when there are none.
+  duckdb::DataChunk& extend(duckdb::DataChunk& input) {
+    if (copied_.empty()) return input;
+    extended_ = std::make_unique<duckdb::DataChunk>();
+    for (duckdb::Vector& column : input.data) {
+      extended_->data.emplace_back(column.GetType(), nullptr);
+      extended_->data.back().Reference(column);
+    }
+    for (duckdb::idx_t index : copied_) {
+      duckdb::Vector copy(input.data[index].GetType(), duckdb::idx_t(kBatchRows));
+      duckdb::VectorOperations::Copy(input.data[index], copy, input.size(), 0, 0);
+      extended_->data.emplace_back(copy.GetType(), nullptr);
+      extended_->data.back().Reference(copy);
+    }
+    extended_->SetCapacity(kBatchRows);
+    extended_->SetCardinality(input.size());
+    return *extended_;
+  }
 
  private:
-  duckdb::DataChunk copy_;
-  duckdb::DataChunk* chunk_;
+  std::vector<duckdb::idx_t> copied_;
+  std::unique_ptr<duckdb::DataChunk> extended_;
 };
+
+bool has_try(const duckdb::Expression& expression) {
+  bool found = expression.GetExpressionType() == duckdb::ExpressionType::OPERATOR_TRY;
+  duckdb::ExpressionIterator::EnumerateChildren(
+      expression, [&](const duckdb::Expression& child) { found = found || has_try(child); });
+  return found;
+}
 
 }  // namespace
 
 struct ExpressionRunner::State {
   State(duckdb::ClientContext& context, std::vector<Expression> list);
 
+  duckdb::ClientContext& context;
+  duckdb::DataChunk& source_of(const Batch& input);
   /// Evaluates all expressions; throws what DuckDB throws.
   Batch project(const Batch& input);
   /// Indices of the rows that pass; throws what DuckDB throws.
@@ -87,29 +109,45 @@ struct ExpressionRunner::State {
 
   std::vector<Expression> expressions;
   std::vector<int> columns;  ///< the column that the expression just is, or -1
-  bool copies_input = false;
+  OwnInputs own_inputs;
+  bool has_try = false;                                          ///< until the first input, then own_inputs has it
+  std::vector<duckdb::unique_ptr<duckdb::Expression>> with_own;  ///< what runs in place of an expression with TRY
   std::shared_ptr<const std::vector<Type>> types;
   /// One an expression, none for plain columns. (SelectExpression wants an executor of its own for each predicate.)
   std::vector<std::unique_ptr<duckdb::ExpressionExecutor>> executors;
   duckdb::SelectionVector selections[2];
 };
 
-ExpressionRunner::State::State(duckdb::ClientContext& context, std::vector<Expression> list)
-    : expressions(std::move(list)) {
+ExpressionRunner::State::State(duckdb::ClientContext& of, std::vector<Expression> list)
+    : context(of), expressions(std::move(list)) {
   std::vector<Type> output;
   for (const Expression& expression : expressions) {
     output.push_back(expression.type());
     columns.push_back(expression.column_index());
-    copies_input = copies_input || writes_its_input(expression.bound());
-    executors.push_back(std::make_unique<duckdb::ExpressionExecutor>(context, expression.bound()));
+    has_try = has_try || batch::has_try(expression.bound());
+    executors.push_back(std::make_unique<duckdb::ExpressionExecutor>(of, expression.bound()));
   }
   types = std::make_shared<const std::vector<Type>>(std::move(output));
   for (auto& selection : selections) selection.Initialize(kBatchRows);
 }
 
+duckdb::DataChunk& ExpressionRunner::State::source_of(const Batch& input) {
+  // DuckDB's executor takes its input as not const, and but for TRY only reads it.
+  auto& chunk = const_cast<duckdb::DataChunk&>(input.chunk());
+  if (has_try) {
+    has_try = false;
+    for (size_t i = 0; i < expressions.size(); ++i) {
+      if (!batch::has_try(expressions[i].bound())) continue;
+      with_own.push_back(expressions[i].bound().Copy());
+      own_inputs.give(*with_own.back(), chunk.ColumnCount());
+      executors[i] = std::make_unique<duckdb::ExpressionExecutor>(context, *with_own.back());
+    }
+  }
+  return own_inputs.extend(chunk);
+}
+
 Batch ExpressionRunner::State::project(const Batch& input) {
-  Source own_source(input, copies_input);
-  duckdb::DataChunk& source = own_source.chunk();
+  duckdb::DataChunk& source = source_of(input);
   auto chunk = bare_chunk(*types, input.rows());
   for (size_t i = 0; i < expressions.size(); ++i) {
     if (columns[i] >= 0) {
@@ -130,8 +168,7 @@ Batch ExpressionRunner::State::project(const Batch& input) {
 }
 
 std::vector<uint32_t> ExpressionRunner::State::passing(const Batch& input) {
-  Source own_source(input, copies_input);
-  duckdb::DataChunk& source = own_source.chunk();
+  duckdb::DataChunk& source = source_of(input);
   size_t count = input.rows();
   duckdb::SelectionVector* current = nullptr;
   for (size_t i = 0; i < executors.size() && count > 0; ++i) {
