@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import xml.etree.ElementTree
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2]
@@ -20,14 +21,20 @@ class ShortRun(unittest.TestCase):
             done = subprocess.run(words, env={**os.environ, "MILLRACE_BENCH_SHORT": "1"}, capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stderr[-4000:])
             results = json.loads(out.read_text())
+            plot = xml.etree.ElementTree.parse(out.with_suffix(".svg")).getroot()
         self.assertEqual(results["failed"], {})
-        self.assertEqual(sorted(results["best"]), ["q13", "q2", "q5"])
-        for query, runs in results["best"].items():
-            self.assertIn(query, done.stdout)
-            for run in runs.values():
-                self.assertGreater(run["cpu_seconds"], 0)
-                self.assertEqual(run["rows"], runs["duckdb"]["rows"], query)
-            self.assertGreater(runs["duckdb"]["rows"], 0)
+        self.assertEqual(list(results["best"]), ["1", "2"])
+        for workers, queries in results["best"].items():
+            self.assertEqual(sorted(queries), ["q13", "q2", "q5"])
+            for query, runs in queries.items():
+                self.assertIn(query, done.stdout)
+                for run in runs.values():
+                    self.assertEqual(str(run["workers"]), workers)
+                    self.assertGreater(run["cpu_seconds"], 0)
+                    self.assertEqual(run["rows"], runs["duckdb"]["rows"], query)
+                self.assertGreater(runs["duckdb"]["rows"], 0)
+        texts = [text.text for text in plot.iter("{http://www.w3.org/2000/svg}text")]
+        self.assertIn("q5, made", texts)
 
 
 if __name__ == "__main__":
