@@ -4,7 +4,6 @@
 #include <set>
 
 #include "base/hash.h"
-#include "base/monotonic_nanos.h"
 #include "dataflow/exchange.h"
 
 namespace millrace::dataflow {
@@ -34,29 +33,8 @@ struct Vertex {
   Duration output_behind;
 };
 
-/// Where the time of a worker goes: operators push into one another, and each gets its own share. Two readings a batch.
-class Stopwatch {
- public:
-  explicit Stopwatch(size_t vertices) : nanos_(vertices + 1), running_(static_cast<uint32_t>(vertices)) {}
-
-  /// From now on time passes for this vertex, until the returned one is entered again.
-  uint32_t enter(uint32_t vertex) {
-    const int64_t now = monotonic_nanos();
-    nanos_[running_] += static_cast<uint64_t>(now - since_);
-    since_ = now;
-    return std::exchange(running_, vertex);
-  }
-  uint64_t nanos(uint32_t vertex) const { return nanos_[vertex]; }
-
- private:
-  std::vector<uint64_t> nanos_;  // by vertex; the last is of none
-  uint32_t running_;
-  int64_t since_ = 0;
-};
-
 struct Worker {
   std::vector<std::unique_ptr<Operator>> operators;  // null for Sources
-  Stopwatch stopwatch;
   batch::Session* session = nullptr;
 };
 
@@ -186,7 +164,8 @@ Status GraphRun::make_operators(const std::vector<batch::Session*>& sessions,
                                 const std::function<SideOutput*(const std::string&, uint32_t)>& side) {
   MR_CHECK(sessions.size() >= options_.workers, "one session a worker");
   for (uint32_t worker = 0; worker < options_.workers; ++worker) {
-    Worker made{{}, Stopwatch(vertices_.size()), sessions[worker]};
+    Worker made;
+    made.session = sessions[worker];
     for (uint32_t i = 0; i < vertices_.size(); ++i) {
       const Vertex& vertex = vertices_[i];
       if (std::holds_alternative<plan::Source>(vertex.node->operation)) {
@@ -235,11 +214,7 @@ Status GraphRun::push_into(uint32_t worker, const Edge& edge, const batch::Batch
   if (to.upstream_root != kNoNode) return out.push(batch.project(to.upstream_columns));
   Operator& op = *workers_[worker].operators[edge.to];
   op.stats.rows_in += batch.rows();
-  Stopwatch& stopwatch = workers_[worker].stopwatch;
-  const uint32_t outer = stopwatch.enter(edge.to);
-  Status pushed = op.push(edge.port, batch, out);
-  stopwatch.enter(outer);
-  return pushed;
+  return op.push(edge.port, batch, out);
 }
 
 Status GraphRun::drain(uint32_t worker, uint32_t stage) {
@@ -298,11 +273,7 @@ Status GraphRun::run_stage(uint32_t worker, uint32_t stage, const std::map<std::
     if (vertices_[i].stage != stage || !workers_[worker].operators[i] || left_out(vertices_[i])) continue;
     advance(worker, i, watermarks);
     Emitter out(*this, worker, i);
-    Operator& op = *workers_[worker].operators[i];
-    const uint32_t outer = workers_[worker].stopwatch.enter(i);
-    Status finished = op.finish(out);
-    workers_[worker].stopwatch.enter(outer);
-    MR_TRY(std::move(finished));
+    MR_TRY(workers_[worker].operators[i]->finish(out));
   }
   return {};
 }
@@ -360,7 +331,7 @@ Status GraphRun::restore(state::TableId id, const state::Entry& entry) {
 std::vector<Graph::NodeReport> GraphRun::report() const {
   std::vector<NodeReport> reports;
   for (uint32_t i = 0; i < vertices_.size(); ++i) {
-    NodeReport report{views_[vertices_[i].view].name, vertices_[i].node_index, {}, 0, 0, 0, 0};
+    NodeReport report{views_[vertices_[i].view].name, vertices_[i].node_index, {}, 0, 0, 0};
     for (const Worker& worker : workers_) {
       if (!worker.operators[i]) continue;
       Operator& op = *worker.operators[i];
@@ -370,7 +341,6 @@ std::vector<Graph::NodeReport> GraphRun::report() const {
       report.stats.rows_failed += op.stats.rows_failed;
       report.stats.rows_late += op.stats.rows_late;
       report.stats.groups_touched += op.stats.groups_touched;
-      report.nanos += worker.stopwatch.nanos(i);
       for (const state::TableRef& table : op.tables()) {
         report.state_rows_read += table.table->rows_read;
         report.state_entries += table.table->entries();

@@ -87,7 +87,6 @@ class Graph {
     uint64_t state_rows_read;
     uint64_t state_entries;
     uint64_t state_bytes;
-    uint64_t nanos;  ///< in the operator, not in those that it pushed to
   };
   virtual std::vector<NodeReport> report() const = 0;
 };

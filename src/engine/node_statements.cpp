@@ -279,30 +279,20 @@ Result<StatementResult> describe(NodeState& node, const sql::Describe& describe)
   return text_table({"column", "type", "key"}, rows);
 }
 
-sql::WatermarkColumns watermark_columns(const sql::Catalog& catalog) {
-  return [&catalog](const std::string& relation) -> std::string {
-    const sql::CatalogObject* stream = catalog.find(relation);
-    if (!stream || stream->kind != sql::ObjectKind::kStream) return {};
-    return stream->watermark ? stream->watermark->column + " AS " + stream->watermark->expression : "_append_time";
-  };
-}
-
 /// The plan, and with ANALYZE what each operator did since the start.
 std::string explain_view(NodeState& node, const PipelineView& view, bool analyze) {
-  std::string text = sql::explain(view.plan, watermark_columns(node.catalog));
+  std::string text = sql::explain(view.plan);
   if (!analyze) return text;
-  text += fmt::format("\n{:<24}{:>13}{:>12}{:>12}{:>8}{:>8}{:>16}{:>12}{:>12}{:>13}{:>12}\n", "operator", "rows in",
-                      "rows out", "filtered", "failed", "late", "groups touched", "time", "state rows", "state bytes",
-                      "rows read");
+  text +=
+      "\noperator                      rows in    rows out    filtered  failed    late  groups touched  state rows  "
+      "rows read\n";
   for (const auto& report : node.pipeline->report()) {
     if (report.view != view.name) continue;
     const plan::Node& op = view.plan.nodes[report.node_index];
     text +=
-        fmt::format("#{:<5}{:<18}{:>13}{:>12}{:>12}{:>8}{:>8}{:>16}{:>12}{:>12}{:>13}{:>12}\n", op.id.value, op.kind(),
+        fmt::format("#{:<5}{:<18}{:>13}{:>12}{:>12}{:>8}{:>8}{:>16}{:>12}{:>11}\n", op.id.value, op.kind(),
                     report.stats.rows_in, report.stats.rows_out, report.stats.rows_filtered, report.stats.rows_failed,
-                    report.stats.rows_late, report.stats.groups_touched,
-                    format_duration(Duration{static_cast<int64_t>(report.nanos / 1000)}), report.state_entries,
-                    report.state_bytes, report.state_rows_read);
+                    report.stats.rows_late, report.stats.groups_touched, report.state_entries, report.state_rows_read);
   }
   return text;
 }
@@ -337,7 +327,7 @@ Result<StatementResult> explain(NodeState& node, const sql::Explain& explain) {
   options.text_offset = query->sql.span.offset;
   options.emit_on_window_close = query->emit == sql::Emit::kOnWindowClose;
   MR_ASSIGN(plan::Plan plan, sql::bind_view(*node.ddl_session, relations, query->sql.text, options));
-  return lines_table("plan", sql::explain(plan, watermark_columns(node.catalog)));
+  return lines_table("plan", sql::explain(plan));
 }
 
 struct Run {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -53,11 +52,7 @@ Result<batch::Schema> describe_query(batch::Session& session, const RelationReso
 Result<batch::Expression> bind_scalar(batch::Session& session, const batch::Schema& schema, std::string_view expression,
                                       const batch::Type& type);
 
-/// The column that the watermark of a stream goes by, for EXPLAIN.
-using WatermarkColumns = std::function<std::string(const std::string& relation)>;
-
-/// EXPLAIN: the plan as an indented tree. A line for each node says its form (fast or general); below an operator that
-/// keeps state stand its keys, what it keeps and until when, its watermark, and why it has that form.
-std::string explain(const plan::Plan& plan, const WatermarkColumns& watermarks = {});
+/// EXPLAIN: the plan as an indented tree, one line a node: form (fast or general), keys, cost notes.
+std::string explain(const plan::Plan& plan);
 
 }  // namespace millrace::sql

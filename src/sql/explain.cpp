@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include "sql/bind.h"
-#include "sql/explain_state.h"
 
 namespace millrace::sql {
 namespace {
@@ -116,19 +115,14 @@ void describe(const plan::Plan& plan, uint32_t index, size_t depth, std::string&
   out += std::string(depth * 2, ' ') + std::visit(Describe{node, input, input_append_only}, node.operation);
   if (!node.append_only) out += " [changes]";
   out += fmt::format(" #{}\n", node.id.value);
-  for (const std::string& note : state_notes(plan, index)) out += std::string(depth * 2 + 4, ' ') + note + "\n";
   for (uint32_t below : node.inputs) describe(plan, below, depth + 1, out);
 }
 
 }  // namespace
 
-std::string explain(const plan::Plan& plan, const WatermarkColumns& watermarks) {
+std::string explain(const plan::Plan& plan) {
   std::string out;
   describe(plan, static_cast<uint32_t>(plan.nodes.size() - 1), 0, out);
-  for (const std::string& relation : plan.relations()) {
-    const std::string column = watermarks ? watermarks(relation) : std::string();
-    if (!column.empty()) out += fmt::format("watermark of {}: {}\n", relation, column);
-  }
   return out;
 }
 

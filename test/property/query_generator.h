@@ -72,6 +72,7 @@ class QueryGenerator {
   Query typed_join(Query in, int depth);
   Query typed_set(Query in);
   Query typed_window(Query in);
+  Query typed_asof(Query in);
   std::string typed_predicate(const Column& column);
   std::string subquery_test(const Query& in);
   std::string integer_of(const Query& in, const std::string& qualifier);

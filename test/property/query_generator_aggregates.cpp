@@ -72,6 +72,8 @@ Query QueryGenerator::states_aggregate(Query in) {
                                  "CAST(bool_and(X > 1) AS BIGINT)",
                                  "CAST(bool_or(X > 3) AS BIGINT)",
                                  "CAST(floor(var_samp(X) * 1000 + 0.3141) AS BIGINT)",
+                                 "CAST(floor(var_pop(X) * 1000 + 0.3141) AS BIGINT)",
+                                 "CAST(floor(stddev_samp(X) * 1000 + 0.3141) AS BIGINT)",
                                  "CAST(floor(stddev_pop(X) * 1000 + 0.3141) AS BIGINT)"};
   const auto keys = chance(0.8) ? some_keys(in) : std::vector<Column>();
   std::vector<Column> arguments = of_type(in, 'i');

@@ -180,7 +180,8 @@ Query QueryGenerator::lateral(Query in) {
 }
 
 /// The right side has one row a key and place, so that SQL says which one is the last. NULL meets nothing, but DuckDB
-/// 1.4.4 sometimes lets a NULL meet a row with <.
+/// 1.4.4, where it sorts both sides (64 left rows or more) and there are keys, gives a left row without place the one
+/// that it would compare last: hence coalesce.
 Query QueryGenerator::asof_join(Query in) {
   if (of_type(in, 'i').empty()) return few_rows(std::move(in));  // DuckDB refuses a comparison of constants
   const std::string a = fresh(), b = fresh(), x = integer_of(in, "q."), y = integer_of(in, "q.");

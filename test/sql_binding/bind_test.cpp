@@ -94,16 +94,6 @@ TEST_F(BindTest, GeneralAggregate) {
   EXPECT_NE(text.find("[general"), std::string::npos) << text;
 }
 
-TEST_F(BindTest, ExplainSaysWhatIsKeptAndWhy) {
-  const std::string slow = explained("SELECT session, list(amount) FROM events GROUP BY session");
-  EXPECT_NE(slow.find("key: session\n"), std::string::npos) << slow;
-  EXPECT_NE(slow.find("state: the rows of each group; kept for good"), std::string::npos) << slow;
-  EXPECT_NE(slow.find("form: general, for there is no running form of list(amount)"), std::string::npos) << slow;
-  const std::string fast = explained("SELECT session, count(*) FROM events GROUP BY session");
-  EXPECT_NE(fast.find("state: a running result of each group; kept for good"), std::string::npos) << fast;
-  EXPECT_NE(fast.find("form: fast, for every call has a running form"), std::string::npos) << fast;
-}
-
 TEST_F(BindTest, ExplainNamesTheOneGlobalGroup) {
   // Of these a step may read more than the rows' own groups; every other form reads by key.
   for (const std::string query : {"SELECT id, amount FROM events ORDER BY amount DESC LIMIT 10",
