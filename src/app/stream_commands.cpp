@@ -1,5 +1,6 @@
 #include "app/stream_commands.h"
 
+#include <functional>
 #include <memory>
 
 #include "app/command_line.h"
@@ -123,51 +124,62 @@ int run_tail(Env& env, const TailFlags& flags) {
   return done.ok() ? kExitDone : report_failure(done.error(), statement);
 }
 
-int run_generate_playback(Env& env, const GenerateFlags& flags) {
-  connectors::GeneratePlayback command = flags.playback;
-  std::unique_ptr<Remote> remote;
-  std::unique_ptr<Producer> producer;
-  Duration begin = env.clock().monotonic();
-  if (!flags.remote.url.empty()) {
-    auto opened = Remote::open(env, flags.remote);
-    if (!opened.ok()) return report_failure(opened.error());
-    remote = std::move(opened).value();
-    producer = std::make_unique<Producer>(env, *remote, flags.stream, ProducerOptions());
-    command.events_sink = [&](std::string_view chunk) { return producer->take(chunk); };
-  } else if (command.out_dir.empty()) {
-    command.events_sink = [](std::string_view chunk) { return write_output(chunk); };
+namespace {
+
+/// Where a generator's events go: to a stream of a node, else to standard output, unless it writes files itself.
+class EventsOutput {
+ public:
+  explicit EventsOutput(Env& env) : env_(env), begin_(env.clock().monotonic()) {}
+
+  Status open(const RemoteFlags& remote, const std::string& stream) {
+    if (remote.url.empty()) return {};
+    MR_ASSIGN(remote_, Remote::open(env_, remote));
+    producer_ = std::make_unique<Producer>(env_, *remote_, stream, ProducerOptions());
+    return {};
   }
+  std::function<Status(std::string_view)> sink(bool writes_files) {
+    if (producer_) return [this](std::string_view chunk) { return producer_->take(chunk); };
+    if (writes_files) return {};
+    return [](std::string_view chunk) { return write_output(chunk); };
+  }
+  /// Sends what is left, and says what was done.
+  int end(const std::string& generated) {
+    if (producer_) {
+      if (Status sent = producer_->finish(); !sent.ok()) return report_failure(sent.error());
+    }
+    write_message("generated " + generated);
+    return producer_ ? report_totals(*producer_, Duration{env_.clock().monotonic().micros - begin_.micros}) : kExitDone;
+  }
+
+ private:
+  Env& env_;
+  Duration begin_;
+  std::unique_ptr<Remote> remote_;
+  std::unique_ptr<Producer> producer_;
+};
+
+}  // namespace
+
+int run_generate_playback(Env& env, const GenerateFlags& flags) {
+  EventsOutput output(env);
+  if (Status opened = output.open(flags.remote, flags.stream); !opened.ok()) return report_failure(opened.error());
+  connectors::GeneratePlayback command = flags.playback;
+  command.events_sink = output.sink(!command.out_dir.empty());
   auto manifest = connectors::generate_playback(env, std::move(command));
-  Status done = manifest.ok() ? Status() : Status(manifest.error());
-  if (done.ok() && producer) done = producer->finish();
-  if (!done.ok()) return report_failure(done.error());
-  write_message("generated " + format_count(static_cast<int64_t>(manifest->lines)) + " lines, " +
-                format_bytes(manifest->bytes) + ", " + format_count(static_cast<int64_t>(manifest->sessions)) +
-                " sessions; sha256 " + manifest->sha256_events);
-  return producer ? report_totals(*producer, Duration{env.clock().monotonic().micros - begin.micros}) : kExitDone;
+  if (!manifest.ok()) return report_failure(manifest.error());
+  return output.end(format_count(static_cast<int64_t>(manifest->lines)) + " lines, " + format_bytes(manifest->bytes) +
+                    ", " + format_count(static_cast<int64_t>(manifest->sessions)) + " sessions; sha256 " +
+                    manifest->sha256_events);
 }
 
 int run_generate_nexmark(Env& env, const GenerateNexmarkFlags& flags) {
+  EventsOutput output(env);
+  if (Status opened = output.open(flags.remote, flags.stream); !opened.ok()) return report_failure(opened.error());
   connectors::GenerateNexmark command = flags.nexmark;
-  std::unique_ptr<Remote> remote;
-  std::unique_ptr<Producer> producer;
-  Duration begin = env.clock().monotonic();
-  if (!flags.remote.url.empty()) {
-    auto opened = Remote::open(env, flags.remote);
-    if (!opened.ok()) return report_failure(opened.error());
-    remote = std::move(opened).value();
-    producer = std::make_unique<Producer>(env, *remote, flags.stream, ProducerOptions());
-    command.events_sink = [&](std::string_view chunk) { return producer->take(chunk); };
-  } else if (command.out_path.empty()) {
-    command.events_sink = [](std::string_view chunk) { return write_output(chunk); };
-  }
+  command.events_sink = output.sink(!command.out_path.empty());
   auto lines = connectors::generate_nexmark(env, std::move(command));
-  Status done = lines.ok() ? Status() : Status(lines.error());
-  if (done.ok() && producer) done = producer->finish();
-  if (!done.ok()) return report_failure(done.error());
-  if (producer) return report_totals(*producer, Duration{env.clock().monotonic().micros - begin.micros});
-  write_message("generated " + format_count(static_cast<int64_t>(*lines)) + " lines");
-  return kExitDone;
+  if (!lines.ok()) return report_failure(lines.error());
+  return output.end(format_count(static_cast<int64_t>(*lines)) + " lines");
 }
 
 int run_infer(Env& env, const InferFlags& flags) {
