@@ -17,6 +17,7 @@ namespace millrace::dataflow {
 
 class SortedRows {
  public:
+  static constexpr size_t kOrderBytes = 16;
   /// Each piece is a list of columns of `input`; sort_key and order_column may be -1.
   SortedRows(const batch::Schema& input, int32_t sort_key, int32_t order_column,
              const std::vector<std::vector<uint32_t>>& pieces);
@@ -36,12 +37,17 @@ class SortedRows {
     for (size_t i = 0; i < index; ++i) start += length_of(row, i + 1);
     return row.substr(start, length_of(row, index + 1));
   }
+  /// The length of the row at the start of `bytes`, behind which something else may stand.
+  size_t length(std::string_view bytes) const {
+    size_t length = header_bytes_ + length_of(bytes, 0) + kOrderBytes;
+    for (size_t i = 0; i < codecs_.size(); ++i) length += length_of(bytes, i + 1);
+    return length;
+  }
   /// What stands before the comparable part of every row.
   size_t header_bytes() const { return header_bytes_; }
   const batch::RowCodec& codec(size_t piece) const { return codecs_[piece]; }
 
  private:
-  static constexpr size_t kOrderBytes = 16;
   static uint32_t length_of(std::string_view row, size_t index) {
     uint32_t length;
     std::memcpy(&length, row.data() + index * sizeof length, sizeof length);

@@ -1,63 +1,20 @@
 // The first rows of each partition: ORDER BY … LIMIT … OFFSET (one partition), or rows up to a rank. Slot 0 holds the
 // rows in order.
 //
-// At the end of a step each touched partition is walked from its first row until the highest rank is passed, both as it
-// is and as it was before the step: rows and the step's changes tell both. What lies behind is not looked at. Of an
-// append-only input nothing behind the highest rank is kept: it can never come forward again.
+// At the end of a step each touched partition is gone through from its first change on until the highest rank is
+// passed, both as it is and as it was before the step: rows and the step's changes tell both. Rows that are shown then
+// and now are left out when their ranks are not given: in a large partition places are found by counts
+// (state/row_order.h), so a change costs its own search and that of the row that comes in or goes out. What lies behind
+// the highest rank is not looked at, and of an append-only input not kept: it can never come forward again.
 #include <algorithm>
 
 #include "base/hash.h"
 #include "dataflow/operators.h"
 #include "dataflow/partition_changes.h"
+#include "dataflow/rank_counter.h"
 
 namespace millrace::dataflow {
 namespace {
-
-/// Where a walk is in one of the two sequences, and which ranks a row's copies have.
-class RankCounter {
- public:
-  RankCounter(plan::WindowKind kind, int64_t offset, int64_t limit) : kind_(kind), offset_(offset), limit_(limit) {}
-
-  /// Ranks [first, last] of those copies of the next row that are shown; none when first > last. For a row number the
-  /// copies have one each, else all `shown` copies have the rank `first`.
-  struct Ranks {
-    int64_t first = 1;
-    int64_t last = 0;
-    int64_t shown = 0;
-  };
-  Ranks take(std::string_view sort_key, int64_t count) {
-    Ranks ranks;
-    if (count <= 0) return ranks;
-    if (kind_ == plan::WindowKind::kRowNumber) {
-      ranks.first = std::max(rows_, offset_) + 1;
-      ranks.last = std::min(rows_ + count, limit_);
-      ranks.shown = std::max<int64_t>(0, ranks.last - ranks.first + 1);
-    } else {
-      if (!any_ || sort_key != sort_key_) {
-        rank_ = kind_ == plan::WindowKind::kRank ? rows_ + 1 : rank_ + 1;
-        sort_key_ = sort_key;
-        any_ = true;
-      }
-      ranks.first = ranks.last = rank_;
-      ranks.shown = rank_ <= limit_ ? count : 0;
-    }
-    rows_ += count;
-    return ranks;
-  }
-  /// No later row is shown.
-  bool done() const {
-    if (kind_ == plan::WindowKind::kDenseRank) return rank_ > limit_;
-    return rows_ >= limit_ && (kind_ == plan::WindowKind::kRowNumber || rank_ > limit_);
-  }
-
- private:
-  plan::WindowKind kind_;
-  int64_t offset_, limit_;
-  int64_t rows_ = 0;
-  int64_t rank_ = 0;
-  bool any_ = false;
-  std::string_view sort_key_;
-};
 
 class TopNOperator final : public Operator {
  public:
@@ -88,8 +45,22 @@ class TopNOperator final : public Operator {
     std::string_view from;  // the first row that is not kept
   };
 
+  /// Where a walk is: the next row of the table, the next change.
+  struct Walk {
+    std::string_view row, last_kept, excess;
+    int64_t count = 0;
+    bool more = false;
+    size_t change = 0;
+    int64_t walk_on = 0;  // rows to go through before the next try to leave some out
+  };
+  static constexpr size_t kWalkedWhole = 64;
+  static constexpr int64_t kWorthJumping = 32;
+
   bool surely_behind(Group group, std::string_view row);
   Status walk(const PartitionChanges::Touched& touched, Output& out);
+  void start_at(Group group, std::string_view change, RankCounter& was, RankCounter& is);
+  bool jump(Group group, std::span<const Change> changes, RankCounter& was, RankCounter& is, Walk& at);
+  void find_excess(Group group, Walk& at);
   void compare(std::string_view row, RankCounter::Ranks was, RankCounter::Ranks is);
   void emit(std::string_view row, int64_t rank, int64_t diff);
   Status flush(Output& out);
@@ -110,6 +81,7 @@ class TopNOperator final : public Operator {
   std::vector<std::string_view> last_kept_;
   // Of one step.
   std::vector<Excess> excess_;
+  std::string peers_end_;
   // Rows to emit. They point into the table and into changes_.
   batch::Batch output_;
   std::vector<std::string_view> pending_rows_;
@@ -151,41 +123,112 @@ Status TopNOperator::finish(Output& out) {
   return {};
 }
 
-/// Goes through the rows of now and of before together, in order.
+/// Goes through the rows of now and of before together, in order: all of a small or new partition, else those from the
+/// first change on that may differ.
 Status TopNOperator::walk(const PartitionChanges::Touched& touched, Output& out) {
   const std::span<const Change> changes = changes_.of(touched);
   RankCounter was(top_.rank, top_.offset, top_.limit), is = was;
-  cursor_.seek_first(touched.group);
-  std::string_view row, last_kept, excess;
-  int64_t count = 0;
-  bool more = cursor_.next(row, count);
-  size_t change = 0;
+  // A dense rank counts the sort keys from the first row on.
+  const bool jumps = !touched.fresh && top_.rank != plan::WindowKind::kDenseRank &&
+                     partitions_.rows(touched.group) > kWalkedWhole;
+  if (jumps && changes.empty()) return {};
+  if (jumps) {
+    start_at(touched.group, changes[0].row, was, is);
+  } else {
+    cursor_.seek_first(touched.group);
+  }
+  Walk at;
+  at.more = cursor_.next(at.row, at.count);
   while (!was.done() || !is.done()) {
-    const bool changed =
-        change < changes.size() && (!more || rows_.comparable(changes[change].row) <= rows_.comparable(row));
-    if (!more && !changed) break;
-    const bool there = more && (!changed || row == changes[change].row);
-    const std::string_view at = there ? row : changes[change].row;
-    const int64_t now = there ? count : 0;
-    const int64_t before = touched.fresh ? 0 : now - (changed ? changes[change].diff : 0);
+    const bool changed = at.change < changes.size() &&
+                         (!at.more || rows_.comparable(changes[at.change].row) <= rows_.comparable(at.row));
+    if (!at.more && !changed) break;
+    if (jumps && !changed && at.walk_on-- <= 0 && jump(touched.group, changes, was, is, at)) continue;
+    const bool there = at.more && (!changed || at.row == changes[at.change].row);
+    const std::string_view row = there ? at.row : changes[at.change].row;
+    const int64_t now = there ? at.count : 0;
+    const int64_t before = touched.fresh ? 0 : now - (changed ? changes[at.change].diff : 0);
     if (now < 0 || before < 0) return internal_error("TopN was asked to take away rows that it never got");
     const bool full = is.done();
-    const RankCounter::Ranks was_ranks = was.take(rows_.sort_key(at), before);
-    const RankCounter::Ranks is_ranks = is.take(rows_.sort_key(at), now);
-    compare(at, was_ranks, is_ranks);
+    const RankCounter::Ranks was_ranks = was.take(rows_.sort_key(row), before);
+    const RankCounter::Ranks is_ranks = is.take(rows_.sort_key(row), now);
+    compare(row, was_ranks, is_ranks);
     const bool kept = !full && (is_ranks.shown > 0 || top_.rank == plan::WindowKind::kRowNumber);
-    if (there && kept) last_kept = row;
-    if (there && !kept && excess.empty()) excess = row;
+    if (there && kept) at.last_kept = row;
+    if (there && !kept && at.excess.empty()) at.excess = row;
     if (pending_rows_.size() >= batch::kBatchRows) MR_TRY(flush(out));
-    if (changed) ++change;
-    if (there) more = cursor_.next(row, count);
+    if (changed) ++at.change;
+    if (there) at.more = cursor_.next(at.row, at.count);
   }
-  if (!trims_ || !is.done()) return {};
-  if (excess.empty() && more) excess = row;
-  if (!excess.empty()) excess_.push_back({touched.group, excess});
+  if (!trims_) return {};
+  if (jumps) {
+    find_excess(touched.group, at);
+  } else if (!is.done()) {
+    return {};
+  }
+  if (at.excess.empty() && at.more && !jumps) at.excess = at.row;
+  if (!at.excess.empty()) excess_.push_back({touched.group, at.excess});
   if (touched.group >= last_kept_.size()) last_kept_.resize(touched.group + touched.group / 2 + 16);
-  last_kept_[touched.group] = last_kept;
+  last_kept_[touched.group] = at.last_kept;
   return {};
+}
+
+/// Puts the cursor before the first change: what comes before it is the same then and now.
+void TopNOperator::start_at(Group group, std::string_view change, RankCounter& was, RankCounter& is) {
+  const std::string_view key = rows_.sort_key(change);
+  int64_t peers_before = 0;
+  if (top_.rank == plan::WindowKind::kRank) {
+    cursor_.seek(group, key);
+    peers_before = cursor_.count_before();
+  }
+  cursor_.seek(group, rows_.comparable(change));
+  const int64_t before = cursor_.count_before();
+  was.start(before, key, peers_before);
+  is = was;
+}
+
+/// Leaves out rows that do not change and for which nothing else does: then true, and `at` is at the next row to look
+/// at.
+bool TopNOperator::jump(Group group, std::span<const Change> changes, RankCounter& was, RankCounter& is, Walk& at) {
+  int64_t rows = RankCounter::equal_rows(was, is, top_.gives_rank);
+  if (rows <= kWorthJumping) return false;
+  if (at.change < changes.size()) {
+    cursor_.seek(group, rows_.comparable(changes[at.change].row));
+    rows = std::min(rows, cursor_.count_before() - is.rows());
+  }
+  int64_t landed = rows > kWorthJumping ? cursor_.seek_count(group, is.rows() + rows) : 0;
+  if (landed > is.rows() && top_.rank == plan::WindowKind::kRank) {
+    // A rank is that of the first of its peers.
+    std::string_view row;
+    int64_t count = 0;
+    if (cursor_.next(row, count)) cursor_.seek(group, rows_.sort_key(row));
+    landed = cursor_.count_before();
+  }
+  const bool jumped = landed > is.rows() + at.count;
+  if (jumped) {
+    const int64_t passed = landed - is.rows();
+    was.pass(passed);
+    is.pass(passed);
+  } else {
+    cursor_.seek_count(group, is.rows());
+    at.walk_on = kWorthJumping;
+  }
+  at.more = cursor_.next(at.row, at.count);
+  return jumped;
+}
+
+/// The last row that is kept, and the first one that is not.
+void TopNOperator::find_excess(Group group, Walk& at) {
+  at.last_kept = at.excess = {};
+  cursor_.seek_count(group, top_.limit - 1);
+  int64_t count = 0;
+  if (cursor_.count_of_all() < top_.limit || !cursor_.next(at.last_kept, count)) return;
+  if (top_.rank == plan::WindowKind::kRank) {
+    // Behind all peers: no order column is as great as this.
+    peers_end_.assign(rows_.sort_key(at.last_kept)).append(SortedRows::kOrderBytes + 1, '\xff');
+    cursor_.seek(group, peers_end_);
+  }
+  if (!cursor_.next(at.excess, count)) at.excess = {};
 }
 
 /// Emits how a row's shown copies differ.

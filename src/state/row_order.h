@@ -101,6 +101,29 @@ class RowOrder {
     return before + leaf.count - sum(leaf, place.at, leaf.rows.size(), count_of);
   }
 
+  /// The first place whose row has, with its own, more than `count` before it; `before`: without its own. Counts must
+  /// not be negative.
+  template <typename CountOf>
+  Place place_at(int64_t count, int64_t& before, const CountOf& count_of) const {
+    before = count_;
+    if (count >= count_) return end();
+    size_t leaf = 0;
+    if (count < count_ / 2) {
+      for (before = 0; leaf + 1 < leaves_.size() && before + leaves_[leaf].count <= count; ++leaf)
+        before += leaves_[leaf].count;
+    } else {
+      for (leaf = leaves_.size(); leaf > 0 && before > count;) before -= leaves_[--leaf].count;
+    }
+    const std::vector<Ref>& rows = leaves_[leaf].rows;
+    uint32_t at = 0;
+    for (; at + 1 < rows.size(); ++at) {
+      const int64_t own = count_of(rows[at].block);
+      if (before + own > count) break;
+      before += own;
+    }
+    return {static_cast<uint32_t>(leaf), at};
+  }
+
   Place begin() const { return {}; }
   Place end() const { return {static_cast<uint32_t>(leaves_.size()), 0}; }
   Arena::Block block(Place place) const { return leaves_[place.leaf].rows[place.at].block; }

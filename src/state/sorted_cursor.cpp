@@ -55,6 +55,24 @@ void BagTable::SortedCursor::seek(Group group, std::string_view from) {
   at_ = place.at;
 }
 
+int64_t BagTable::SortedCursor::seek_count(Group group, int64_t count) {
+  open(group);
+  int64_t before = 0;
+  if (order_) {
+    const RowOrder::Place place = order_->place_at(count, before, table_.rep_->count_of());
+    leaf_ = place.leaf;
+    at_ = place.at;
+    return before;
+  }
+  leaf_ = 0;
+  for (at_ = 0; at_ < sorted_.size(); ++at_) {
+    const int64_t own = table_.rep_->row(sorted_[at_]).count;
+    if (before + own > count) break;
+    before += own;
+  }
+  return before;
+}
+
 int64_t BagTable::SortedCursor::count_before() const {
   Rep& rep = *table_.rep_;
   if (order_) return order_->count_before({leaf_, at_}, rep.count_of());

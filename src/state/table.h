@@ -219,6 +219,9 @@ class BagTable final : public Table {
     void seek_first(Group group);
     /// Before the first row that is not less than `from`, compared with the rows' bytes behind `skip`.
     void seek(Group group, std::string_view from);
+    /// Before the row that has at most `count` copies of rows before it, and more with its own; behind the last row
+    /// when there is none. Returns how many are before it.
+    int64_t seek_count(Group group, int64_t count);
     /// Behind the group's last row.
     void seek_end(Group group);
     bool next(std::string_view& row, int64_t& count);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "dataflow/harness.h"
 
@@ -82,6 +83,37 @@ TEST(Distinct, AStepReadsOnlyItsGroups) {
   const std::vector<Row> last{{"77", "5", "a", "5"}};
   expect_one_more_reads_little(distinct_on(true, false), row, last);
   expect_one_more_reads_little(distinct_on(false, true), row, last);
+}
+
+// One key that all rows share: a row in front of the others, one behind them, and the first taken away again.
+TEST(Distinct, AKeyWithManyRowsIsNotReadThrough) {
+  for (const bool append_only : {true, false}) {
+    const Case test = distinct_on(append_only, true);
+    SideCollector side;
+    auto made = test.make(side);
+    Collector out;
+    const auto row = [](int at) { return Row{"k", "1", std::to_string(1000000 + at), std::to_string(at)}; };
+    const auto step = [&](const std::vector<std::pair<Row, int64_t>>& rows) {
+      for (const auto& table : made->tables()) table.table->rows_read = 0;
+      EXPECT_TRUE(made->push(0, make_batch(test.inputs[0]->output, rows), out).ok());
+      EXPECT_TRUE(made->finish(out).ok());
+      uint64_t read = 0;
+      for (const auto& table : made->tables()) read += table.table->rows_read;
+      return read;
+    };
+    std::vector<std::pair<Row, int64_t>> rows;
+    for (int at = 1; at <= 20000; ++at) {
+      rows.push_back({row(at), 1});
+      if (rows.size() == 2000) step(std::exchange(rows, {}));
+    }
+    EXPECT_LE(step({{row(30000), 1}}), 8U);
+    EXPECT_EQ(out.bag, (Bag{{row(1), 1}}));
+    EXPECT_LE(step({{row(0), 1}}), 8U);
+    EXPECT_EQ(out.bag, (Bag{{row(0), 1}}));
+    if (append_only) continue;
+    EXPECT_LE(step({{row(0), -1}}), 8U);
+    EXPECT_EQ(out.bag, (Bag{{row(1), 1}}));
+  }
 }
 
 TEST(Distinct, AStepReadsOnlyItsRow) {

@@ -86,6 +86,77 @@ TEST(TopN, GivesTheRowsUpToARankOfEachPartition) {
   }
 }
 
+// Rows that are shown then and now are left out: the same in partitions where that pays.
+TEST(TopN, OfALargePartitionGivesTheSame) {
+  for (const plan::WindowKind rank : {plan::WindowKind::kRowNumber, plan::WindowKind::kRank}) {
+    for (const bool gives_rank : {false, true}) {
+      for (const bool append_only : {false, true}) {
+        for (const int64_t letters : {4, 200}) {
+          for (const int64_t limit : {90, 300}) {
+            SCOPED_TRACE("rank " + std::to_string(static_cast<int>(rank)) + " up to " + std::to_string(limit));
+            const plan::TopN top{{0}, 1, rank, limit, 0, gives_rank};
+            Case test;
+            std::vector<std::string> output{"BIGINT", "BLOB", "HUGEINT"};
+            if (gives_rank) output.insert(output.begin() + 2, "BIGINT");
+            test.input({"BIGINT", "BLOB", "HUGEINT"}, append_only, 2).node(top, output, gives_rank ? 3 : 2);
+            Property property;
+            property.seeds = 6;
+            property.steps = 10;
+            property.rows_max = 120;
+            property.row = [&](Random& random, size_t, uint64_t serial) {
+              const uint64_t letter = random.below(static_cast<uint64_t>(letters));
+              return Row{random.chance(9) ? "1" : "0", std::to_string(1000 + letter), std::to_string(serial)};
+            };
+            property.expected = [&](const std::vector<Bag>& inputs) { return ranked(top, inputs[0]); };
+            EXPECT_EQ(run(test, property) == 0, append_only);
+            if (HasFailure()) return;
+          }
+        }
+      }
+    }
+  }
+}
+
+// A change near the first row, one near the last that is shown, and one behind it: each costs its own search.
+TEST(TopN, AStepReadsWhatComesInAndGoesOutAlone) {
+  for (const plan::WindowKind rank : {plan::WindowKind::kRowNumber, plan::WindowKind::kRank}) {
+    Case test;
+    const int64_t offset = rank == plan::WindowKind::kRank ? 0 : 500;
+    test.input({"BIGINT", "BLOB", "HUGEINT"}, false, 2)
+        .node(plan::TopN{{}, 1, rank, 5000, offset, false}, {"BIGINT", "BLOB", "HUGEINT"}, 2);
+    SideCollector side;
+    auto made = test.make(side);
+    Collector out;
+    const auto row = [](int64_t at, int64_t order) {
+      return Row{"1", std::to_string(1000000 + at), std::to_string(order)};
+    };
+    for (int64_t from = 0; from < 40000; from += 2000) {
+      std::vector<std::pair<Row, int64_t>> rows;
+      for (int64_t at = from; at < from + 2000; ++at) rows.push_back({row(2 * at, at), 1});
+      ASSERT_TRUE(made->push(0, make_batch(test.inputs[0]->output, rows), out).ok());
+    }
+    ASSERT_TRUE(made->finish(out).ok());
+    const auto shown = static_cast<size_t>(5000 - offset);
+    EXPECT_EQ(out.bag.size(), shown);
+    const auto step = [&](const std::vector<std::pair<Row, int64_t>>& rows) {
+      made->tables()[0].table->rows_read = 0;
+      out.rows = 0;
+      EXPECT_TRUE(made->push(0, make_batch(test.inputs[0]->output, rows), out).ok());
+      EXPECT_TRUE(made->finish(out).ok());
+      EXPECT_EQ(out.bag.size(), shown);
+      return made->tables()[0].table->rows_read;
+    };
+    EXPECT_LE(step({{row(1, 90000), 1}}), 20U);
+    EXPECT_EQ(out.rows, 2U);
+    EXPECT_LE(step({{row(9001, 90001), 1}}), 20U);
+    EXPECT_EQ(out.rows, 2U);
+    EXPECT_LE(step({{row(70001, 90002), 1}}), 4U);
+    EXPECT_EQ(out.rows, 0U);
+    EXPECT_LE(step({{row(1, 90000), -1}, {row(9001, 90001), -1}, {row(70001, 90002), -1}}), 100U);
+    EXPECT_EQ(out.rows, 4U);
+  }
+}
+
 // What cannot come forward again is not kept.
 TEST(TopN, OfAnAppendOnlyInputKeepsOnlyItsRows) {
   Case test;
