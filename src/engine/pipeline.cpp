@@ -190,6 +190,7 @@ Status Pipeline::add_sources(const PipelineSetup& setup) {
     }
   }
   for (RunningSource& running : sources_) {
+    running.source.meta_columns = meta_columns_of(running.source.name);
     auto partitions = static_cast<size_t>(running.source.stream->partition_count());
     running.positions.assign(partitions, Offset(0));
     running.committed.assign(partitions, Offset(0));
@@ -201,6 +202,22 @@ Status Pipeline::add_sources(const PipelineSetup& setup) {
     }
   }
   return {};
+}
+
+/// What some view reads of the stream beside its fields.
+MetaColumns Pipeline::meta_columns_of(const std::string& stream) const {
+  MetaColumns wanted;
+  for (const auto& view : views_) {
+    for (const plan::Node& node : view->plan.nodes) {
+      const auto* source = std::get_if<plan::Source>(&node.operation);
+      if (!source || source->relation != stream) continue;
+      for (const plan::SourceColumn& column : source->columns) {
+        const std::optional<MetaColumn> meta = meta_column_of(column.kind);
+        if (meta) wanted.set(static_cast<size_t>(*meta));
+      }
+    }
+  }
+  return wanted;
 }
 
 void Pipeline::link_ledger(const PipelineSetup& setup) {

@@ -120,6 +120,7 @@ class Pipeline final : public dataflow::ViewSink {
   Status add_views(const PipelineSetup& setup);
   Status add_source(const PipelineSetup& setup, const sql::CatalogObject& object, std::string name);
   Status add_companion(const PipelineSetup& setup, const sql::CatalogObject& object, const sql::Companion& companion);
+  MetaColumns meta_columns_of(const std::string& stream) const;
   void link_ledger(const PipelineSetup& setup);
   void link_view(ledger::Ledger& ledger, PipelineView& view, const RunningSource& running);
   void merge_counted(StepInput& input);
