@@ -22,7 +22,7 @@ class CommitWriter {
   explicit CommitWriter(NodeState& node) : node_(node), now_(node.env.clock().now()) {}
 
   Status write_changes(PipelineView& view, const std::vector<Change>& changes) {
-    MR_ASSIGN(auto ordered, order_changes(changes, view.store->codec(), view.key));
+    MR_ASSIGN(auto ordered, order_changes(changes, view.store->codec(), view.pairing_key()));
     view.changes += ordered.size();
     if (!view.changelog || ordered.empty()) return {};
     log::Partition& partition = view.changelog->partition(PartitionId(0));

@@ -48,6 +48,9 @@ struct PipelineView {
   uint64_t changes = 0;
   uint64_t errors = 0;
   uint64_t late_rows = 0;
+
+  /// What pairs the changes of a commit. Where rows only come there is nothing to pair.
+  std::vector<uint32_t> pairing_key() const { return store->append_only() ? std::vector<uint32_t>() : key; }
 };
 
 struct PipelineSetup {

@@ -333,7 +333,7 @@ Status publish_changes(NodeState& node, PipelineView& view, Epoch epoch) {
     }
   }
   if (queues.empty() || !view.store->has_staged()) return {};
-  MR_ASSIGN(auto ordered, order_changes(view.store->staged_changes(), view.store->codec(), view.key));
+  MR_ASSIGN(auto ordered, order_changes(view.store->staged_changes(), view.store->codec(), view.pairing_key()));
   for (size_t first = 0; first < ordered.size(); first += batch::kBatchRows) {
     size_t count = std::min(batch::kBatchRows, ordered.size() - first);
     batch::Batch rows(queues[0]->schema);
