@@ -3,8 +3,8 @@
 from result_files import BAR_HEIGHT, GROUP_GAP, STYLE, TOP, WIDTH, bar
 from xml.sax.saxutils import escape
 
-HEADINGS = ["query", "JSON", "made", "with sink", "DuckDB", "CPU ratio", "Flink", "times Flink", "goal", "met", "by clock", "rows", "state MB",
-            "peak MB"]
+HEADINGS = ["query", "JSON", "made", "with sink", "DuckDB", "CPU ratio", "Flink", "times Flink", "goal", "met", "by clock", "step p50 ms",
+            "step p99 ms", "rows", "state MB", "peak MB"]
 
 
 def per_core(run):
@@ -24,7 +24,8 @@ def line_of(query, runs, goal):
             f"{json_run['cpu_seconds'] / duckdb['cpu_seconds']:.1f}" if json_run and duckdb else "-",
             thousands(per_core(flink)), f"{per_core(best_input) / per_core(flink):.1f}" if flink and best_input else "-",
             thousands(goal), met, thousands(best_input["events"] / best_input["wall_seconds"]),
-            f"{best_input['rows']:,}", f"{best_input['state_bytes'] / 1e6:,.0f}", f"{best_input['peak_memory_kib'] / 1024:,.0f}"]
+            f"{best_input['step_p50_ms']:.1f}", f"{best_input['step_p99_ms']:.1f}", f"{best_input['rows']:,}",
+            f"{best_input['state_bytes'] / 1e6:,.0f}", f"{best_input['peak_memory_kib'] / 1024:,.0f}"]
 
 
 def table(lines):
@@ -38,7 +39,7 @@ def tables(results):
     out = []
     for workers, queries in results["best"].items():
         out.append(f"{results['date']}, {results['events']:,} events, {workers} worker(s), best of {results['rounds']}; thousands of events "
-                   "a second and core; clock and memory of \"made\"")
+                   "a second and core; clock, steps and memory of \"made\"")
         measured = {query: runs for query, runs in queries.items() if "json" in runs or "made" in runs}
         out.append(table([line_of(query, runs, results["goals"].get(query)) for query, runs in measured.items()]))
     return "\n".join(out + [f"{name}: {why}" for name, why in results["failed"].items()])

@@ -2,86 +2,10 @@
 // an empty state, finish() included. Items are input rows.
 #include <benchmark/benchmark.h>
 
-#include <functional>
-#include <memory>
-#include <string>
-#include <vector>
-
-#include "base/hash.h"
-#include "dataflow/operator.h"
+#include "operator_rows.h"
 
 namespace millrace::dataflow {
 namespace {
-
-class Nowhere final : public Output {
- public:
-  Status push(const batch::Batch& batch) override {
-    rows += batch.rows();
-    return {};
-  }
-  uint64_t rows = 0;
-};
-
-class NoSide final : public SideOutput {
- public:
-  void row_failed(OperatorId, std::string_view, const batch::Batch&, size_t, batch::int128, std::string_view) override {
-  }
-  void row_late(OperatorId, const batch::Batch&, size_t, batch::int128) override {}
-};
-
-batch::Session& session() {
-  static auto instance = batch::SqlInstance::open({});
-  static batch::Session made(**instance);
-  return made;
-}
-
-plan::Node source(bool append_only) {
-  plan::Node node;
-  node.operation = plan::Source{};
-  const std::pair<const char*, batch::TypeId> columns[] = {
-      {"key", batch::TypeId::kBigint},    {"session", batch::TypeId::kVarchar}, {"value", batch::TypeId::kBigint},
-      {"state", batch::TypeId::kVarchar}, {"sort", batch::TypeId::kBlob},       {"order", batch::TypeId::kHugeint}};
-  for (const auto& [name, id] : columns) node.output.fields.push_back({name, batch::Type(id)});
-  node.append_only = append_only;
-  node.order_column = 5;
-  return node;
-}
-
-/// `keys` different keys, spread over the rows; the session is a text of the key.
-std::vector<batch::Batch> make_rows(const plan::Node& node, size_t rows, uint64_t keys) {
-  std::vector<batch::Batch> batches;
-  for (size_t first = 0; first < rows; first += batch::kBatchRows) {
-    const size_t count = std::min(batch::kBatchRows, rows - first);
-    batch::Batch batch(node.output);
-    batch.set_rows(count);
-    for (size_t row = 0; row < count; ++row) {
-      const uint64_t random = mix64(first + row + 1);
-      const uint64_t key = random % keys;
-      batch.mutable_column(0).set<int64_t>(row, static_cast<int64_t>(key));
-      batch.mutable_column(1).set_string(row, "session-" + std::to_string(1000000000 + key));
-      batch.mutable_column(2).set<int64_t>(row, static_cast<int64_t>(random >> 40));
-      batch.mutable_column(3).set_string(row, random & 256 ? "playing" : "paused");
-      char sort[9] = {1};
-      const uint64_t big = __builtin_bswap64(first + row);
-      std::memcpy(sort + 1, &big, sizeof big);
-      batch.mutable_column(4).set_string(row, {sort, sizeof sort});
-      batch.mutable_column(5).set<batch::int128>(row, static_cast<batch::int128>(first + row) << 64);
-    }
-    batches.push_back(std::move(batch));
-  }
-  return batches;
-}
-
-plan::Node over(const plan::Node& input, plan::Operation operation, const std::vector<uint32_t>& columns,
-                const std::vector<batch::Type>& results = {}) {
-  plan::Node node;
-  node.id = OperatorId(1);
-  node.operation = std::move(operation);
-  for (uint32_t column : columns) node.output.fields.push_back(input.output[column]);
-  for (const batch::Type& type : results) node.output.fields.push_back({"result", type});
-  node.append_only = false;
-  return node;
-}
 
 void run(benchmark::State& state, const plan::Node& node, std::vector<const plan::Node*> inputs,
          const std::vector<std::pair<size_t, std::vector<batch::Batch>*>>& feeds) {
@@ -106,27 +30,11 @@ void run(benchmark::State& state, const plan::Node& node, std::vector<const plan
   state.counters["rows_out"] = static_cast<double>(rows_out) / static_cast<double>(state.iterations());
 }
 
-plan::AggregateCall call(plan::AggregateKind kind, int32_t argument, batch::TypeId result) {
-  plan::AggregateCall made;
-  made.kind = kind;
-  made.argument = argument;
-  made.result = batch::Type(result);
-  return made;
-}
-
-/// count(*), sum, max by a BIGINT key; range(1) keys.
+/// range(1) keys.
 void aggregate(benchmark::State& state) {
   const plan::Node input = source(state.range(2) != 0);
   auto rows = make_rows(input, static_cast<size_t>(state.range(0)), static_cast<uint64_t>(state.range(1)));
-  plan::Aggregate aggregate;
-  aggregate.group_columns = {0};
-  aggregate.calls = {call(plan::AggregateKind::kCountStar, -1, batch::TypeId::kBigint),
-                     call(plan::AggregateKind::kSum, 2, batch::TypeId::kHugeint),
-                     call(plan::AggregateKind::kMax, 2, batch::TypeId::kBigint)};
-  const plan::Node node = over(
-      input, aggregate, {0},
-      {batch::Type(batch::TypeId::kBigint), batch::Type(batch::TypeId::kHugeint), batch::Type(batch::TypeId::kBigint)});
-  run(state, node, {&input}, {{0, &rows}});
+  run(state, aggregate_over(input), {&input}, {{0, &rows}});
 }
 BENCHMARK(aggregate)
     ->ArgNames({"rows", "keys", "append_only"})
@@ -135,37 +43,23 @@ BENCHMARK(aggregate)
     ->Args({1000000, 1000, 0})
     ->Args({1000000, 500000, 0});
 
-/// DISTINCT ON (session, value); range(1) keys.
+/// range(1) keys.
 void distinct_on(benchmark::State& state) {
   const plan::Node input = source(state.range(2) != 0);
   auto rows = make_rows(input, static_cast<size_t>(state.range(0)), static_cast<uint64_t>(state.range(1)));
-  plan::DistinctOn distinct;
-  distinct.key_columns = {1};
-  const plan::Node node = over(input, distinct, {0, 1, 2, 3, 4, 5});
-  run(state, node, {&input}, {{0, &rows}});
+  run(state, distinct_over(input), {&input}, {{0, &rows}});
 }
 BENCHMARK(distinct_on)
     ->ArgNames({"rows", "keys", "append_only"})
     ->Args({1000000, 900000, 1})
     ->Args({1000000, 900000, 0});
 
-/// lead(value) OVER (PARTITION BY session ORDER BY sort) over partitions of range(1) rows.
+/// Partitions of range(1) rows.
 void window_lead(benchmark::State& state) {
   const plan::Node input = source(true);
   const auto count = static_cast<size_t>(state.range(0));
   auto rows = make_rows(input, count, count / static_cast<uint64_t>(state.range(1)));
-  plan::Window window;
-  window.partition_columns = {1};
-  window.sort_key = 4;
-  plan::WindowCall lead;
-  lead.kind = plan::WindowKind::kLead;
-  lead.argument = 2;
-  lead.result = batch::Type(batch::TypeId::kBigint);
-  window.calls = {lead};
-  plan::Node node = over(input, window, {0, 1, 2, 3, 4}, {lead.result});
-  node.output.fields.push_back(input.output[5]);
-  node.order_column = 6;
-  run(state, node, {&input}, {{0, &rows}});
+  run(state, lead_over(input), {&input}, {{0, &rows}});
 }
 BENCHMARK(window_lead)->ArgNames({"rows", "partition"})->Args({1000000, 30})->Args({1000000, 8000});
 
@@ -173,20 +67,9 @@ BENCHMARK(window_lead)->ArgNames({"rows", "partition"})->Args({1000000, 30})->Ar
 void join_table(benchmark::State& state) {
   const plan::Node input = source(true);
   auto facts = make_rows(input, static_cast<size_t>(state.range(0)), static_cast<uint64_t>(state.range(1)));
-  auto table = make_rows(input, static_cast<size_t>(state.range(1)), UINT64_MAX);
-  int64_t key = 0;
-  for (batch::Batch& batch : table) {
-    for (size_t row = 0; row < batch.rows(); ++row) batch.mutable_column(0).set<int64_t>(row, key++);
-  }
-  plan::Join join;
-  join.type = state.range(2) != 0 ? plan::JoinType::kLeft : plan::JoinType::kInner;
-  join.left_keys = {0};
-  join.right_keys = {0};
-  join.null_equals_null = {false};
-  join.left_output = {0, 2};
-  join.right_output = {1};
-  plan::Node node = over(input, join, {0, 2, 1});
-  run(state, node, {&input, &input}, {{1, &table}, {0, &facts}});
+  auto table = make_table(input, static_cast<size_t>(state.range(1)));
+  const auto type = state.range(2) != 0 ? plan::JoinType::kLeft : plan::JoinType::kInner;
+  run(state, join_over(input, type), {&input, &input}, {{1, &table}, {0, &facts}});
 }
 BENCHMARK(join_table)
     ->ArgNames({"rows", "table", "left"})
@@ -198,31 +81,80 @@ BENCHMARK(join_table)
 void join_table_last(benchmark::State& state) {
   const plan::Node input = source(true);
   auto facts = make_rows(input, static_cast<size_t>(state.range(0)), static_cast<uint64_t>(state.range(1)));
-  auto table = make_rows(input, static_cast<size_t>(state.range(1)), UINT64_MAX);
-  int64_t key = 0;
-  for (batch::Batch& batch : table) {
-    for (size_t row = 0; row < batch.rows(); ++row) batch.mutable_column(0).set<int64_t>(row, key++);
-  }
-  plan::Join join;
-  join.left_keys = {0};
-  join.right_keys = {0};
-  join.null_equals_null = {false};
-  join.left_output = {0, 2};
-  join.right_output = {1};
-  plan::Node node = over(input, join, {0, 2, 1});
-  run(state, node, {&input, &input}, {{0, &facts}, {1, &table}});
+  auto table = make_table(input, static_cast<size_t>(state.range(1)));
+  run(state, join_over(input, plan::JoinType::kInner), {&input, &input}, {{0, &facts}, {1, &table}});
 }
 BENCHMARK(join_table_last)->ArgNames({"rows", "table"})->Args({1000000, 10000});
 
 void top_n(benchmark::State& state) {
   const plan::Node input = source(false);
   auto rows = make_rows(input, static_cast<size_t>(state.range(0)), 1000);
-  plan::TopN top;
-  top.sort_key = 4;
-  top.limit = 10;
-  run(state, over(input, top, {0, 1, 2, 3, 4, 5}), {&input}, {{0, &rows}});
+  run(state, top_ten_over(input, {}), {&input}, {{0, &rows}});
 }
 BENCHMARK(top_n)->Arg(200000);
+
+/// Hands on to another operator.
+class Into final : public Output {
+ public:
+  Into(Operator& next, Output& out) : next_(next), out_(out) {}
+  Status push(const batch::Batch& batch) override { return next_.push(0, batch, out_); }
+
+ private:
+  Operator& next_;
+  Output& out_;
+};
+
+/// Rows of a key and a list of the starts of the windows of 10 s, sliding, that a row is in; 10,000 rows a second.
+std::vector<batch::Batch> rows_in_windows(const plan::Node& node, size_t rows, int64_t windows) {
+  std::vector<batch::Batch> batches;
+  const int64_t slide = 10000000 / windows;
+  for (size_t first = 0; first < rows; first += batch::kBatchRows) {
+    batch::Batch batch(node.output);
+    batch.set_rows(batch::kBatchRows);
+    for (size_t row = 0; row < batch::kBatchRows; ++row) {
+      const auto time = static_cast<int64_t>(first + row) * 100;
+      batch.mutable_column(0).set<int64_t>(row, static_cast<int64_t>(mix64(first + row) % 100));
+      batch::MutableColumn lists = batch.mutable_column(1);
+      const size_t at = lists.add_list(row, static_cast<size_t>(windows));
+      for (int64_t i = 0; i < windows; ++i)
+        lists.child().set<int64_t>(at + static_cast<size_t>(i), (time / slide - i) * slide);
+    }
+    batches.push_back(std::move(batch));
+  }
+  return batches;
+}
+
+/// count(*) by key over windows of 10 s, of which a row is in range(0): what hop() runs. 100 keys, steps of 20 batches.
+void hop_count(benchmark::State& state) {
+  plan::Node input = source(true);
+  input.output = {};
+  input.output.fields.push_back({"key", batch::Type(batch::TypeId::kBigint)});
+  input.output.fields.push_back({"starts", *batch::Type::parse("TIMESTAMP[]")});
+  input.order_column = -1;
+  auto rows = rows_in_windows(input, 40 * batch::kBatchRows, state.range(0));
+  plan::Node unnested = over(input, plan::Unnest{{0}, {1}}, {0}, {batch::Type(batch::TypeId::kTimestamp)});
+  unnested.append_only = true;
+  plan::Aggregate aggregate;
+  aggregate.group_columns = {0, 1};
+  aggregate.calls = {call(plan::AggregateKind::kCountStar, -1, batch::TypeId::kBigint)};
+  const plan::Node node = over(unnested, aggregate, {0, 1}, {batch::Type(batch::TypeId::kBigint)});
+  NoSide side;
+  const OperatorContext context{&session(), &side};
+  uint64_t rows_in = 0;
+  for (auto _ : state) {
+    auto unnest = make_operator(unnested, {&input}, context);
+    auto count = make_operator(node, {&unnested}, context);
+    Nowhere out;
+    Into into(**count, out);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (!(*unnest)->push(0, rows[i], into).ok()) state.SkipWithError("push failed");
+      if (i % 20 == 19 && !(*count)->finish(out).ok()) state.SkipWithError("finish failed");
+      rows_in += rows[i].rows();
+    }
+  }
+  state.SetItemsProcessed(static_cast<int64_t>(rows_in));
+}
+BENCHMARK(hop_count)->ArgName("windows")->Arg(1)->Arg(5)->Arg(100);
 
 }  // namespace
 }  // namespace millrace::dataflow

@@ -52,8 +52,10 @@ class UnnestOperator final : public Operator {
   Status push(size_t, const batch::Batch& batch, Output& out) override {
     sources_.clear();
     elements_.clear();
+    lists_.clear();
+    for (uint32_t column : unnest_.list_columns) lists_.push_back(batch.column(column));
     for (uint32_t row = 0; row < batch.rows(); ++row) {
-      const size_t length = longest(batch, row);
+      const size_t length = longest(row);
       for (size_t element = 0; element < length; ++element) {
         sources_.push_back(row);
         elements_.push_back(element);
@@ -64,10 +66,9 @@ class UnnestOperator final : public Operator {
   }
 
  private:
-  size_t longest(const batch::Batch& batch, size_t row) const {
+  size_t longest(size_t row) const {
     size_t length = 0;
-    for (uint32_t column : unnest_.list_columns) {
-      const batch::ColumnView list = batch.column(column);
+    for (const batch::ColumnView& list : lists_) {
       if (!list.is_null(row)) length = std::max<size_t>(length, list.at<batch::ListRange>(row).length);
     }
     return length;
@@ -77,30 +78,56 @@ class UnnestOperator final : public Operator {
     if (sources_.empty()) return {};
     batch::Batch unnested(element_types_);
     unnested.set_rows(sources_.size());
-    for (size_t i = 0; i < unnest_.list_columns.size(); ++i) {
-      const batch::ColumnView list = batch.column(unnest_.list_columns[i]);
-      const batch::ColumnView values = list.child();
-      for (size_t row = 0; row < sources_.size(); ++row) {
-        batch::MutableColumn to = unnested.mutable_column(i);
-        const batch::ListRange range =
-            list.is_null(sources_[row]) ? batch::ListRange{0, 0} : list.at<batch::ListRange>(sources_[row]);
-        if (elements_[row] < range.length) {
-          copy_cell(values, range.offset + elements_[row], to, row, element_types_[i]);
-        } else {
-          to.set_null(row);
-        }
-      }
-    }
+    for (size_t i = 0; i < lists_.size(); ++i) fill(lists_[i], element_types_[i], unnested, i);
     const batch::Batch kept = batch.project(unnest_.kept_columns).select(sources_);
     sources_.clear();
     elements_.clear();
     return push_one(batch::Batch::beside(kept, unnested), out, stats);
   }
 
+  void fill(const batch::ColumnView& list, const batch::Type& type, batch::Batch& unnested, size_t column) const {
+    const batch::ColumnView values = list.child();
+    switch (type.width()) {
+      case 1: return fill_fixed<uint8_t>(list, values, unnested.mutable_column(column));
+      case 2: return fill_fixed<uint16_t>(list, values, unnested.mutable_column(column));
+      case 4: return fill_fixed<uint32_t>(list, values, unnested.mutable_column(column));
+      case 8: return fill_fixed<uint64_t>(list, values, unnested.mutable_column(column));
+      default: break;
+    }
+    for (size_t row = 0; row < sources_.size(); ++row) {
+      const size_t from = place_of(list, row);
+      if (from == kNowhere) unnested.mutable_column(column).set_null(row);
+      if (from != kNowhere) copy_cell(values, from, unnested.mutable_column(column), row, type);
+    }
+  }
+
+  template <typename Bits>
+  void fill_fixed(const batch::ColumnView& list, const batch::ColumnView& values, batch::MutableColumn to) const {
+    Bits* out = to.values<Bits>();
+    for (size_t row = 0; row < sources_.size(); ++row) {
+      const size_t from = place_of(list, row);
+      if (from == kNowhere || values.is_null(from)) {
+        to.set_null(row);
+      } else {
+        out[row] = values.at<Bits>(from);
+      }
+    }
+  }
+
+  /// Of an output row: the place of its element among all elements of the list column.
+  size_t place_of(const batch::ColumnView& list, size_t row) const {
+    if (list.is_null(sources_[row])) return kNowhere;
+    const auto& range = list.at<batch::ListRange>(sources_[row]);
+    return elements_[row] < range.length ? range.offset + elements_[row] : kNowhere;
+  }
+
+  static constexpr size_t kNowhere = SIZE_MAX;
+
   const plan::Unnest& unnest_;
   std::vector<batch::Type> element_types_;
-  std::vector<uint32_t> sources_;  // of each output row: its input row
-  std::vector<size_t> elements_;   // and the place in its lists
+  std::vector<batch::ColumnView> lists_;  // of the batch that is pushed
+  std::vector<uint32_t> sources_;         // of each output row: its input row
+  std::vector<size_t> elements_;          // and the place in its lists
 };
 
 }  // namespace

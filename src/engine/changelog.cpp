@@ -109,12 +109,18 @@ Result<std::vector<log::Ticket>> append_changes(log::Partition& partition, const
 ChangelogReader::ChangelogReader(log::Partition& partition, const batch::Schema& view, Offset from)
     : partition_(partition), codec_(view.types()), view_columns_(view.size()), position_(from) {}
 
-Status put_change(const batch::RowCodec& codec, const LoggedChange& change, Epoch epoch, batch::Batch& out,
-                  size_t row) {
-  MR_TRY(codec.decode(change.row, out, row));
-  size_t columns = codec.types().size();
-  out.mutable_column(columns).set_string(row, change_op_text(change.op));
-  out.mutable_column(columns + 1).set<uint64_t>(row, epoch.value);
+Status put_changes(const batch::RowCodec& codec, std::span<const LoggedChange> changes, Epoch epoch,
+                   batch::Batch& out, size_t first_row) {
+  std::vector<std::string_view> rows;
+  rows.reserve(changes.size());
+  for (const LoggedChange& change : changes) rows.push_back(change.row);
+  MR_TRY(codec.decode_rows(rows, out, first_row));
+  const size_t columns = codec.types().size();
+  batch::MutableColumn ops = out.mutable_column(columns);
+  for (size_t i = 0; i < changes.size(); ++i)
+    ops.set(first_row + i, batch::StringRef(change_op_text(changes[i].op)));
+  auto* epochs = out.mutable_column(columns + 1).values<uint64_t>();
+  std::fill_n(epochs + first_row, changes.size(), epoch.value);
   return {};
 }
 
@@ -127,25 +133,39 @@ Status ChangelogReader::next(Offset end, batch::Batch& out) {
     append_time_ = stored.append_time;
     MR_ASSIGN(auto view, read_.view_of(stored));
     MR_ASSIGN(auto cursor, view.records(decompressor_));
-    log::RecordView record;
-    while (row < batch::kBatchRows && cursor.next(record)) {
-      Offset offset{stored.base_offset.value + record.offset_delta};
-      if (offset < position_) continue;
-      if (offset >= end) break;
-      if (!record.key || !record.value || record.key->empty()) {
-        return external_error(sqlstate::kDataCorrupted, "a changelog record has no key or no value");
-      }
-      ByteReader key(record.key->substr(1));
-      MR_ASSIGN(uint64_t epoch, key.varint());
-      MR_TRY(put_change(codec_, {static_cast<ChangeOp>((*record.key)[0]), *record.value}, Epoch(epoch), out, row));
-      position_ = offset.next();
-      ++row;
-    }
+    MR_TRY(read_changes(cursor, stored.base_offset, end, out, row));
     if (row == batch::kBatchRows || position_ >= end) break;
     MR_TRY(cursor.status());
   }
   out.set_rows(row);
   return {};
+}
+
+/// Those of one record batch, as many as fit.
+Status ChangelogReader::read_changes(log::RecordCursor& cursor, Offset base, Offset end, batch::Batch& out,
+                                     size_t& row) {
+  changes_.clear();
+  Epoch of_all;  // in changes_
+  const auto put = [&]() -> Status {
+    MR_TRY(put_changes(codec_, changes_, of_all, out, row));
+    row += changes_.size();
+    changes_.clear();
+    return {};
+  };
+  log::RecordView record;
+  while (row + changes_.size() < batch::kBatchRows && cursor.next(record)) {
+    const Offset offset{base.value + record.offset_delta};
+    if (offset < position_) continue;
+    if (offset >= end) break;
+    if (!record.key || !record.value || record.key->empty())
+      return external_error(sqlstate::kDataCorrupted, "a changelog record has no key or no value");
+    MR_ASSIGN(const uint64_t epoch, ByteReader(record.key->substr(1)).varint());
+    if (!changes_.empty() && of_all != Epoch(epoch)) MR_TRY(put());
+    of_all = Epoch(epoch);
+    changes_.push_back({static_cast<ChangeOp>((*record.key)[0]), *record.value});
+    position_ = offset.next();
+  }
+  return put();
 }
 
 }  // namespace millrace::engine

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +52,8 @@ class ChangelogReader {
   Timestamp append_time() const { return append_time_; }
 
  private:
+  Status read_changes(log::RecordCursor& cursor, Offset base, Offset end, batch::Batch& out, size_t& row);
+
   log::Partition& partition_;
   batch::RowCodec codec_;
   size_t view_columns_;
@@ -58,9 +61,11 @@ class ChangelogReader {
   Timestamp append_time_;
   log::ReadBatches read_;
   log::Decompressor decompressor_;
+  std::vector<LoggedChange> changes_;
 };
 
-/// Fills row `row` of a batch of changes_schema.
-Status put_change(const batch::RowCodec& codec, const LoggedChange& change, Epoch epoch, batch::Batch& out, size_t row);
+/// Fills rows of a batch of changes_schema, from `first_row` on, with the changes of one commit.
+Status put_changes(const batch::RowCodec& codec, std::span<const LoggedChange> changes, Epoch epoch,
+                   batch::Batch& out, size_t first_row);
 
 }  // namespace millrace::engine

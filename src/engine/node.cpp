@@ -19,6 +19,8 @@ namespace millrace::engine {
 NodeState::NodeState(Env& env, Metrics& metrics, NodeOptions options)
     : env(env),
       metrics(metrics),
+      step_times(metrics.histogram("millrace_step_seconds", "Steps, their commits and due checkpoints included", {},
+                                   Unit::kSeconds)),
       options(std::move(options)),
       space(env, this->options.data_directory, this->options.low_space_bytes) {}
 NodeState::~NodeState() = default;

@@ -162,7 +162,9 @@ namespace {
 Status keep_rows_of(NodeState& node, PipelineView& view) {
   node.asked.insert(view.name);
   // Rows that a former keeping left on disk are none of these.
-  MR_TRY(node.store->drop_tables({view.store->tables()[0].id}));
+  std::vector<state::TableId> tables;
+  for (const state::TableRef& ref : view.store->tables()) tables.push_back(ref.id);
+  MR_TRY(node.store->drop_tables(tables));
   if (!node.pipeline->is_fresh(view)) {
     PipelineSetup setup = pipeline_setup(node, node.catalog);
     setup.only = view.name;

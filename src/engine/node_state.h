@@ -81,6 +81,7 @@ struct NodeState {
   // Fixed once open.
   Env& env;
   Metrics& metrics;
+  Histogram& step_times;  ///< of steps with their commits and, where one was due, their checkpoints
   NodeOptions options;
   std::unique_ptr<FileLock> lock;
   SpaceGuard space;

@@ -22,7 +22,7 @@ class CommitWriter {
   explicit CommitWriter(NodeState& node) : node_(node), now_(node.env.clock().now()) {}
 
   Status write_changes(PipelineView& view, const std::vector<Change>& changes) {
-    MR_ASSIGN(auto ordered, order_changes(changes, view.store->codec(), view.key));
+    MR_ASSIGN(auto ordered, order_changes(changes, view.store->codec(), view.pairing_key()));
     view.changes += ordered.size();
     if (!view.changelog || ordered.empty()) return {};
     log::Partition& partition = view.changelog->partition(PartitionId(0));
@@ -293,6 +293,7 @@ Result<bool> step_with_lock(NodeState& node, bool force) {
              node.replay_debt > node.options.replay_debt_max;  // also without state: or a start would read it all again
   if (due) MR_TRY(checkpoint(node));
   MR_TRY(bound_state(node));
+  node.step_times.record(static_cast<uint64_t>(node.env.clock().monotonic().micros - started.micros));
   return true;
 }
 

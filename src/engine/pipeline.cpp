@@ -10,8 +10,6 @@ namespace {
 
 /// Later than any event: what --once moves the watermarks to.
 constexpr Timestamp kEndOfTime{std::numeric_limits<int64_t>::max() / 4};
-/// The slot of a view's store beside its root operator's own tables.
-constexpr uint8_t kStoreSlot = 255;
 
 /// Feeds one new view from its sources' history: streams in pieces, views from their stored rows, once.
 class HistoryFeed final : public dataflow::SourceFeed {
@@ -107,8 +105,9 @@ Status Pipeline::add_views(const PipelineSetup& setup) {
       if (column < view->plan.columns) view->key.push_back(column);
     }
     if (view->key.size() != view->plan.root().key.size()) view->key.clear();
-    view->store = std::make_unique<ViewStore>(view->plan.schema(), state::TableId{view->plan.root().id, kStoreSlot},
-                                              setup.workers);
+    const plan::Node& root = view->plan.root();
+    // Rows of a table can be taken away even where an older release planned it as a bag that grows.
+    view->store = std::make_unique<ViewStore>(view->plan.schema(), root.id, root.append_only && !is_table, setup.workers);
     view->temporary = object->temporary;
     view->keeps_changes = keeps_changes(*object);
     if (view->keeps_changes || needs_changelog(*setup.catalog, *object, view->plan.root().append_only))
@@ -190,6 +189,7 @@ Status Pipeline::add_sources(const PipelineSetup& setup) {
     }
   }
   for (RunningSource& running : sources_) {
+    running.source.meta_columns = meta_columns_of(running.source.name);
     auto partitions = static_cast<size_t>(running.source.stream->partition_count());
     running.positions.assign(partitions, Offset(0));
     running.committed.assign(partitions, Offset(0));
@@ -201,6 +201,22 @@ Status Pipeline::add_sources(const PipelineSetup& setup) {
     }
   }
   return {};
+}
+
+/// What some view reads of the stream beside its fields.
+MetaColumns Pipeline::meta_columns_of(const std::string& stream) const {
+  MetaColumns wanted;
+  for (const auto& view : views_) {
+    for (const plan::Node& node : view->plan.nodes) {
+      const auto* source = std::get_if<plan::Source>(&node.operation);
+      if (!source || source->relation != stream) continue;
+      for (const plan::SourceColumn& column : source->columns) {
+        const std::optional<MetaColumn> meta = meta_column_of(column.kind);
+        if (meta) wanted.set(static_cast<size_t>(*meta));
+      }
+    }
+  }
+  return wanted;
 }
 
 void Pipeline::link_ledger(const PipelineSetup& setup) {
@@ -405,7 +421,7 @@ Status Pipeline::backfill(const std::string& name, size_t bytes_max, ThreadPool&
 
 Status Pipeline::apply_staged(ThreadPool& pool) {
   MR_TRY(pool.run_on_all([&](size_t shard) -> Status {
-    for (auto& view : views_) MR_TRY(view->store->apply(static_cast<uint32_t>(shard)));
+    for (auto& view : views_) view->store->apply(static_cast<uint32_t>(shard));
     return {};
   }));
   for (auto& view : views_) view->store->clear_staged();
@@ -436,9 +452,9 @@ std::vector<state::TableId> Pipeline::table_ids() {
 }
 
 Status Pipeline::restore(state::TableId id, const state::Entry& entry) {
-  if (id.slot != kStoreSlot) return graph_->restore(id, entry);
+  if (!ViewStore::owns(id)) return graph_->restore(id, entry);
   for (auto& view : views_) {
-    if (view->plan.root().id == id.op) return view->store->restore(entry);
+    if (view->plan.root().id == id.op) return view->store->restore(id, entry);
   }
   return internal_error("a checkpoint holds rows of a view that is not there");
 }

@@ -48,6 +48,9 @@ struct PipelineView {
   uint64_t changes = 0;
   uint64_t errors = 0;
   uint64_t late_rows = 0;
+
+  /// What pairs the changes of a commit. Where rows only come there is nothing to pair.
+  std::vector<uint32_t> pairing_key() const { return store->append_only() ? std::vector<uint32_t>() : key; }
 };
 
 struct PipelineSetup {
@@ -120,6 +123,7 @@ class Pipeline final : public dataflow::ViewSink {
   Status add_views(const PipelineSetup& setup);
   Status add_source(const PipelineSetup& setup, const sql::CatalogObject& object, std::string name);
   Status add_companion(const PipelineSetup& setup, const sql::CatalogObject& object, const sql::Companion& companion);
+  MetaColumns meta_columns_of(const std::string& stream) const;
   void link_ledger(const PipelineSetup& setup);
   void link_view(ledger::Ledger& ledger, PipelineView& view, const RunningSource& running);
   void merge_counted(StepInput& input);

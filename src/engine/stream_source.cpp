@@ -1,37 +1,11 @@
 #include "engine/stream_source.h"
 
-#include "base/text.h"
+#include "engine/meta_columns.h"
 #include "engine/record_forms.h"
 #include "engine/step_input.h"
 #include "log/record_batch.h"
 
 namespace millrace::engine {
-
-std::vector<batch::Type> stream_row_types(const batch::Schema& schema) {
-  std::vector<batch::Type> types = schema.types();
-  using batch::TypeId;
-  for (TypeId id : {TypeId::kTimestamp, TypeId::kInteger, TypeId::kBigint, TypeId::kVarchar, TypeId::kHugeint,
-                    TypeId::kTimestamp, TypeId::kBoolean}) {
-    types.emplace_back(id);
-  }
-  return types;
-}
-
-uint32_t stream_column(const batch::Schema& schema, const plan::SourceColumn& column) {
-  auto first = static_cast<uint32_t>(schema.size());
-  auto meta = [&](MetaColumn kind) { return first + static_cast<uint32_t>(kind); };
-  switch (column.kind) {
-    case plan::SourceColumnKind::kField: return column.field;
-    case plan::SourceColumnKind::kAppendTime: return meta(MetaColumn::kAppendTime);
-    case plan::SourceColumnKind::kPartition: return meta(MetaColumn::kPartition);
-    case plan::SourceColumnKind::kOffset: return meta(MetaColumn::kOffset);
-    case plan::SourceColumnKind::kMessageId: return meta(MetaColumn::kMessageId);
-    case plan::SourceColumnKind::kOrder: return meta(MetaColumn::kOrder);
-    case plan::SourceColumnKind::kWatermark: return meta(MetaColumn::kWatermark);
-    case plan::SourceColumnKind::kDeleted: return meta(MetaColumn::kDeleted);
-  }
-  MR_CHECK(false, "an unknown source column");
-}
 
 batch::int128 order_key(Timestamp append_time, PartitionId partition, Offset offset) {
   auto low = static_cast<uint64_t>(partition.value) << 48 | static_cast<uint64_t>(offset.value);
@@ -46,11 +20,10 @@ OrderParts order_parts(batch::int128 key) {
 
 struct StreamDecoder::State {
   State(const StreamSource& source, batch::Session& session, Failpoints& failpoints)
-      : source(source), faults(failpoints.point("ledger.decoded")) {
+      : source(source), faults(failpoints.point("ledger.decoded")), meta(source, session) {
     auto made = RecordForms::make(source);
     MR_CHECK(made.ok(), "the catalog holds a stream that cannot be decoded: " + source.name);
     forms = std::move(made).value();
-    if (source.watermark) watermark = std::make_unique<batch::ExpressionRunner>(session, std::vector{source.watermark});
   }
 
   /// Records that wait to be decoded together.
@@ -64,15 +37,13 @@ struct StreamDecoder::State {
 
   Status flush(PartitionId partition, PartitionProgress& progress, std::vector<DecodedBatch>& out,
                std::vector<DeadRecord>& dead, ledger::Recorder* recorder);
-  void fill_meta(DecodedBatch& batch);
-  Status fill_watermark(DecodedBatch& batch, PartitionProgress& progress);
   void keep_dead(PartitionId partition, std::vector<DeadRecord>& dead, ledger::Recorder* recorder);
   Timestamp append_time_of(size_t record) const;
 
   const StreamSource& source;
   FailPoint& faults;
   std::unique_ptr<RecordForms> forms;
-  std::unique_ptr<batch::ExpressionRunner> watermark;
+  MetaWriter meta;
   log::Decompressor decompressor;
   Pending pending;
   std::vector<uint32_t> decoded;
@@ -96,85 +67,10 @@ void StreamDecoder::State::keep_dead(PartitionId partition, std::vector<DeadReco
   }
 }
 
-void StreamDecoder::State::fill_meta(DecodedBatch& batch) {
-  size_t first = source.schema.size();
-  auto* times = batch.rows.mutable_column(first).values<int64_t>();
-  auto* partitions = batch.rows.mutable_column(first + 1).values<int32_t>();
-  auto* offsets = batch.rows.mutable_column(first + 2).values<int64_t>();
-  auto* orders = batch.rows.mutable_column(first + 4).values<batch::int128>();
-  for (const AppendRun& run : batch.runs) {
-    for (size_t row = run.first_row; row < run.first_row + run.count; ++row) {
-      times[row] = run.append_time.micros;
-      partitions[row] = batch.partition.value;
-      offsets[row] = batch.offsets[row];
-      orders[row] = order_key(run.append_time, batch.partition, Offset(batch.offsets[row]));
-    }
-  }
-  if (source.deletes == Deletes::kByKey) {
-    auto* deleted = batch.rows.mutable_column(first + static_cast<size_t>(MetaColumn::kDeleted)).values<bool>();
-    std::fill_n(deleted, batch.rows.rows(), batch.deleted);
-  } else if (batch.deleted) {
-    batch.rows.set_diffs(std::vector<int64_t>(batch.rows.rows(), -1));
-  }
-  batch::MutableColumn ids = batch.rows.mutable_column(first + 3);
-  if (source.message_id_column < 0) {
-    for (size_t row = 0; row < batch.rows.rows(); ++row) {
-      ids.set_string(row, std::to_string(batch.partition.value) + "/" + std::to_string(batch.offsets[row]));
-    }
-    return;
-  }
-  auto column = static_cast<size_t>(source.message_id_column);
-  batch::ColumnView values = batch.rows.column(column);
-  bool text = source.schema[column].type.layout() == batch::Layout::kString;
-  for (size_t row = 0; row < batch.rows.rows(); ++row) {
-    if (values.is_null(row)) {
-      ids.set_null(row);
-    } else if (text) {
-      // The same vector memory: it lives as long as the batch.
-      ids.set<batch::StringRef>(row, values.at<batch::StringRef>(row));
-    } else {
-      ids.set_string(row, batch.rows.value_text(column, row));
-    }
-  }
-}
-
-Status StreamDecoder::State::fill_watermark(DecodedBatch& batch, PartitionProgress& progress) {
-  batch::MutableColumn column = batch.rows.mutable_column(source.schema.size() + 5);
-  std::vector<batch::RowError> failed;
-  batch::Batch values(std::vector<batch::Type>{});
-  batch::ColumnView times;
-  if (watermark) {
-    values = watermark->project(batch.rows, failed);
-    times = values.column(0);
-  }
-  size_t value_row = 0;
-  size_t next_failed = 0;
-  const AppendRun* run = batch.runs.data();
-  for (size_t row = 0; row < batch.rows.rows(); ++row) {
-    while (row >= run->first_row + run->count) ++run;
-    if (progress.watermark) {
-      column.set<int64_t>(row, progress.watermark->micros);
-    } else {
-      column.set_null(row);
-    }
-    std::optional<Timestamp> own;
-    if (!watermark) {
-      own = run->append_time;
-    } else if (next_failed < failed.size() && failed[next_failed].row == row) {
-      ++next_failed;  // a row whose watermark expression throws does not move it
-    } else {
-      if (!times.is_null(value_row)) own = Timestamp{times.at<int64_t>(value_row)};
-      ++value_row;
-    }
-    if (own && (!progress.watermark || *own > *progress.watermark)) progress.watermark = own;
-  }
-  return {};
-}
-
 Status StreamDecoder::State::flush(PartitionId partition, PartitionProgress& progress, std::vector<DecodedBatch>& out,
                                    std::vector<DeadRecord>& dead, ledger::Recorder* recorder) {
   if (pending.records.empty()) return {};
-  DecodedBatch batch{partition, batch::Batch(stream_row_types(source.schema)), {}, {}, takes_away(pending.form)};
+  DecodedBatch batch{partition, batch::Batch(source.schema), {}, {}, takes_away(pending.form)};
   decoded.clear();
   errors.clear();
   MR_TRY(forms->decode(pending.form, pending.records, batch.rows, decoded, errors));
@@ -189,8 +85,7 @@ Status StreamDecoder::State::flush(PartitionId partition, PartitionProgress& pro
   pending.clear();
   if (decoded.empty()) return {};
   if (RowFaults harm = faults.rows(batch.rows.rows()); !harm.none()) batch = with_faults(harm, batch);
-  fill_meta(batch);
-  MR_TRY(fill_watermark(batch, progress));
+  meta.add_to(batch, progress);
   if (recorder) {
     for (const AppendRun& run : batch.runs) {
       recorder->add_rows(source.decoded_hop, source.id, partition, run.append_time,

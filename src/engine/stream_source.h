@@ -2,6 +2,7 @@
 // rows with their meta columns.
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -28,6 +29,13 @@ enum class Deletes : uint8_t {
   kByValue,  ///< a record with the header kOperationHeader = "-D" takes away one row like its own
 };
 
+/// Columns behind the schema's: what a plan::SourceColumnKind other than kField stands for, in this order.
+enum class MetaColumn : uint8_t { kAppendTime, kPartition, kOffset, kMessageId, kOrder, kWatermark, kDeleted };
+inline constexpr size_t kStreamMetaColumns = 7;
+/// Which of them somebody reads: the others are NULL.
+using MetaColumns = std::bitset<kStreamMetaColumns>;
+std::optional<MetaColumn> meta_column_of(plan::SourceColumnKind kind);
+
 /// What is fixed about a stream.
 struct StreamSource {
   std::string name;
@@ -41,14 +49,12 @@ struct StreamSource {
   int32_t message_id_column = -1;
   std::vector<uint32_t> key;  ///< of a table: the columns of its primary key
   Deletes deletes = Deletes::kNone;
+  MetaColumns meta_columns = MetaColumns().set();
   ledger::HopId stored_hop = 0;
   ledger::HopId decoded_hop = 0;
   ledger::HopId dead_hop = 0;
 };
 
-/// Columns behind the schema's: what a plan::SourceColumnKind other than kField stands for, in this order.
-enum class MetaColumn : uint8_t { kAppendTime, kPartition, kOffset, kMessageId, kOrder, kWatermark, kDeleted };
-inline constexpr size_t kStreamMetaColumns = 7;
 std::vector<batch::Type> stream_row_types(const batch::Schema& schema);
 /// Index of a Source column among a stream's row columns.
 uint32_t stream_column(const batch::Schema& schema, const plan::SourceColumn& column);

@@ -333,11 +333,11 @@ Status publish_changes(NodeState& node, PipelineView& view, Epoch epoch) {
     }
   }
   if (queues.empty() || !view.store->has_staged()) return {};
-  MR_ASSIGN(auto ordered, order_changes(view.store->staged_changes(), view.store->codec(), view.key));
+  MR_ASSIGN(auto ordered, order_changes(view.store->staged_changes(), view.store->codec(), view.pairing_key()));
   for (size_t first = 0; first < ordered.size(); first += batch::kBatchRows) {
     size_t count = std::min(batch::kBatchRows, ordered.size() - first);
     batch::Batch rows(queues[0]->schema);
-    for (size_t i = 0; i < count; ++i) MR_TRY(put_change(view.store->codec(), ordered[first + i], epoch, rows, i));
+    MR_TRY(put_changes(view.store->codec(), std::span(ordered).subspan(first, count), epoch, rows, 0));
     rows.set_rows(count);
     for (auto& queue : queues) {
       batch::Batch copy = rows.clone();

@@ -2,7 +2,8 @@
 //
 // A step's rows are staged, encoded and hashed by the workers that emit them; a commit applies them. Readers copy the
 // rows they want under a shared lock (held by the caller) and decode outside it. Rows are spread over shards, one a
-// worker, by the virtual node of their hash, so that a commit applies them in parallel.
+// worker, so that a commit applies them in parallel: by the virtual node of their hash, each once with its count; or, of
+// a view that never takes a row away, as they come (appended_rows.h).
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include "base/result.h"
 #include "batch/batch.h"
 #include "batch/row_codec.h"
+#include "engine/appended_rows.h"
 #include "state/store.h"
 #include "state/table.h"
 
@@ -27,11 +29,17 @@ struct Change {
 
 class ViewStore {
  public:
-  /// `table` names its state table. `keep` is false when nobody needs the rows kept (then only changes pass through).
-  ViewStore(batch::Schema schema, state::TableId table, uint32_t workers);
+  /// Slots of its tables beside those of the view's root operator.
+  static constexpr uint8_t kCountedSlot = 255;
+  static constexpr uint8_t kAppendedSlot = 254;
+  static bool owns(state::TableId id) { return id.slot >= kAppendedSlot; }
+
+  /// `root`: the view's root operator. `append_only`: no row ever comes with a negative diff.
+  ViewStore(batch::Schema schema, OperatorId root, bool append_only, uint32_t workers);
 
   const batch::Schema& schema() const { return schema_; }
   const batch::RowCodec& codec() const { return codec_; }
+  bool append_only() const { return append_only_; }
 
   /// Called by `worker` during a step.
   void stage(uint32_t worker, const batch::Batch& batch);
@@ -39,7 +47,7 @@ class ViewStore {
   std::vector<Change> staged_changes() const;
   bool has_staged() const;
   /// Applies what was staged to one shard; call for every shard, in parallel, readers excluded.
-  Status apply(uint32_t shard);
+  void apply(uint32_t shard);
   /// Forgets what was staged, after all shards were applied.
   void clear_staged();
 
@@ -49,7 +57,8 @@ class ViewStore {
     std::string bytes = {};
     std::vector<uint64_t> ends = {};  ///< end of each row in bytes
     std::vector<int64_t> counts = {};
-    bool cut = false;  ///< it would have been larger than it may be, and lacks rows
+    bool cut = false;      ///< it would have been larger than it may be, and lacks rows
+    bool damaged = false;  ///< stored bytes are no rows
 
     struct Position {
       size_t row = 0;
@@ -65,25 +74,33 @@ class ViewStore {
   uint64_t rows() const;
   uint64_t memory_bytes() const;
 
+  /// First those of counted rows, which an append-only view has from older releases only.
   std::vector<state::TableRef> tables();
+  /// Of an entry of a table of counted rows.
   static int64_t count_of(const state::Entry& entry);
-  Status restore(const state::Entry& entry);
+  Status restore(state::TableId id, const state::Entry& entry);
   /// After a restore that read no rows: how many there are.
   void set_rows(uint64_t rows);
 
  private:
   struct Staged {
+    batch::RowBuffer rows;  // of an append-only view: encode's own
     std::vector<batch::RowBuffer> buffers;  // the first `used` of them hold rows
     std::vector<std::vector<int64_t>> diffs;
     size_t used = 0;
   };
 
+  void apply_counted(uint32_t shard);
+  std::vector<Change> appended_changes() const;
+
   batch::Schema schema_;
   batch::RowCodec codec_;
-  state::TableId table_;
-  std::vector<Staged> staged_;  // by worker
-  std::vector<std::unique_ptr<state::ValueTable>> shards_;
-  std::vector<int64_t> rows_;  // by shard, with their counts
+  const OperatorId root_;
+  const bool append_only_;
+  std::vector<Staged> staged_;                              // by worker
+  std::vector<std::unique_ptr<state::ValueTable>> shards_;  // counted rows
+  std::vector<std::unique_ptr<AppendedRows>> appended_;  // by worker; none when rows may be taken away
+  std::vector<int64_t> rows_;                            // by shard, with their counts
 };
 
 }  // namespace millrace::engine

@@ -33,6 +33,8 @@ class ShortRun(unittest.TestCase):
                     self.assertGreater(run["cpu_seconds"], 0)
                     self.assertEqual(run["rows"], runs["duckdb"]["rows"], query)
                 self.assertGreater(runs["duckdb"]["rows"], 0)
+                self.assertGreaterEqual(runs["made"]["step_p99_ms"], runs["made"]["step_p50_ms"])
+                self.assertGreater(runs["made"]["step_p50_ms"], 0)
         texts = [text.text for text in plot.iter("{http://www.w3.org/2000/svg}text")]
         self.assertIn("q5, made", texts)
 

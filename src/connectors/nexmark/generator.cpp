@@ -132,7 +132,9 @@ std::string_view Generator::extra(size_t others, size_t average, SplitMix64& ran
 
 Timestamp Generator::time_of(uint64_t id) const {
   __extension__ using Wide = unsigned __int128;
-  const auto millis = static_cast<int64_t>(static_cast<Wide>(id) * 1000 / options_.rate);
+  constexpr uint64_t kNarrow = UINT64_MAX / 1000;  // up to here without a long division
+  const auto millis = id <= kNarrow ? static_cast<int64_t>(id * 1000 / options_.rate)
+                                    : static_cast<int64_t>(static_cast<Wide>(id) * 1000 / options_.rate);
   return Timestamp{options_.base_time.micros + millis * 1000};
 }
 
