@@ -4,6 +4,7 @@
 // Slot 0, by key: the left rows that wait, each its time, then its output columns. Slot 1, by key: the versions, each
 // its time, 16 bytes of the order column that sort as it does, 1 when the key has no row from then on, then its output
 // columns. A version goes when the next one of its key is valid for every row to come.
+#include <map>
 #include <optional>
 
 #include "base/hash.h"
@@ -105,27 +106,40 @@ TemporalJoinOperator::TemporalJoinOperator(const plan::Node& node, const plan::T
       output_(node.output, left().shown, right().shown),
       versions_(right().table) {}
 
-/// When a group has something to do: its first left row waits until then, or its first version goes then.
-std::optional<int64_t> TemporalJoinOperator::next_look(size_t port, Group group) const {
-  const auto [first, second] = first_rows(sides_[port]->table, group, port == 0 ? 1 : 2);
+/// When a group whose first rows these are has something to do: its first left row waits until then, or its first
+/// version goes then.
+std::optional<int64_t> next_look_of(size_t port, std::string_view first, std::string_view second) {
   if (first.empty()) return std::nullopt;
   if (port == 0 || is_deletion(first)) return time_of(first);
   return second.empty() ? std::nullopt : std::optional(time_of(second));
 }
 
-/// After a restore.
+std::optional<int64_t> TemporalJoinOperator::next_look(size_t port, Group group) const {
+  const auto [first, second] = first_rows(sides_[port]->table, group, port == 0 ? 1 : 2);
+  return next_look_of(port, first, second);
+}
+
+/// After a restore: what is on disk stays there.
 void TemporalJoinOperator::prepare() {
   if (ready_) return;
   ready_ = true;
   for (size_t port = 0; port < 2; ++port) {
-    state::BagTable& table = sides_[port]->table;
-    std::vector<std::pair<uint64_t, std::string>> keys;
-    table.for_each_group_key([&](uint64_t hash, std::string_view key) {
-      keys.emplace_back(hash, key);
-      return true;
+    std::map<std::pair<uint64_t, std::string>, std::pair<std::string, std::string>> groups;  // the heads of two rows
+    sides_[port]->table.for_each([&](const state::Entry& entry) {
+      ByteReader reader(entry.key);
+      const std::string_view key = reader.string().value();
+      const std::string_view row = entry.key.substr(entry.key.size() - reader.remaining());
+      const std::string_view head = row.substr(0, port == 0 ? kTimeBytes : kVersionHeader);
+      auto& [first, second] = groups[{entry.hash, std::string(key)}];
+      if (first.empty() || head < first) {
+        second = std::exchange(first, head);
+      } else if (second.empty() || head < second) {
+        second = head;
+      }
     });
-    for (const auto& [hash, key] : keys) {
-      if (const auto time = next_look(port, table.find(hash, key))) sides_[port]->look_at.add(*time, hash, key);
+    for (const auto& [key, heads] : groups) {
+      if (const auto time = next_look_of(port, heads.first, heads.second))
+        sides_[port]->look_at.add(*time, key.first, key.second);
     }
   }
 }

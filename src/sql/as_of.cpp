@@ -99,17 +99,17 @@ Parsed version_of(const RelationInfo& relation, const duckdb::TableFunctionRef& 
   return duckdb::make_uniq<duckdb::FunctionExpression>(kVersion, std::move(arguments));
 }
 
-void check_versions(duckdb::ClientContext& context, const duckdb::BaseTableRef& base, const RelationInfo& relation) {
+void check_versions(const duckdb::BaseTableRef& base, const RelationInfo& relation) {
   const std::string& name = base.table_name;
-  if (relation.kind == RelationKind::kTable)
+  if (relation.kind == RelationKind::kTable && relation.key.empty())
     refuse_at(base, "a table without PRIMARY KEY has no versions: " + name, "give it the key that the join is about");
+  if (relation.kind == RelationKind::kTable) {
+    refuse_at(base, "a query does not see the former rows of a table: " + name,
+              "CREATE MATERIALIZED VIEW with the join, and query that");
+  }
   if (relation.kind != RelationKind::kStream) {
     refuse_at(base, "FOR SYSTEM_TIME AS OF a column needs a stream or a table with PRIMARY KEY: " + name,
               "the former rows of a view are not kept; AS OF now() takes its rows as they are");
-  }
-  if (relation.has_deletes && !binds_a_view(context)) {
-    refuse_at(base, "a query does not see the former rows of a table: " + name,
-              "CREATE MATERIALIZED VIEW with the join, and query that");
   }
   if (relation.watermark_column < 0) return;
   const batch::Field& time = relation.schema[static_cast<size_t>(relation.watermark_column)];
@@ -146,7 +146,7 @@ void rewrite_as_of_join(duckdb::ClientContext& context, duckdb::TableRef& ref) {
     return;
   }
   const RelationInfo relation = find_versions(context, base.table_name);
-  check_versions(context, base, relation);
+  check_versions(base, relation);
   auto right = relation_as_of(base, kVersions);
   join.condition = duckdb::make_uniq<duckdb::ConjunctionExpression>(
       duckdb::ExpressionType::CONJUNCTION_AND, std::move(join.condition),

@@ -1,5 +1,6 @@
 #include "sql/system_time.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "sql/lexer.h"
@@ -7,7 +8,7 @@
 namespace millrace::sql {
 namespace {
 
-/// t FOR SYSTEM_TIME AS OF x → t AT (TIMESTAMP => x)
+/// t FOR SYSTEM_TIME AS OF x AS r → t AS r AT (TIMESTAMP => x): DuckDB wants the alias first.
 class SystemTimeRewriter {
  public:
   SystemTimeRewriter(std::string& text, const std::vector<Token>& tokens) : text_(text), tokens_(tokens) {}
@@ -31,15 +32,38 @@ class SystemTimeRewriter {
     return at + 1;
   }
 
+  /// Behind [AS] r or [AS] r(a, b); `at` itself when there is none.
+  size_t behind_alias(size_t at) const {
+    static constexpr std::string_view kNoAlias[] = {"ON",    "USING", "JOIN",    "LEFT", "RIGHT", "FULL", "INNER",
+                                                    "CROSS", "WHERE", "NATURAL", "ASOF", "GROUP", "ORDER"};
+    size_t name = is(at, "AS") ? at + 1 : at;
+    const bool is_name = is(name, TokenKind::kQuotedWord) ||
+                         (is(name, TokenKind::kWord) &&
+                          std::none_of(std::begin(kNoAlias), std::end(kNoAlias),
+                                       [&](std::string_view keyword) { return is(name, keyword); }));
+    if (!is_name) return at;
+    if (!is(name + 1, TokenKind::kLeftParenthesis)) return name + 1;
+    while (name < tokens_.size() && !is(name, TokenKind::kRightParenthesis)) ++name;
+    return std::min(name + 1, tokens_.size());
+  }
+  std::string text_of(size_t from, size_t to) const {
+    return from == to ? "" : text_.substr(tokens_[from].offset, tokens_[to - 1].end() - tokens_[from].offset);
+  }
+
   void rewrite(size_t at) {
-    const bool name = is(at + 4, TokenKind::kWord) || is(at + 4, TokenKind::kQuotedWord);
-    if (!name) return;
-    const size_t begin = tokens_[at].offset, first = tokens_[at + 4].offset;
-    const size_t end = tokens_[behind_name(at + 4) - 1].end();
-    const std::string before = "AT (TIMESTAMP =>";
-    const bool has_place = end < text_.size() && (text_[end] == ' ' || text_[end] == '\n');
-    std::string ours = before + std::string(first - begin - before.size() - (has_place ? 0 : 1), ' ');
-    ours += text_.substr(first, end - first) + ')';
+    const size_t time = at + 4;
+    if (!is(time, TokenKind::kWord) && !is(time, TokenKind::kQuotedWord)) return;
+    const size_t alias = behind_name(time);
+    const size_t behind = behind_alias(alias);
+    const size_t begin = tokens_[at].offset, end = tokens_[behind - 1].end();
+    const bool has_room = behind > alias || (end < text_.size() && (text_[end] == ' ' || text_[end] == '\n'));
+    std::string ours = text_of(alias, behind);
+    if (!ours.empty()) ours += ' ';
+    ours += "AT (TIMESTAMP =>";
+    const size_t place = tokens_[time].offset - begin - (has_room ? 0 : 1);  // where x stood, for errors in it
+    if (ours.size() < place) ours.resize(place, ' ');
+    ours += text_of(time, alias) + ')';
+    if (ours.size() < end - begin) ours.resize(end - begin, ' ');
     text_.replace(begin, ours.size(), ours);
   }
 

@@ -75,7 +75,8 @@ TEST_P(LookupJoin, MeetsTheRightSideOfItsStepAndIsNeverTakenBack) {
     EXPECT_EQ(op->tables()[0].table->entries(), 0U) << "left rows are not kept";
     for (const auto& [row, count] : all) alone += row[1] == kNull;
   }
-  std::cout << "right rows taken back " << replaced << ", without partner " << alone << ", restarts " << restarts << "\n";
+  std::cout << "right rows taken back " << replaced << ", without partner " << alone << ", restarts " << restarts
+            << "\n";
   EXPECT_GT(replaced, 0U);
   EXPECT_GT(restarts, 0U);
   EXPECT_EQ(alone > 0, kind == JoinType::kLeft);

@@ -8,8 +8,8 @@ namespace {
 
 using plan::JoinType;
 
-// Each side: key BIGINT, ts TIMESTAMP, number BIGINT, watermark TIMESTAMP; the right one has its order and whether it is
-// a deletion.
+// Each side: key BIGINT, ts TIMESTAMP, number BIGINT, watermark TIMESTAMP; the right one has its order and whether it
+// is a deletion.
 const std::vector<std::string> kLeft{"BIGINT", "TIMESTAMP", "BIGINT", "TIMESTAMP"};
 const std::vector<std::string> kRight{"BIGINT", "TIMESTAMP", "BIGINT", "HUGEINT", "BOOLEAN", "TIMESTAMP"};
 
@@ -138,7 +138,8 @@ void run_one(const Case& test, JoinType kind, int64_t lateness, uint64_t seed, C
   ASSERT_EQ(print(out.bag), print(expected(in_time, kind, 1000000))) << "seed " << seed;
   EXPECT_LE(entries(*op), 4U) << "a version of each key stays";
   for (const auto& [row, count] : late) counts.late += static_cast<uint64_t>(count);
-  for (const auto& [row, count] : out.bag) (row[1] == kNull ? counts.alone : counts.met) += static_cast<uint64_t>(count);
+  for (const auto& [row, count] : out.bag)
+    (row[1] == kNull ? counts.alone : counts.met) += static_cast<uint64_t>(count);
 }
 
 class TemporalJoin : public ::testing::TestWithParam<std::tuple<JoinType, int64_t>> {};

@@ -16,13 +16,15 @@ class WatermarkReport : public NodeFixture {
 
 TEST_F(WatermarkReport, NamesThePartitionThatHoldsBackAView) {
   open(/*start=*/false);
-  pipeline(R"(CREATE STREAM a (k INTEGER, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL 1 MINUTE) WITH (idle_timeout = '1 day');
+  pipeline(R"(CREATE STREAM a (k INTEGER, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL 1 MINUTE)
+      WITH (idle_timeout = '1 day');
     CREATE STREAM b (k INTEGER, ts TIMESTAMP, WATERMARK FOR ts AS ts)
       WITH (partitions = 2, key = 'k', idle_timeout = '1 day');
     CREATE TABLE names (k INTEGER PRIMARY KEY, name VARCHAR) WITH (idle_timeout = '1 day');
     CREATE MATERIALIZED VIEW pairs AS
       SELECT a.k FROM a JOIN b ON a.k = b.k AND b.ts BETWEEN a.ts AND a.ts + INTERVAL 1 HOUR;
-    CREATE MATERIALIZED VIEW of_a AS SELECT a.k, n.name FROM a JOIN names FOR SYSTEM_TIME AS OF now() AS n ON a.k = n.k;)");
+    CREATE MATERIALIZED VIEW of_a AS
+      SELECT a.k, n.name FROM a JOIN names FOR SYSTEM_TIME AS OF now() AS n ON a.k = n.k;)");
   send("a", {R"({"k":1,"ts":"2025-01-01 00:10:00"})", R"({"k":1,"ts":"2025-01-01 00:05:00"})"});
   send("b", {R"({"k":1,"ts":"2025-01-01 00:02:00"})"});
   ok(node_->sync());
@@ -73,7 +75,8 @@ TEST_F(WatermarkReport, AJoinThatGrowsForEverIsToldOf) {
             std::string::npos);
   for (const char* bounded : {"SELECT a.k FROM a JOIN b ON a.k = b.k AND b.ts BETWEEN a.ts AND a.ts + INTERVAL 1 HOUR",
                               "SELECT a.k FROM a JOIN b FOR SYSTEM_TIME AS OF a.ts AS r ON a.k = r.k",
-                              "SELECT a.k FROM a JOIN t ON a.k = t.k", "SELECT a.k FROM a JOIN (VALUES (1)) v(k) ON a.k = v.k"})
+                              "SELECT a.k FROM a JOIN t ON a.k = t.k",
+                              "SELECT a.k FROM a JOIN (VALUES (1)) v(k) ON a.k = v.k"})
     EXPECT_EQ(sql(std::string("EXPLAIN ") + bounded).find("notice"), std::string::npos) << bounded;
 }
 

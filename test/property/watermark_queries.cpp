@@ -51,10 +51,12 @@ void add_late_rows(WatermarkStreams& streams, const std::string& name, const std
 
 int64_t itself(int64_t ts) { return ts; }
 
+constexpr const char* kJoins[] = {"JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "SEMI JOIN", "ANTI JOIN"};
+
 class Maker {
  public:
-  explicit Maker(std::mt19937_64& random) : random_(random) {
-    query_.on_close = chance();
+  Maker(std::mt19937_64& random, uint64_t round) : random_(random), join_(kJoins[round % 6]) {
+    query_.on_close = round / 6 % 2 == 1;
     query_.lateness = std::array<int64_t, 3>{0, 5, 20}[random() % 3] * kSecond;
     query_.streams.with_nulls = chance();
   }
@@ -74,25 +76,29 @@ class Maker {
   }
   std::string results() {
     static constexpr const char* kMore[] = {"", "", ", median(x) AS m", ", list(id ORDER BY id) AS ids"};
-    return std::string("count(*) AS n, sum(x)::BIGINT AS total, min(x) AS least, max(id) AS last") + kMore[random_() % 4];
+    const std::string plain = "count(*) AS n, sum(x)::BIGINT AS total, min(x) AS least, max(id) AS last";
+    return plain + kMore[random_() % 4];
   }
   void bound_join_rules(int64_t lower, int64_t upper);
 
   std::mt19937_64& random_;
+  std::string join_;
   WatermarkQuery query_;
 };
 
 WatermarkQuery Maker::window_aggregate() {
   const size_t which = random_() % 3;
-  const int64_t step = seconds(3, 8), size = which == 0 ? step : which == 1 ? seconds(2, 25) : step * (1 + random_() % 4);
+  const int64_t step = seconds(3, 8), steps = 1 + static_cast<int64_t>(random_() % 4);
+  const int64_t size = which == 0 ? step : which == 1 ? seconds(2, 25) : step * steps;
   const int64_t offset = which == 2 ? 0 : seconds(0, 2);
   query_.kind = std::array{"tumble", "hop", "cumulate"}[which];
   const auto call = [=](const std::string& stream) {
     if (which == 0) return fmt::format("tumble({}, ts, {}, {})", stream, interval(size), interval(offset));
-    return fmt::format("{}({}, ts, {}, {}, {})", which == 1 ? "hop" : "cumulate", stream, interval(step), interval(size),
-                       interval(offset));
+    return fmt::format("{}({}, ts, {}, {}, {})", which == 1 ? "hop" : "cumulate", stream, interval(step),
+                       interval(size), interval(offset));
   };
-  const std::string by = std::array{"window_start, window_end", "window_end", "window_start"}[random_() % (which == 2 ? 2 : 3)];
+  const std::array bounds{"window_start, window_end", "window_end", "window_start"};
+  const std::string by = bounds[random_() % (which == 2 ? 2 : 3)];  // windows of cumulate begin together
   const std::string groups = (chance() ? "k, " : "") + by;
   const bool filtered = chance();
   const std::string where = filtered ? " WHERE x % 5 <> 0" : "";
@@ -132,7 +138,8 @@ WatermarkQuery Maker::session() {
   const auto from = [=](const std::string& stream) {
     return fmt::format("session({}, ts, {}{})", stream, interval(gap), keyed ? ", partition_by := [k]" : "");
   };
-  const std::string columns = std::string("SELECT ") + (keyed ? "k, " : "") + "window_start, window_end, " + results() + " FROM ";
+  const std::string columns =
+      std::string("SELECT ") + (keyed ? "k, " : "") + "window_start, window_end, " + results() + " FROM ";
   query_.view = columns + from("s") + " GROUP BY ALL";
   const std::string all = columns + from("s_in_time") + " GROUP BY ALL";
   query_.oracle = [=, on_close = query_.on_close, lateness = query_.lateness](int64_t watermark) {
@@ -159,8 +166,6 @@ void Maker::bound_join_rules(int64_t lower, int64_t upper) {
   };
 }
 
-constexpr const char* kJoins[] = {"JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "SEMI JOIN", "ANTI JOIN"};
-
 /// The rows of a join on close: pairs, and rows without partner that are final.
 std::string final_rows(const std::string& all, const std::string& type, const std::string& left_final,
                        const std::string& right_final) {
@@ -172,7 +177,7 @@ std::string final_rows(const std::string& all, const std::string& type, const st
 }
 
 WatermarkQuery Maker::interval_join() {
-  const std::string type = kJoins[random_() % 6];
+  const std::string type = join_;
   query_.kind = "interval " + type;
   const int64_t lower = seconds(-8, 4), upper = lower + seconds(0, 10);
   const bool left_only = type == "SEMI JOIN" || type == "ANTI JOIN";
@@ -193,7 +198,7 @@ WatermarkQuery Maker::interval_join() {
 }
 
 WatermarkQuery Maker::window_join() {
-  const std::string type = kJoins[random_() % 6];
+  const std::string type = join_;
   query_.kind = "window " + type;
   const int64_t size = seconds(3, 12);
   const bool left_only = type == "SEMI JOIN" || type == "ANTI JOIN";
@@ -207,7 +212,8 @@ WatermarkQuery Maker::window_join() {
   const std::string all = columns + from("_in_time");
   query_.oracle = [=, on_close = query_.on_close, lateness = query_.lateness](int64_t watermark) {
     if (!on_close) return all;
-    return final_rows(all, type, passed("sts", lateness - 1, "<", watermark), passed("rts", lateness - 1, "<", watermark));
+    return final_rows(all, type, passed("sts", lateness - 1, "<", watermark),
+                      passed("rts", lateness - 1, "<", watermark));
   };
   query_.late = [=, lateness = query_.lateness](WatermarkStreams& streams) {
     std::set<LateRow> late;
@@ -222,11 +228,12 @@ WatermarkQuery Maker::aggregate_of_interval_join() {
   query_.kind = "tumble of interval join";
   const int64_t lower = seconds(-8, 4), upper = lower + seconds(0, 10), size = seconds(3, 12);
   const std::string columns = "SELECT s.window_end, count(*) AS n, sum(r.x)::BIGINT AS total FROM ";
-  const std::string on = fmt::format(" ON s.k = r.k AND r.ts BETWEEN s.ts + {} AND s.ts + {}", interval(lower), interval(upper));
+  const std::string on =
+      fmt::format(" ON s.k = r.k AND r.ts BETWEEN s.ts + {} AND s.ts + {}", interval(lower), interval(upper));
   query_.view = columns + "tumble(s, ts, " + interval(size) + ") AS s JOIN r" + on + " GROUP BY ALL";
-  const std::string all = columns + "(SELECT w.* FROM tumble(s_in_time, ts, " + interval(size) +
-                          ") AS w ANTI JOIN late_s AS l ON w.id = l.id AND w.window_end = l.window_end) AS s JOIN r_in_time AS r" +
-                          on + " GROUP BY ALL";
+  const std::string in_time = "(SELECT w.* FROM tumble(s_in_time, ts, " + interval(size) +
+                              ") AS w ANTI JOIN late_s AS l ON w.id = l.id AND w.window_end = l.window_end)";
+  const std::string all = columns + in_time + " AS s JOIN r_in_time AS r" + on + " GROUP BY ALL";
   const int64_t ahead = std::max<int64_t>(upper, 0), behind = std::max<int64_t>(-lower, 0);
   query_.oracle = [=, on_close = query_.on_close, lateness = query_.lateness](int64_t watermark) {
     if (!on_close) return all;
@@ -243,16 +250,23 @@ WatermarkQuery Maker::aggregate_of_interval_join() {
   return query_;
 }
 
+/// NULL meets nothing, but DuckDB 1.4.4 sometimes lets it meet a row in an ASOF join.
+std::string with_times(const std::string& stream) {
+  return "(SELECT * FROM " + stream + "_in_time WHERE ts IS NOT NULL AND k IS NOT NULL)";
+}
+
 WatermarkQuery Maker::temporal_join() {
   const std::string type = chance() ? "JOIN" : "LEFT JOIN";
   query_.kind = "temporal " + type;
   query_.streams.unique_times = true;
   query_.entries_left = 5;
   query_.view = "SELECT s.id, r.id AS rid FROM s " + type + " r AT (TIMESTAMP => s.ts) ON s.k = r.k";
-  const std::string all = "SELECT s.id, r.id AS rid FROM s_in_time AS s ASOF " + type +
-                          " r_in_time AS r ON s.k = r.k AND s.ts >= r.ts WHERE s.ts IS NULL OR s.k IS NULL OR ";
+  const std::string met = "SELECT s.id, r.id AS rid FROM " + with_times("s") + " AS s ASOF " + type + " " +
+                          with_times("r") + " AS r ON s.k = r.k AND s.ts >= r.ts WHERE ";
+  const std::string alone =
+      type == "JOIN" ? "" : " UNION ALL SELECT id, NULL FROM s_in_time WHERE ts IS NULL OR k IS NULL";
   query_.oracle = [=, lateness = query_.lateness](int64_t watermark) {
-    return all + passed("s.ts", lateness, "<", watermark);
+    return met + passed("s.ts", lateness, "<", watermark) + alone;
   };
   query_.late = [=, lateness = query_.lateness](WatermarkStreams& streams) {
     std::set<LateRow> late;
@@ -268,8 +282,8 @@ WatermarkQuery Maker::aggregate_of_temporal_join() {
   const int64_t size = seconds(3, 12);
   const std::string columns = "SELECT s.window_end, count(*) AS n, sum(r.x)::BIGINT AS total FROM tumble(s";
   join.view = columns + ", ts, " + interval(size) + ") AS s JOIN r AT (TIMESTAMP => s.ts) ON s.k = r.k GROUP BY ALL";
-  const std::string all = columns + "_in_time, ts, " + interval(size) +
-                          ") AS s ASOF JOIN r_in_time AS r ON s.k = r.k AND s.ts >= r.ts WHERE ";
+  const std::string all = columns + "_in_time, ts, " + interval(size) + ") AS s ASOF JOIN " + with_times("r") +
+                          " AS r ON s.k = r.k AND s.ts >= r.ts WHERE s.ts IS NOT NULL AND s.k IS NOT NULL AND ";
   join.oracle = [=, on_close = query_.on_close, lateness = query_.lateness](int64_t watermark) {
     if (!on_close) return all + passed("s.ts", lateness, "<", watermark) + " GROUP BY ALL";
     return "SELECT * FROM (" + all + "true GROUP BY ALL) WHERE " + passed("window_end", 2 * lateness, "<=", watermark);
@@ -279,17 +293,20 @@ WatermarkQuery Maker::aggregate_of_temporal_join() {
 
 }  // namespace
 
-WatermarkQuery random_watermark_query(std::mt19937_64& random) {
-  Maker maker(random);
-  switch (random() % 9) {
+WatermarkQuery random_watermark_query(std::mt19937_64& random, uint64_t seed) {
+  constexpr uint64_t kKinds = 11;
+  Maker maker(random, seed / kKinds);
+  switch (seed % kKinds) {
     case 0:
     case 1:
-    case 2: return maker.window_aggregate();
-    case 3: return maker.session();
-    case 4: return maker.interval_join();
-    case 5: return maker.window_join();
-    case 6: return maker.aggregate_of_interval_join();
-    case 7: return maker.temporal_join();
+    case 2:
+    case 3: return maker.window_aggregate();
+    case 4:
+    case 5: return maker.session();
+    case 6: return maker.interval_join();
+    case 7: return maker.window_join();
+    case 8: return maker.aggregate_of_interval_join();
+    case 9: return maker.temporal_join();
     default: return maker.aggregate_of_temporal_join();
   }
 }

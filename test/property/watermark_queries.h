@@ -26,6 +26,7 @@ struct WatermarkQuery {
   uint64_t entries_left = 0;
 };
 
-WatermarkQuery random_watermark_query(std::mt19937_64& random);
+/// 132 seeds in a row are each kind with each type of join, on close and with every change.
+WatermarkQuery random_watermark_query(std::mt19937_64& random, uint64_t seed);
 
 }  // namespace millrace::test

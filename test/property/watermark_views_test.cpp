@@ -2,7 +2,7 @@
 // the rows taken so far without exactly those that it reports late, and these are those that the rules call late. Rows
 // out of order, several partitions, random cuts into steps, 1 to 4 workers, restarts; every change and on close.
 //
-// MILLRACE_SEEDS=n runs n seeds (300), MILLRACE_SEED=s starts at s (1): a failing seed is printed and repeats exactly.
+// MILLRACE_SEEDS=n runs n seeds (264), MILLRACE_SEED=s starts at s (1): a failing seed is printed and repeats exactly.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -30,11 +30,13 @@ std::string difference(const Bag& view, const Bag& oracle) {
   std::string text;
   for (const auto& [row, count] : view) {
     auto found = oracle.find(row);
-    if (found == oracle.end() || found->second != count) text += "  view has " + std::to_string(count) + " x " + row + "\n";
+    if (found == oracle.end() || found->second != count)
+      text += "  view has " + std::to_string(count) + " x " + row + "\n";
   }
   for (const auto& [row, count] : oracle) {
     auto found = view.find(row);
-    if (found == view.end() || found->second != count) text += "  DuckDB has " + std::to_string(count) + " x " + row + "\n";
+    if (found == view.end() || found->second != count)
+      text += "  DuckDB has " + std::to_string(count) + " x " + row + "\n";
   }
   return text.substr(0, 1200);
 }
@@ -80,7 +82,8 @@ class LateRows final : public dataflow::SideOutput {
 
 std::string print(const std::set<LateRow>& rows) {
   std::string text;
-  for (const auto& [stream, id, end] : rows) text += stream + " " + std::to_string(id) + " " + std::to_string(end) + "\n";
+  for (const auto& [stream, id, end] : rows)
+    text += stream + " " + std::to_string(id) + " " + std::to_string(end) + "\n";
   return text;
 }
 
@@ -151,7 +154,7 @@ void WatermarkViews::compare(const WatermarkQuery& query, WatermarkStreams& stre
 
 void WatermarkViews::run(uint64_t seed) {
   std::mt19937_64 random(seed * 7919);
-  const WatermarkQuery query = random_watermark_query(random);
+  const WatermarkQuery query = random_watermark_query(random, seed);
   WatermarkStreams streams(random, query.streams);
   SCOPED_TRACE("MILLRACE_SEED=" + std::to_string(seed) + " MILLRACE_SEEDS=1\n" + query.view +
                (query.on_close ? "\non close" : "") + "\nlateness " + std::to_string(query.lateness));
@@ -186,7 +189,8 @@ void WatermarkViews::run(uint64_t seed) {
     streams.finish_step();
     ++occurred_["steps on " + std::to_string(streams.workers) + " workers"];
     int64_t smallest = INT64_MAX;
-    for (const std::string& stream : graph->watermarked_by("v")) smallest = std::min(smallest, watermarks[stream].micros);
+    for (const std::string& stream : graph->watermarked_by("v"))
+      smallest = std::min(smallest, watermarks[stream].micros);
     compare(query, streams, view, side, smallest);
     if (HasFailure() || random() % 4 != 0) continue;
     streams.workers = 1 + static_cast<uint32_t>(random() % kWorkersMax);
@@ -203,8 +207,9 @@ void WatermarkViews::run(uint64_t seed) {
   compare(query, streams, view, side, INT64_MAX / 8);
   uint64_t entries = 0;
   for (const auto& report : graph->report()) entries += report.state_entries;
-  if (!query.streams.with_nulls) EXPECT_LE(entries, query.entries_left) << "state stays when all time has passed";
-  if (query.on_close) EXPECT_EQ(view.retractions, 0U);
+  EXPECT_TRUE(query.streams.with_nulls || entries <= query.entries_left)
+      << entries << " entries of state stay when all time has passed";
+  EXPECT_TRUE(!query.on_close || view.retractions == 0);
   occurred_["rows late for " + query.kind] += side.rows.size();
   occurred_["rows taken back"] += view.retractions;
   occurred_["rows given"] += view.bag.size();
@@ -212,10 +217,11 @@ void WatermarkViews::run(uint64_t seed) {
 
 TEST_F(WatermarkViews, EqualDuckDBWithoutTheRowsThatAreLate) {
   const uint64_t first = from_environment("MILLRACE_SEED", 1);
-  const uint64_t count = from_environment("MILLRACE_SEEDS", 300);
+  const uint64_t count = from_environment("MILLRACE_SEEDS", 264);
   for (uint64_t seed = first; seed < first + count && !HasFailure(); ++seed) run(seed);
-  for (const auto& [what, times] : occurred_) std::printf("  %s: %llu\n", what.c_str(), static_cast<unsigned long long>(times));
-  if (count < 300 || HasFailure()) return;
+  for (const auto& [what, times] : occurred_)
+    std::printf("  %s: %llu\n", what.c_str(), static_cast<unsigned long long>(times));
+  if (count < 264 || HasFailure()) return;
   std::vector<std::string> kinds{"tumble", "hop", "cumulate", "session", "tumble of interval join", "temporal JOIN",
                                  "temporal LEFT JOIN", "tumble of temporal join"};
   for (const char* join : {"JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "SEMI JOIN", "ANTI JOIN"}) {
