@@ -25,7 +25,7 @@ class NoSide final : public SideOutput {
  public:
   void row_failed(OperatorId, std::string_view, const batch::Batch&, size_t, batch::int128, std::string_view) override {
   }
-  void row_late(OperatorId, const batch::Batch&, size_t, batch::int128) override {}
+  void row_late(OperatorId, size_t, const batch::Batch&, size_t, batch::int128) override {}
 };
 
 inline batch::Session& session() {

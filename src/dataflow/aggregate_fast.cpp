@@ -154,7 +154,7 @@ bool AggregateFast::drop_late(const batch::Batch& batch, size_t row, std::option
   if (!closes_at || !window_->is_late(batch, row, *closes_at)) return false;
   if (!window_->reports_late()) return true;
   ++stats.rows_late;
-  context_.side->row_late(node_.id, batch, row, order_of(batch, order_column_, row));
+  context_.side->row_late(node_.id, 0, batch, row, order_of(batch, order_column_, row));
   return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "dataflow/operators.h"
+#include "dataflow/pair_buffer.h"
 #include "dataflow/sorted_rows.h"
 
 namespace millrace::dataflow {
@@ -31,7 +32,7 @@ class AsofJoinOperator final : public Operator {
         join_(join),
         left_(make_side(*inputs[0], join.left_keys, join.left_sort_key, -1, join.left_output)),
         right_(make_side(*inputs[1], join.right_keys, join.right_sort_key, inputs[1]->order_column, join.right_output)),
-        output_(node.output) {
+        output_(node.output, left_->rows.codec(0), right_->rows.codec(0)) {
     for (Side* side : {left_.get(), right_.get()}) side->table.keep_sorted(side->rows.header_bytes());
   }
 
@@ -63,13 +64,6 @@ class AsofJoinOperator final : public Operator {
     int64_t count;
     size_t partner_before;  // into partners_before_
   };
-  /// Rows to emit: pieces of both sides, one after another.
-  struct Pending {
-    std::string bytes[2];
-    std::vector<size_t> ends[2];
-    std::vector<int64_t> diffs;
-  };
-
   static std::unique_ptr<Side> make_side(const plan::Node& input, const std::vector<uint32_t>& keys, uint32_t sort_key,
                                          int32_t order, const std::vector<uint32_t>& output) {
     return std::unique_ptr<Side>(new Side{keys,
@@ -88,7 +82,6 @@ class AsofJoinOperator final : public Operator {
   void find_affected(const Touched& touched);
   std::string_view partner_of(Group right, std::string_view left_row);
   Status give(std::string_view left_row, std::string_view partner, int64_t diff, Output& out);
-  Status flush(Pending& pending, bool with_partner, Output& out);
 
   const plan::AsofJoin& join_;
   std::unique_ptr<Side> left_, right_;
@@ -101,8 +94,7 @@ class AsofJoinOperator final : public Operator {
   std::vector<Affected> affected_;
   std::vector<std::string> partners_before_;  // empty: none
   std::string bound_;
-  Pending pairs_, alone_;
-  batch::Batch output_;
+  PairBuffer output_;
 };
 
 /// NULL in a key, or nothing to compare by.
@@ -168,8 +160,7 @@ Status AsofJoinOperator::finish(Output& out) {
   delta_bytes_.clear();
   left_->table.release_empty();
   right_->table.release_empty();
-  MR_TRY(flush(pairs_, true, out));
-  return flush(alone_, false, out);
+  return output_.flush(out, stats);
 }
 
 /// What the step did to one side of the key: in order, each row once, none with 0.
@@ -259,44 +250,9 @@ Status AsofJoinOperator::give(std::string_view left_row, std::string_view partne
   using plan::JoinType;
   if (alone ? join_.type == JoinType::kInner || join_.type == JoinType::kSemi : join_.type == JoinType::kAnti)
     return {};
-  Pending& pending = alone ? alone_ : pairs_;
-  pending.bytes[0].append(left_->rows.piece(left_row, 0));
-  pending.ends[0].push_back(pending.bytes[0].size());
-  if (!alone) pending.bytes[1].append(right_->rows.piece(partner, 0));
-  pending.ends[1].push_back(pending.bytes[1].size());
-  pending.diffs.push_back(diff);
-  return pending.diffs.size() == batch::kBatchRows ? flush(pending, !alone, out) : Status();
-}
-
-Status AsofJoinOperator::flush(Pending& pending, bool with_partner, Output& out) {
-  const size_t rows = pending.diffs.size();
-  if (rows == 0) return {};
-  output_.reset();
-  output_.set_rows(rows);
-  std::vector<std::string_view> pieces(rows);
-  const auto decode = [&](size_t port, size_t first_column) {
-    size_t start = 0;
-    for (size_t row = 0; row < rows; ++row) {
-      pieces[row] = std::string_view(pending.bytes[port]).substr(start, pending.ends[port][row] - start);
-      start = pending.ends[port][row];
-    }
-    return side(port).rows.codec(0).decode_rows(pieces, output_, 0, first_column);
-  };
-  MR_TRY(decode(0, 0));
-  const size_t left_columns = join_.left_output.size();
-  if (with_partner) {
-    if (output_.columns() > left_columns) MR_TRY(decode(1, left_columns));
-  } else {
-    for (size_t column = left_columns; column < output_.columns(); ++column) {
-      batch::MutableColumn cells = output_.mutable_column(column);
-      for (size_t row = 0; row < rows; ++row) cells.set_null(row);
-    }
-  }
-  if (std::any_of(pending.diffs.begin(), pending.diffs.end(), [](int64_t diff) { return diff != 1; }))
-    output_.set_diffs(pending.diffs);
-  for (size_t port = 0; port < 2; ++port) pending.bytes[port].clear(), pending.ends[port].clear();
-  pending.diffs.clear();
-  return push_one(output_, out, stats);
+  const std::string_view left = left_->rows.piece(left_row, 0);
+  if (alone) return output_.add_alone(left, diff, out, stats);
+  return output_.add(left, right_->rows.piece(partner, 0), diff, out, stats);
 }
 
 }  // namespace

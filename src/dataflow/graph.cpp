@@ -63,6 +63,10 @@ class GraphRun final : public Graph {
       }
     }
   }
+  std::set<std::string> watermarked_by(const std::string& view) const override {
+    const auto root = roots_.find(view);
+    return root == roots_.end() ? std::set<std::string>() : vertices_[root->second].streams;
+  }
   bool due_at(const std::map<std::string, Timestamp>& watermarks) const override;
   std::vector<state::TableRef> tables() override;
   Status restore(state::TableId id, const state::Entry& entry) override;
@@ -129,6 +133,8 @@ Status GraphRun::add_view(uint32_t view) {
       }
       vertices_[from].edges.push_back(edge);
       vertex.stage = std::max(vertex.stage, vertices_[from].stage + (moves ? 1 : 0));
+      // What a lookup finds is as it is: no time of it holds back the rows that ask.
+      if (port == 1 && std::holds_alternative<plan::LookupJoin>(node.operation)) return;
       vertex.streams.insert(vertices_[from].streams.begin(), vertices_[from].streams.end());
       vertex.behind = std::max(vertex.behind, vertices_[from].output_behind);
     };
@@ -147,6 +153,8 @@ Status GraphRun::add_view(uint32_t view) {
     vertex.output_behind = vertex.behind;
     if (const auto* join = std::get_if<plan::TimeJoin>(&node.operation))
       vertex.output_behind.micros += join->delay().micros;
+    if (const auto* join = std::get_if<plan::TemporalJoin>(&node.operation))
+      vertex.output_behind.micros += join->allowed_lateness.micros;
     stages_ = std::max(stages_, vertex.stage + 1);
     vertices_.push_back(std::move(vertex));
   }

@@ -69,6 +69,8 @@ class Graph {
 
   /// Tells the operators of all views but `left_out` how far the watermarks are, before the first step after a restore.
   virtual void advance(const std::map<std::string, Timestamp>& watermarks, const std::set<std::string>& left_out) = 0;
+  /// The streams whose watermarks are the view's: the smallest of them counts.
+  virtual std::set<std::string> watermarked_by(const std::string& view) const = 0;
   /// Whether a step without rows would do anything, were the watermarks there.
   virtual bool due_at(const std::map<std::string, Timestamp>& watermarks) const = 0;
 

@@ -29,13 +29,14 @@ std::vector<uint32_t> without_repeats(std::vector<uint32_t> columns) {
 }  // namespace
 
 JoinOperator::JoinOperator(const plan::Node& node, const plan::Join& join, const Inputs& inputs,
-                           const OperatorContext& context)
+                           const OperatorContext& context, bool keeps_left)
     : Operator(node),
       context_(context),
       join_(join),
       gives_pairs_(join.type != plan::JoinType::kSemi && join.type != plan::JoinType::kAnti &&
                    join.type != plan::JoinType::kMark),
-      gives_mark_(join.type == plan::JoinType::kMark) {
+      gives_mark_(join.type == plan::JoinType::kMark),
+      keeps_left_(keeps_left) {
   for (size_t port = 0; port < 2; ++port) sides_[port] = make_side(port, *inputs[port]);
   if (!join.residual.empty()) residual_.emplace(*context.session, join.residual);
   counted_ = residual_ && (sides_[0]->lonely_sign != 0 || sides_[1]->lonely_sign != 0);
@@ -115,6 +116,7 @@ void JoinOperator::find_partners(size_t port, const batch::Batch& batch) {
 
 /// Adds the batch to its own side.
 void JoinOperator::keep_rows(size_t port, const batch::Batch& batch) {
+  if (port == 0 && !keeps_left_) return;
   state::BagTable& table = sides_[port]->table;
   const size_t rows = batch.rows();
   for (size_t row = 0; row < rows; ++row) {

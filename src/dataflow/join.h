@@ -36,7 +36,10 @@ struct JoinSide {
 
 class JoinOperator final : public Operator {
  public:
-  JoinOperator(const plan::Node& node, const plan::Join& join, const Inputs& inputs, const OperatorContext& context);
+  /// Without `keeps_left` (a lookup) left rows meet the right rows that are there, and are forgotten: what the right
+  /// side does later changes nothing.
+  JoinOperator(const plan::Node& node, const plan::Join& join, const Inputs& inputs, const OperatorContext& context,
+               bool keeps_left = true);
 
   Status push(size_t port, const batch::Batch& batch, Output& out) override;
   Status finish(Output& out) override;
@@ -90,6 +93,7 @@ class JoinOperator final : public Operator {
   const plan::Join& join_;
   bool gives_pairs_;
   bool gives_mark_;
+  bool keeps_left_;
   bool counted_;  // partners are counted by row: a residual and a side whose lonely rows matter
   std::array<std::unique_ptr<JoinSide>, 2> sides_;
   std::optional<batch::ExpressionRunner> residual_;

@@ -38,7 +38,8 @@ class SideOutput {
   /// when the group is well again.
   virtual void row_failed(OperatorId op, std::string_view operator_text, const batch::Batch& batch, size_t row,
                           batch::int128 order, std::string_view message) = 0;
-  virtual void row_late(OperatorId op, const batch::Batch& batch, size_t row, batch::int128 order) = 0;
+  /// It came in by input `port` of the operator.
+  virtual void row_late(OperatorId op, size_t port, const batch::Batch& batch, size_t row, batch::int128 order) = 0;
   /// A filter that stands directly on a Source keeps the rows `passing` of the batch that the Source was fed; those in
   /// `failed` threw. For the ledger, whose failpoints may change `passing`: then true.
   virtual bool rows_filtered(std::vector<uint32_t>& passing, const std::vector<batch::RowError>& failed) {

@@ -19,6 +19,8 @@ Result<std::unique_ptr<Operator>> make_operator(const plan::Node& node, std::vec
   }
   if (std::holds_alternative<plan::Join>(operation)) return make_join(node, inputs, context);
   if (std::holds_alternative<plan::TimeJoin>(operation)) return make_time_join(node, inputs, context);
+  if (std::holds_alternative<plan::TemporalJoin>(operation)) return make_temporal_join(node, inputs, context);
+  if (std::holds_alternative<plan::LookupJoin>(operation)) return make_lookup_join(node, inputs, context);
   if (std::holds_alternative<plan::TopN>(operation)) return make_top_n(node, inputs, context);
   if (std::holds_alternative<plan::Session>(operation)) return make_session(node, inputs, context);
   if (std::holds_alternative<plan::SetOperation>(operation)) return make_set_operation(node, inputs, context);

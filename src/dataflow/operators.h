@@ -30,6 +30,8 @@ Made make_set_operation(const plan::Node& node, const Inputs& inputs, const Oper
 Made make_asof_join(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 Made make_constant(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 Made make_time_join(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
+Made make_temporal_join(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
+Made make_lookup_join(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 Made make_top_n(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 Made make_session(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 

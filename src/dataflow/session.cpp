@@ -176,7 +176,7 @@ bool SessionOperator::is_late(const batch::Batch& batch, size_t row, int64_t tim
 
 void SessionOperator::drop_late(const batch::Batch& batch, size_t row) {
   ++stats.rows_late;
-  context_.side->row_late(node_.id, batch, row, order_of(batch, order_column_, row));
+  context_.side->row_late(node_.id, 0, batch, row, order_of(batch, order_column_, row));
 }
 
 std::string_view SessionOperator::encode_row(size_t row, int64_t time) {

@@ -8,53 +8,12 @@
 namespace millrace::dataflow {
 namespace {
 
-constexpr size_t kTimeBytes = 8;
-constexpr size_t kScanRows = 16;  // smaller groups are looked through without putting them in order
-
-int64_t add_time(int64_t a, int64_t b) {
-  int64_t sum;
-  if (!__builtin_add_overflow(a, b, &sum)) return sum;
-  return b > 0 ? INT64_MAX : INT64_MIN;
-}
-
-void append_time(std::string& out, int64_t time) {
-  const uint64_t bits = static_cast<uint64_t>(time) ^ (uint64_t{1} << 63);
-  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(bits >> shift));
-}
-
-int64_t time_of(std::string_view kept) {
-  uint64_t bits = 0;
-  for (size_t i = 0; i < kTimeBytes; ++i) bits = bits << 8 | static_cast<uint8_t>(kept[i]);
-  return static_cast<int64_t>(bits ^ (uint64_t{1} << 63));
-}
-
 int32_t sign_of(plan::JoinType type, size_t port) {
   using plan::JoinType;
   if (type == JoinType::kFull) return 1;
   if (port == 1) return type == JoinType::kRight ? 1 : 0;
   if (type == JoinType::kLeft || type == JoinType::kAnti) return 1;
   return type == JoinType::kSemi ? -1 : 0;
-}
-
-/// Visits the group's rows (row bytes, count) whose time is within [from, to].
-template <typename Visit>
-Status for_each_between(state::BagTable& table, state::BagTable::Group group, int64_t from, int64_t to, Visit&& visit) {
-  std::string_view row;
-  int64_t count;
-  if (table.rows(group) <= kScanRows) {
-    state::BagTable::RowCursor cursor(table, group);
-    while (cursor.next(row, count)) {
-      const int64_t time = time_of(row);
-      if (time >= from && time <= to) MR_TRY(visit(row, count));
-    }
-    return {};
-  }
-  std::string first;
-  append_time(first, from);
-  state::BagTable::SortedCursor cursor(table);
-  cursor.seek(group, first);
-  while (cursor.next(row, count) && time_of(row) <= to) MR_TRY(visit(row, count));
-  return {};
 }
 
 }  // namespace
@@ -128,14 +87,8 @@ void TimeJoinOperator::prepare() {
       auto [at, is_new] = firsts.try_emplace({entry.hash, std::string(key)}, time);
       if (!is_new) at->second = std::min(at->second, time);
     });
-    for (const auto& [key, time] : firsts) look_at(*side, time, key.first, key.second);
+    for (const auto& [key, time] : firsts) side->earliest.add(time, key.first, key.second);
   }
-}
-
-void TimeJoinOperator::look_at(TimeJoinSide& side, int64_t time, uint64_t hash, std::string_view key) {
-  TimeJoinSide::Keys& keys = side.earliest[time];
-  keys.bytes.append(key);
-  keys.entries.emplace_back(hash, static_cast<uint32_t>(key.size()));
 }
 
 Status TimeJoinOperator::push(size_t port, const batch::Batch& batch, Output& out) {
@@ -178,7 +131,7 @@ void TimeJoinOperator::place_rows(size_t port, const batch::Batch& batch) {
     if (!late) continue;
     placed_[row] = Place::kLate;
     ++stats.rows_late;
-    context_.side->row_late(node_.id, batch, row, order_of(batch, own.order_column, row));
+    context_.side->row_late(node_.id, port, batch, row, order_of(batch, own.order_column, row));
   }
   for (size_t i = 0; i < own.key_columns.size(); ++i) {
     const batch::ColumnView column = batch.column(own.key_columns[i]);
@@ -208,18 +161,9 @@ Status TimeJoinOperator::find_pairs(size_t port, const batch::Batch& batch, Outp
 }
 
 std::optional<int64_t> TimeJoinOperator::first_time(TimeJoinSide& side, Group group) {
-  std::optional<int64_t> first;
-  std::string_view row;
-  int64_t count;
-  if (side.table.rows(group) > kScanRows) {
-    state::BagTable::SortedCursor cursor(side.table);
-    cursor.seek_first(group);
-    if (cursor.next(row, count)) first = time_of(row);
-    return first;
-  }
-  state::BagTable::RowCursor cursor(side.table, group);
-  while (cursor.next(row, count)) first = std::min(first.value_or(INT64_MAX), time_of(row));
-  return first;
+  const std::string_view first = first_rows(side.table, group, 1).first;
+  if (first.empty()) return std::nullopt;
+  return time_of(first);
 }
 
 void TimeJoinOperator::keep_rows(size_t port, const batch::Batch& batch) {
@@ -228,7 +172,7 @@ void TimeJoinOperator::keep_rows(size_t port, const batch::Batch& batch) {
     if (placed_[row] != Place::kMeets) continue;
     const Group group = own.table.find_or_insert(keys_.hash(row), keys_.row(row));
     const std::optional<int64_t> first = first_time(own, group);
-    if (!first || times_[row] < *first) look_at(own, times_[row], keys_.hash(row), keys_.row(row));
+    if (!first || times_[row] < *first) own.earliest.add(times_[row], keys_.hash(row), keys_.row(row));
     kept_.clear();
     append_time(kept_, times_[row]);
     kept_.append(rows_.row(row));
@@ -246,7 +190,7 @@ bool TimeJoinOperator::due(const TimeJoinSide& side, int64_t time, int64_t water
 
 bool TimeJoinOperator::due_at(Timestamp watermark) const {
   return std::any_of(sides_.begin(), sides_.end(), [&](const auto& side) {
-    return !side->earliest.empty() && due(*side, side->earliest.begin()->first, watermark.micros);
+    return !side->earliest.empty() && due(*side, side->earliest.earliest(), watermark.micros);
   });
 }
 
@@ -261,19 +205,16 @@ Status TimeJoinOperator::finish(Output& out) {
 
 Status TimeJoinOperator::drop_due(size_t port, Output& out) {
   TimeJoinSide& side = *sides_[port];
-  while (!side.earliest.empty() && due(side, side.earliest.begin()->first, watermark_)) {
-    const int64_t time = side.earliest.begin()->first;
-    const TimeJoinSide::Keys keys = std::move(side.earliest.begin()->second);
-    side.earliest.erase(side.earliest.begin());
-    size_t at = 0;
-    for (const auto& [hash, length] : keys.entries) {
-      const std::string_view key = std::string_view(keys.bytes).substr(at, length);
-      at += length;
+  while (!side.earliest.empty() && due(side, side.earliest.earliest(), watermark_)) {
+    const int64_t time = side.earliest.earliest();
+    const KeysByTime::Keys keys = side.earliest.take_earliest();
+    MR_TRY(keys.for_each([&](uint64_t hash, std::string_view key) -> Status {
       const Group group = side.table.find(hash, key);
-      if (group == state::BagTable::kNone || first_time(side, group) != time) continue;
+      if (group == state::BagTable::kNone || first_time(side, group) != time) return {};
       MR_TRY(drop_rows(port, group, out));
-      if (const std::optional<int64_t> next = first_time(side, group)) look_at(side, *next, hash, key);
-    }
+      if (const std::optional<int64_t> next = first_time(side, group)) side.earliest.add(*next, hash, key);
+      return {};
+    }));
   }
   return flush_kept_alone(port, out);
 }

@@ -3,16 +3,16 @@
 //
 // Each side's rows are kept by key, in the order of their time (slot 0 left, slot 1 right): a row looks at those of the
 // other side that lie within the stretch alone, and rows that no row to come can meet are dropped from the front. A
-// kept row is its time, 8 bytes big-endian with the sign flipped, then the row; its count is twice how often it came,
+// kept row is its time, then the row (timed_rows.h); its count is twice how often it came,
 // plus 1 once it met a partner. Inputs take nothing back.
 #pragma once
 
 #include <array>
-#include <map>
 #include <optional>
 
 #include "batch/expression.h"
 #include "dataflow/operators.h"
+#include "dataflow/timed_rows.h"
 
 namespace millrace::dataflow {
 
@@ -31,12 +31,7 @@ struct TimeJoinSide {
   int64_t keep_for;     // dropped: the watermark is further ahead of its time than this
   int32_t lonely_sign;  // +1 when rows without partners are given, −1 when (SEMI) those with partners are, else 0
   state::BagTable table;
-  /// Times at which to look at a group; one for each group's earliest row, perhaps others.
-  struct Keys {
-    std::string bytes;
-    std::vector<std::pair<uint64_t, uint32_t>> entries;  // hash and length
-  };
-  std::map<int64_t, Keys> earliest;
+  KeysByTime earliest;  // one entry for each group's earliest row, perhaps others
 };
 
 class TimeJoinOperator final : public Operator {
@@ -65,7 +60,6 @@ class TimeJoinOperator final : public Operator {
   void place_rows(size_t port, const batch::Batch& batch);
   Status find_pairs(size_t port, const batch::Batch& batch, Output& out);
   void keep_rows(size_t port, const batch::Batch& batch);
-  void look_at(TimeJoinSide& side, int64_t time, uint64_t hash, std::string_view key);
   std::optional<int64_t> first_time(TimeJoinSide& side, Group group);
   Status drop_due(size_t port, Output& out);
   Status drop_rows(size_t port, Group group, Output& out);

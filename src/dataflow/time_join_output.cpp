@@ -12,7 +12,7 @@ namespace millrace::dataflow {
 Result<batch::Batch> TimeJoinOperator::decode(const TimeJoinSide& side, std::span<const std::string_view> kept) const {
   std::vector<std::string_view> rows;
   rows.reserve(kept.size());
-  for (std::string_view row : kept) rows.push_back(row.substr(sizeof(int64_t)));
+  for (std::string_view row : kept) rows.push_back(row.substr(kTimeBytes));
   MR_ASSIGN(batch::Batch shown, decode_rows(side.rows, rows));
   if (side.missing.empty()) return shown;
   return batch::Batch::beside(shown, nulls(side.missing, rows.size())).project(side.places);

@@ -38,12 +38,6 @@ bool WindowTracker::is_late(const batch::Batch& batch, size_t row, int64_t close
   return !watermark.is_null(row) && watermark.at<int64_t>(row) >= closes_at;
 }
 
-void WindowTracker::add(int64_t closes_at, uint64_t hash, std::string_view key) {
-  Keys& keys = open_[closes_at];
-  keys.bytes.append(key);
-  keys.entries.emplace_back(hash, static_cast<uint32_t>(key.size()));
-}
-
 Status WindowTracker::add_restored(uint64_t hash, std::string_view key) {
   batch::Batch decoded(key_codec_.types());
   decoded.set_rows(1);
@@ -58,13 +52,8 @@ Status WindowTracker::add_restored(uint64_t hash, std::string_view key) {
 
 Status WindowTracker::close_due(const std::function<Status(uint64_t, std::string_view)>& visit) {
   while (due()) {
-    const Keys keys = std::move(open_.begin()->second);
-    open_.erase(open_.begin());
-    size_t at = 0;
-    for (const auto& [hash, length] : keys.entries) {
-      MR_TRY(visit(hash, std::string_view(keys.bytes).substr(at, length)));
-      at += length;
-    }
+    const KeysByTime::Keys keys = open_.take_earliest();
+    MR_TRY(keys.for_each(visit));
   }
   return {};
 }

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +13,7 @@
 
 #include "batch/batch.h"
 #include "batch/row_codec.h"
+#include "dataflow/timed_rows.h"
 #include "plan/plan.h"
 
 namespace millrace::dataflow {
@@ -34,7 +34,7 @@ class WindowTracker {
   int32_t end_call() const { return bound_.end_call; }
   bool is_due(int64_t closes_at) const { return closes_at <= watermark_; }
   /// A group was made. A key may be added twice.
-  void add(int64_t closes_at, uint64_t hash, std::string_view key);
+  void add(int64_t closes_at, uint64_t hash, std::string_view key) { open_.add(closes_at, hash, key); }
   /// The same, from the key alone, after a restore.
   Status add_restored(uint64_t hash, std::string_view key);
   void advance(Timestamp watermark) { watermark_ = std::max(watermark_, watermark.micros); }
@@ -42,15 +42,11 @@ class WindowTracker {
   Status close_due(const std::function<Status(uint64_t hash, std::string_view key)>& visit);
   bool emit_on_close() const { return bound_.emit_on_close; }
   /// Some group is due once the watermark is there.
-  bool due_at(Timestamp watermark) const { return !open_.empty() && open_.begin()->first <= watermark.micros; }
+  bool due_at(Timestamp watermark) const { return !open_.empty() && open_.earliest() <= watermark.micros; }
   /// Some group may be due: the watermark passed the earliest time.
   bool due() const { return due_at(Timestamp{watermark_}); }
 
  private:
-  struct Keys {
-    std::string bytes;
-    std::vector<std::pair<uint64_t, uint32_t>> entries;  // hash and length
-  };
   int64_t to_micros(const batch::ColumnView& column, size_t row) const;
 
   plan::WindowBound bound_;
@@ -59,7 +55,7 @@ class WindowTracker {
   int32_t watermark_column_;
   batch::RowCodec key_codec_;  // decodes a group's key
   int64_t watermark_ = INT64_MIN;
-  std::map<int64_t, Keys> open_;
+  KeysByTime open_;
 };
 
 }  // namespace millrace::dataflow

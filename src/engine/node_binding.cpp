@@ -27,6 +27,7 @@ Result<sql::BoundObject> bound_plan(const sql::Catalog& catalog, plan::Plan plan
   }
   bound.operators.first = catalog.next_operator();
   bound.operators.end = OperatorId(bound.operators.first.value + static_cast<uint32_t>(plan.nodes.size()));
+  bound.notices = sql::notices(plan);
   MR_ASSIGN(bound.plan, plan::serialize(plan));
   return bound;
 }

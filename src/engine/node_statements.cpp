@@ -10,39 +10,14 @@
 #include "engine/relations.h"
 #include "engine/sink_runner.h"
 #include "engine/subscriptions.h"
+#include "engine/text_answer.h"
+#include "engine/watermark_report.h"
 #include "formats/encoder.h"
 #include "sql/macros.h"
 #include "sql/secrets.h"
 
 namespace millrace::engine {
 namespace {
-
-/// Rows of text, for SHOW, DESCRIBE and EXPLAIN.
-StatementResult text_table(std::vector<std::string> columns, const std::vector<std::vector<std::string>>& rows) {
-  StatementResult result;
-  for (std::string& column : columns)
-    result.schema.fields.push_back({std::move(column), batch::Type(batch::TypeId::kVarchar)});
-  for (size_t first = 0; first < rows.size(); first += batch::kBatchRows) {
-    size_t count = std::min(batch::kBatchRows, rows.size() - first);
-    batch::Batch batch(result.schema);
-    for (size_t i = 0; i < count; ++i) {
-      for (size_t column = 0; column < result.schema.size(); ++column) {
-        batch.mutable_column(column).set_string(i, rows[first + i][column]);
-      }
-    }
-    batch.set_rows(count);
-    result.batches.push_back(std::move(batch));
-  }
-  return result;
-}
-
-StatementResult lines_table(const std::string& column, std::string_view text) {
-  std::vector<std::vector<std::string>> rows;
-  for (std::string_view line : split_view(text, '\n')) {
-    if (!line.empty()) rows.push_back({std::string(line)});
-  }
-  return text_table({column}, rows);
-}
 
 /// A new view over rows that were there before starts from the rows of the views that it reads.
 Status keep_rows_that_a_backfill_needs(NodeState& node, const std::vector<std::string>& dependencies) {
@@ -159,6 +134,7 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   MR_TRY(refuse_unsupported(planned));
   MR_TRY(refuse_macros_in_use(node, planned));
   MR_ASSIGN(sql::BoundObject bound, bind_statement(node, catalog, statement));
+  const std::vector<std::string> notices = bound.notices;
   MR_TRY(keep_rows_that_a_backfill_needs(node, bound.dependencies));
   MR_ASSIGN(sql::CatalogChange change, catalog.apply(statement, node.registry, std::move(bound)));
   std::vector<OperatorId> dropped;
@@ -195,6 +171,7 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   if (node.ready) MR_TRY(give_first_rows(node));
   if (replaces) MR_TRY(tell_of_replacement(node, before));
   result.message = change.message;
+  for (const std::string& notice : notices) result.message += "\nnotice: " + notice;
   return result;
 }
 
@@ -208,19 +185,11 @@ Result<StatementResult> select(NodeState& node, const sql::Query& query, CancelT
 }
 
 Result<StatementResult> show(NodeState& node, const sql::Show& show) {
+  if (show.kind == sql::ShowKind::kWatermarks) return show_watermarks(node);
   std::shared_lock readers(node.readers_mutex);
   if (show.kind == sql::ShowKind::kCreate) {
     MR_ASSIGN(const sql::CatalogObject* object, node.catalog.get(*show.name));
     return text_table({"statement"}, {{sql::mask_passwords(object->statement)}});
-  }
-  if (show.kind == sql::ShowKind::kWatermarks) {
-    std::vector<std::vector<std::string>> rows;
-    for (const auto& [name, time] : node.pipeline->watermarks()) {
-      bool none = time.micros <= INT64_MIN / 2;
-      bool end = time.micros >= INT64_MAX / 8;
-      rows.push_back({name, none ? "" : end ? "end of time" : format_iso8601(time)});
-    }
-    return text_table({"stream", "watermark"}, rows);
   }
   if (show.kind == sql::ShowKind::kConnectors) {
     std::vector<std::vector<std::string>> rows;
@@ -279,9 +248,15 @@ Result<StatementResult> describe(NodeState& node, const sql::Describe& describe)
   return text_table({"column", "type", "key"}, rows);
 }
 
+std::string explain_plan(const plan::Plan& plan) {
+  std::string text = sql::explain(plan);
+  for (const std::string& notice : sql::notices(plan)) text += "notice: " + notice + "\n";
+  return text;
+}
+
 /// The plan, and with ANALYZE what each operator did since the start.
 std::string explain_view(NodeState& node, const PipelineView& view, bool analyze) {
-  std::string text = sql::explain(view.plan);
+  std::string text = explain_plan(view.plan);
   if (!analyze) return text;
   text +=
       "\noperator                      rows in    rows out    filtered  failed    late  groups touched  state rows  "
@@ -327,7 +302,7 @@ Result<StatementResult> explain(NodeState& node, const sql::Explain& explain) {
   options.text_offset = query->sql.span.offset;
   options.emit_on_window_close = query->emit == sql::Emit::kOnWindowClose;
   MR_ASSIGN(plan::Plan plan, sql::bind_view(*node.ddl_session, relations, query->sql.text, options));
-  return lines_table("plan", sql::explain(plan));
+  return lines_table("plan", explain_plan(plan));
 }
 
 struct Run {

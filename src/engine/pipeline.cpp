@@ -235,12 +235,21 @@ void Pipeline::link_ledger(const PipelineSetup& setup) {
         if (running.source.name == relation) link_view(*setup.ledger, *view, running);
       }
     }
-    // A late row has a position, but not the name of its stream: there must be one stream alone.
-    std::set<std::string> closure = closure_of(view->name);
-    auto comes_from = [&](const RunningSource& running) { return closure.count(running.source.name) > 0; };
-    if (std::count_if(sources_.begin(), sources_.end(), comes_from) != 1) continue;
-    StreamId stream = std::find_if(sources_.begin(), sources_.end(), comes_from)->source.id;
-    for (auto& side : view->sides) side->count_late(stream, setup.ledger->hop("late:" + view->name));
+    link_late(*setup.ledger, *view);
+  }
+}
+
+/// Where rows may be late, they carry the position that they have in one stream.
+void Pipeline::link_late(ledger::Ledger& ledger, PipelineView& view) {
+  for (const plan::Node& node : view.plan.nodes) {
+    for (size_t port = 0; port < node.inputs.size(); ++port) {
+      const std::optional<std::string> relation = plan::positions_from(view.plan, node.inputs[port]);
+      for (const RunningSource& running : sources_) {
+        if (running.source.name != relation) continue;
+        for (auto& side : view.sides)
+          side->count_late(node.id, port, running.source.id, ledger.hop("late:" + view.name));
+      }
+    }
   }
 }
 
@@ -303,14 +312,14 @@ bool Pipeline::move_watermarks(const StepInput& input, bool end_of_time) {
     RunningSource& running = sources_[s];
     std::optional<Timestamp> smallest;  // over the partitions that are not silent
     std::optional<Timestamp> largest;   // over all
-    Duration silence{std::numeric_limits<int64_t>::max()};
+    Duration shortest{std::numeric_limits<int64_t>::max()};
     for (int32_t p = 0; p < running.source.stream->partition_count(); ++p) {
       if (input.took(s, p)) running.last_taken[p] = now;
-      Duration silent{now.micros - running.last_taken[p].micros};
-      silence = std::min(silence, silent);
+      const auto partition = static_cast<size_t>(p);
+      shortest = std::min(shortest, silence(running, partition));
       std::optional<Timestamp> watermark = input.progress(s, p).watermark;
       if (watermark) largest = largest ? std::max(*largest, *watermark) : *watermark;
-      bool idle = running.source.idle_timeout && silent >= *running.source.idle_timeout;
+      const bool idle = is_idle(running, partition);
       if (!watermark && !idle) smallest = Timestamp{std::numeric_limits<int64_t>::min()};
       if (watermark && !idle) smallest = smallest ? std::min(*smallest, *watermark) : *watermark;
     }
@@ -318,7 +327,7 @@ bool Pipeline::move_watermarks(const StepInput& input, bool end_of_time) {
         watermarks_.try_emplace(running.source.name, Timestamp{std::numeric_limits<int64_t>::min()}).first->second;
     Timestamp next = current;
     if (smallest) next = *smallest;
-    if (!smallest && largest) next = *largest + silence;  // all are silent: time passes as if rows came
+    if (!smallest && largest) next = *largest + shortest;  // all are silent: time passes as if rows came
     if (end_of_time) next = kEndOfTime;
     if (next <= current) continue;
     current = next;
@@ -401,14 +410,12 @@ Status Pipeline::backfill(const std::string& name, size_t bytes_max, ThreadPool&
   }
   StepInput input(sources_, taps_, workers_, env_->failpoints());
   input.set_counting(false, true);
-  // The watermarks are those of the end of the history: told before, windows would close while their rows are to come.
-  const std::map<std::string, Timestamp> not_yet;
   bool first = true;
   for (bool more = true; more; first = false) {
     MR_ASSIGN(more, input.take_history(from, ends, bytes_max, pool));
     MR_TRY(input.decode(pool));
     HistoryFeed feed(input, *this, first);
-    MR_TRY(graph_->backfill_step(name, feed, more ? not_yet : watermarks_, *this, pool));
+    MR_TRY(graph_->backfill_step(name, feed, input.history_watermarks(from, ends, watermarks_), *this, pool));
     if (auto at = stopped_at()) return at->error();
     input.take_dead();
     if (!view->stops) merge_counted(input);  // else nothing is counted until it is sure that no row fails

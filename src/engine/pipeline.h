@@ -103,6 +103,12 @@ class Pipeline final : public dataflow::ViewSink {
   std::vector<dataflow::Graph::NodeReport> report() const { return graph_->report(); }
 
   const std::map<std::string, Timestamp>& watermarks() const { return watermarks_; }
+  /// The streams whose smallest watermark is the view's.
+  std::set<std::string> watermarked_by(const std::string& view) const { return graph_->watermarked_by(view); }
+  /// The partition was silent for the stream's idle_timeout: it holds back nobody.
+  bool is_idle(const RunningSource& source, size_t partition) const {
+    return source.source.idle_timeout && silence(source, partition) >= *source.source.idle_timeout;
+  }
   /// After a restore. The views in `unfilled` are to be filled from the history: their operators are not told yet, or
   /// all rows of windows that are closed by now would be late.
   void set_watermarks(std::map<std::string, Timestamp> watermarks, const std::set<std::string>& unfilled) {
@@ -126,8 +132,12 @@ class Pipeline final : public dataflow::ViewSink {
   MetaColumns meta_columns_of(const std::string& stream) const;
   void link_ledger(const PipelineSetup& setup);
   void link_view(ledger::Ledger& ledger, PipelineView& view, const RunningSource& running);
+  void link_late(ledger::Ledger& ledger, PipelineView& view);
   void merge_counted(StepInput& input);
   bool move_watermarks(const StepInput& input, bool end_of_time);
+  Duration silence(const RunningSource& source, size_t partition) const {
+    return Duration{env_->clock().monotonic().micros - source.last_taken[partition].micros};
+  }
   Status run(StepInput& input, ThreadPool& pool);
 
   Env* env_ = nullptr;

@@ -15,6 +15,16 @@ bool has_row_of_nothing(const plan::Plan& plan) {
   });
 }
 
+/// The operator's answer depends on how far watermarks were when its rows came, or on which rows came with them.
+bool asks_for_time(const plan::Node& node) {
+  const auto* aggregate = std::get_if<plan::Aggregate>(&node.operation);
+  if (aggregate) return aggregate->window.has_value();
+  return std::holds_alternative<plan::Session>(node.operation) ||
+         std::holds_alternative<plan::TimeJoin>(node.operation) ||
+         std::holds_alternative<plan::TemporalJoin>(node.operation) ||
+         std::holds_alternative<plan::LookupJoin>(node.operation);
+}
+
 }  // namespace
 
 std::set<std::string> Pipeline::closure_of(const std::string& name) const {
@@ -42,10 +52,8 @@ bool Pipeline::may_go_without_rows(const PipelineSetup& setup, const PipelineVie
   std::set<std::string> closure = closure_of(view.name);
   for (const auto& other : views_) {
     if (!closure.count(other->name)) continue;
-    for (const plan::Node& node : other->plan.nodes) {
-      const auto* aggregate = std::get_if<plan::Aggregate>(&node.operation);
-      if (aggregate && aggregate->window) return false;
-    }
+    const auto& nodes = other->plan.nodes;
+    if (std::any_of(nodes.begin(), nodes.end(), asks_for_time)) return false;
   }
   for (const std::string& name : closure) {
     std::optional<sql::Relation> relation =

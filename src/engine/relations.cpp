@@ -172,17 +172,31 @@ sql::RelationInfo Relations::describe(const sql::Relation& relation) const {
   return info;
 }
 
+sql::RelationInfo Relations::raw_rows_of(const sql::Relation& table) const {
+  sql::RelationInfo info = describe(table);
+  info.name = raw_name(table.name);
+  info.kind = sql::RelationKind::kStream;
+  info.append_only = !info.key.empty();  // of a bag, rows are taken away by value
+  info.has_deletes = !info.key.empty();
+  info.version_key = std::exchange(info.key, {});
+  if (table.object->watermark) info.watermark_column = info.schema.find(table.object->watermark->column);
+  return info;
+}
+
+std::optional<sql::RelationInfo> Relations::find_versions(std::string_view name) const {
+  const std::optional<sql::Relation> relation = catalog_.relation(name);
+  const bool keyed =
+      relation && relation->kind == sql::Relation::Kind::kTable && !relation->object->primary_key.empty();
+  if (!keyed) return find(name);
+  used_.emplace_back(relation->name);
+  return raw_rows_of(*relation);
+}
+
 std::optional<sql::RelationInfo> Relations::find(std::string_view name) const {
   if (!raw_of_.empty() && iequals(name, raw_name(raw_of_))) {
     std::optional<sql::Relation> table = catalog_.relation(raw_of_);
     if (!table) return std::nullopt;
-    sql::RelationInfo info = describe(*table);
-    info.name = raw_name(table->name);
-    info.kind = sql::RelationKind::kStream;
-    info.append_only = !info.key.empty();  // of a bag, rows are taken away by value
-    info.has_deletes = !info.key.empty();
-    info.key.clear();
-    return info;
+    return raw_rows_of(*table);
   }
   const sql::CatalogObject* object = catalog_.find(name);
   if (object && object->temporary) return std::nullopt;

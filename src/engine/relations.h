@@ -20,6 +20,7 @@ class Relations final : public sql::RelationResolver {
   Relations(NodeState& node, const sql::Catalog& catalog, std::string raw_of = {});
 
   std::optional<sql::RelationInfo> find(std::string_view name) const override;
+  std::optional<sql::RelationInfo> find_versions(std::string_view name) const override;
   std::string suggestion(std::string_view name) const override;
   Result<std::unique_ptr<sql::RelationReader>> read(std::string_view name) const override;
 
@@ -33,6 +34,7 @@ class Relations final : public sql::RelationResolver {
 
  private:
   sql::RelationInfo describe(const sql::Relation& relation) const;
+  sql::RelationInfo raw_rows_of(const sql::Relation& table) const;
 
   NodeState& node_;
   const sql::Catalog& catalog_;

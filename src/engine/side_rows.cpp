@@ -55,10 +55,10 @@ std::optional<SideRows::Failure> SideRows::first_failure() const {
   return first ? std::optional<Failure>(*first) : std::nullopt;
 }
 
-void SideRows::row_late(OperatorId, const batch::Batch& batch, size_t row, batch::int128 order) {
-  if (late_stream_ && order != 0) {
+void SideRows::row_late(OperatorId op, size_t port, const batch::Batch& batch, size_t row, batch::int128 order) {
+  if (const auto hop = late_hops_.find({op, port}); hop != late_hops_.end() && order != 0) {
     OrderParts at = order_parts(order);
-    recorder_.add(late_hop_, *late_stream_, at.partition, at.append_time, at.offset, 1);
+    recorder_.add(hop->second.second, hop->second.first, at.partition, at.append_time, at.offset, 1);
   }
   std::string out = start_object(view_, order);
   out += ",\"row_json\":" + json_string(batch.row_text(row)) + "}";

@@ -26,8 +26,10 @@ class SideRows final : public dataflow::SideOutput {
   SideRows(std::string view, Failpoints& failpoints)
       : view_(std::move(view)), faults_(failpoints.point("ledger.kept")) {}
 
-  /// Late rows carry the positions of this stream, the only one that the view comes from.
-  void count_late(StreamId stream, ledger::HopId hop) { late_stream_ = stream, late_hop_ = hop; }
+  /// Rows late at this input carry positions of this stream.
+  void count_late(OperatorId op, size_t port, StreamId stream, ledger::HopId hop) {
+    late_hops_[{op, port}] = {stream, hop};
+  }
   /// From now on this batch is fed, until null; it must live so long.
   void watch(const DecodedBatch* batch, StreamId stream, const FilterHops& hops) {
     fed_ = batch, fed_stream_ = stream, hops_ = hops;
@@ -37,7 +39,7 @@ class SideRows final : public dataflow::SideOutput {
 
   void row_failed(OperatorId op, std::string_view operator_text, const batch::Batch& batch, size_t row,
                   batch::int128 order, std::string_view message) override;
-  void row_late(OperatorId op, const batch::Batch& batch, size_t row, batch::int128 order) override;
+  void row_late(OperatorId op, size_t port, const batch::Batch& batch, size_t row, batch::int128 order) override;
 
   /// The view stops at a failing row: which one it is, is kept.
   void stop_on_error() { stops_ = true; }
@@ -61,8 +63,7 @@ class SideRows final : public dataflow::SideOutput {
   std::string view_;
   FailPoint& faults_;
   ledger::Recorder recorder_;
-  std::optional<StreamId> late_stream_;
-  ledger::HopId late_hop_ = 0;
+  std::map<std::pair<OperatorId, size_t>, std::pair<StreamId, ledger::HopId>> late_hops_;  // by operator and input
   const DecodedBatch* fed_ = nullptr;
   StreamId fed_stream_;
   FilterHops hops_;

@@ -1,6 +1,7 @@
 #include "engine/step_input.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace millrace::engine {
 namespace {
@@ -120,6 +121,27 @@ Result<bool> StepInput::take_history(std::map<StreamId, std::vector<Offset>>& fr
   for (const Slice& slice : slices_)
     from[sources_[slice.source].source.id][static_cast<size_t>(slice.partition.value)] = slice.to;
   return !slices_.empty();
+}
+
+std::map<std::string, Timestamp> StepInput::history_watermarks(const std::map<StreamId, std::vector<Offset>>& from,
+                                                               const std::map<StreamId, std::vector<Offset>>& ends,
+                                                               const std::map<std::string, Timestamp>& at_end) const {
+  std::map<std::string, Timestamp> result = at_end;
+  std::map<std::pair<size_t, int32_t>, PartitionProgress> progress = history_progress_;
+  for (const Slice& slice : slices_) progress[{slice.source, slice.partition.value}] = slice.progress;
+  for (size_t s = 0; s < sources_.size(); ++s) {
+    const auto positions = from.find(sources_[s].source.id);
+    if (positions == from.end()) continue;
+    for (size_t p = 0; p < positions->second.size(); ++p) {
+      if (positions->second[p] >= ends.at(positions->first)[p]) continue;
+      const auto seen = progress.find({s, static_cast<int32_t>(p)});
+      const bool none = seen == progress.end() || !seen->second.watermark;
+      const Timestamp own = none ? Timestamp{std::numeric_limits<int64_t>::min()} : *seen->second.watermark;
+      Timestamp& smallest = result.try_emplace(sources_[s].source.name, own).first->second;
+      smallest = std::min(smallest, own);
+    }
+  }
+  return result;
 }
 
 size_t StepInput::source_of(const std::string& relation) const {

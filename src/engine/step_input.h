@@ -49,6 +49,12 @@ class StepInput final : public dataflow::SourceFeed {
   Result<bool> take_history(std::map<StreamId, std::vector<Offset>>& from,
                             const std::map<StreamId, std::vector<Offset>>& ends, size_t bytes_max, ThreadPool& pool);
 
+  /// Of a backfill, once decoded: how far the watermarks are when the step is done. Partitions of which all is read hold
+  /// back nobody; no watermark is further than at the end of the history, which is what `at_end` says.
+  std::map<std::string, Timestamp> history_watermarks(const std::map<StreamId, std::vector<Offset>>& from,
+                                                      const std::map<StreamId, std::vector<Offset>>& ends,
+                                                      const std::map<std::string, Timestamp>& at_end) const;
+
   /// Decodes everything that was taken, on all workers. Call once, before the graph's step.
   Status decode(ThreadPool& pool);
   /// What a partition's rows have shown, those of this step included.

@@ -11,8 +11,21 @@ namespace {
 // In the order of Operation's alternatives.
 constexpr std::string_view kKinds[] = {"Source",    "Filter",       "Project",  "Unnest",   "UnionAll",
                                        "Aggregate", "DistinctOn",   "Window",   "Join",     "TopN",
-                                       "Session",   "SetOperation", "Constant", "AsofJoin", "TimeJoin"};
+                                       "Session",   "SetOperation", "Constant", "AsofJoin", "TimeJoin",
+                                       "TemporalJoin", "LookupJoin"};
 static_assert(std::size(kKinds) == std::variant_size_v<Operation>);
+
+/// Where the first columns of a node's rows come from: a join's rows carry the positions of its left side.
+std::optional<std::string> first_source(const Plan& plan, uint32_t index) {
+  const Node& node = plan.nodes[index];
+  if (const auto* source = std::get_if<Source>(&node.operation)) return source->relation;
+  if (node.inputs.empty()) return std::nullopt;
+  const std::optional<std::string> first = first_source(plan, node.inputs[0]);
+  if (!std::holds_alternative<UnionAll>(node.operation)) return first;
+  const bool all = std::all_of(node.inputs.begin(), node.inputs.end(),
+                               [&](uint32_t input) { return first_source(plan, input) == first; });
+  return all ? first : std::nullopt;
+}
 
 }  // namespace
 
@@ -25,7 +38,7 @@ bool Node::stateful() const {
         return std::is_same_v<T, Aggregate> || std::is_same_v<T, DistinctOn> || std::is_same_v<T, Window> ||
                std::is_same_v<T, Join> || std::is_same_v<T, TopN> || std::is_same_v<T, Session> ||
                std::is_same_v<T, SetOperation> || std::is_same_v<T, Constant> || std::is_same_v<T, AsofJoin> ||
-               std::is_same_v<T, TimeJoin>;
+               std::is_same_v<T, TimeJoin> || std::is_same_v<T, TemporalJoin> || std::is_same_v<T, LookupJoin>;
       },
       operation);
 }
@@ -60,6 +73,10 @@ bool Plan::stateless() const {
   return std::none_of(nodes.begin(), nodes.end(), [](const Node& node) { return node.stateful(); });
 }
 
+std::optional<std::string> positions_from(const Plan& plan, uint32_t node) {
+  return plan.nodes[node].order_column < 0 ? std::nullopt : first_source(plan, node);
+}
+
 std::vector<uint32_t> exchange_columns(const Node& node, size_t port) {
   if (const auto* aggregate = std::get_if<Aggregate>(&node.operation)) return aggregate->group_columns;
   if (const auto* distinct = std::get_if<DistinctOn>(&node.operation)) return distinct->key_columns;
@@ -75,6 +92,10 @@ std::vector<uint32_t> exchange_columns(const Node& node, size_t port) {
   }
   if (const auto* join = std::get_if<TimeJoin>(&node.operation))
     return port == 0 ? join->join.left_keys : join->join.right_keys;
+  if (const auto* join = std::get_if<LookupJoin>(&node.operation))
+    return port == 0 ? join->join.left_keys : join->join.right_keys;
+  if (const auto* join = std::get_if<TemporalJoin>(&node.operation))
+    return port == 0 ? join->left_keys : join->right_keys;
   return {};
 }
 

@@ -260,8 +260,31 @@ struct AsofJoin {
   std::vector<uint32_t> right_output;
 };
 
+/// FOR SYSTEM_TIME AS OF the left row's time (docs/adr/0018): each left row with the version of its key that was valid
+/// then, the last right row whose time is not later; of those with the same time the one that is last in the log. Given
+/// once the watermark has passed the left row's time, and never taken back. Inputs are append-only. Types: inner, left.
+/// Output as Join's.
+struct TemporalJoin {
+  JoinType type = JoinType::kInner;
+  std::vector<uint32_t> left_keys;
+  std::vector<uint32_t> right_keys;
+  std::vector<bool> null_equals_null;
+  uint32_t left_time = 0;  ///< TIMESTAMP, as is right_time
+  uint32_t right_time = 0;
+  int32_t right_deleted = -1;  ///< BOOLEAN: from this version on the key has none; -1: no version says so
+  Duration allowed_lateness;
+  std::vector<uint32_t> left_output;
+  std::vector<uint32_t> right_output;
+};
+
+/// FOR SYSTEM_TIME AS OF now(): each left row with the right rows as they are at the end of the step that brings it.
+/// What was given is never taken back. The left input is append-only. Types: inner, left.
+struct LookupJoin {
+  Join join;
+};
+
 using Operation = std::variant<Source, Filter, Project, Unnest, UnionAll, Aggregate, DistinctOn, Window, Join, TopN,
-                               Session, SetOperation, Constant, AsofJoin, TimeJoin>;
+                               Session, SetOperation, Constant, AsofJoin, TimeJoin, TemporalJoin, LookupJoin>;
 
 struct Node {
   OperatorId id;
@@ -294,6 +317,9 @@ struct Plan {
 /// Fails when an expression cannot be written down (batch/expression.h).
 Result<std::string> serialize(const Plan& plan);
 Result<Plan> deserialize(std::string_view bytes, batch::Session& session);
+
+/// The relation whose positions the order column of a node's rows holds; nothing when there are several, or none.
+std::optional<std::string> positions_from(const Plan& plan, uint32_t node);
 
 /// The columns by which rows must be brought together before input `port` of a stateful node; empty = all to one place.
 std::vector<uint32_t> exchange_columns(const Node& node, size_t port);

@@ -109,6 +109,19 @@ class Writer {
       integer(length.micros);
     put(of.emit_on_close);
   }
+  void operation(const TemporalJoin& of) {
+    put(of.type);
+    put(of.left_keys);
+    put(of.right_keys);
+    put(of.null_equals_null);
+    put(of.left_time);
+    put(of.right_time);
+    integer(of.right_deleted);
+    integer(of.allowed_lateness.micros);
+    put(of.left_output);
+    put(of.right_output);
+  }
+  void operation(const LookupJoin& of) { operation(of.join); }
   void operation(const TopN& of) {
     put(of.partition_columns);
     integer(of.sort_key);
@@ -273,6 +286,19 @@ class Reader {
       *length = Duration{integer()};
     of.emit_on_close = flag();
   }
+  void operation(TemporalJoin& of) {
+    of.type = one_of(JoinType::kLeft);
+    get(of.left_keys);
+    get(of.right_keys);
+    get(of.null_equals_null);
+    get(of.left_time);
+    get(of.right_time);
+    of.right_deleted = column();
+    of.allowed_lateness = Duration{integer()};
+    get(of.left_output);
+    get(of.right_output);
+  }
+  void operation(LookupJoin& of) { operation(of.join); }
   void operation(TopN& of) {
     get(of.partition_columns);
     of.sort_key = column();

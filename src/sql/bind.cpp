@@ -22,14 +22,14 @@
 namespace millrace::sql {
 namespace {
 
-duckdb::unique_ptr<duckdb::SelectStatement> parse_query(std::string_view text) {
+duckdb::unique_ptr<duckdb::SelectStatement> parse_query(duckdb::ClientContext& context, std::string_view text) {
   duckdb::Parser parser;
   parser.ParseQuery(std::string(text));
   if (parser.statements.size() != 1 || parser.statements[0]->type != duckdb::StatementType::SELECT_STATEMENT) {
     throw BindFailure(user_error(sqlstate::kSyntaxError, "a query must be one SELECT"));
   }
   auto select = duckdb::unique_ptr_cast<duckdb::SQLStatement, duckdb::SelectStatement>(std::move(parser.statements[0]));
-  rewrite_window_functions(*select->node);
+  rewrite_for_binder(context, *select->node);
   return select;
 }
 
@@ -78,7 +78,7 @@ struct Planned {
 
 Planned plan_for_view(duckdb::ClientContext& context, std::string_view query) {
   duckdb::Planner planner(context);
-  planner.CreatePlan(parse_query(query));
+  planner.CreatePlan(parse_query(context, query));
   VolatileCheck().VisitOperator(*planner.plan);
   check_table_functions(*planner.plan);
   Planned result;
@@ -168,7 +168,7 @@ Result<QueryResult> run_query(batch::Session& session, const RelationResolver& r
   QueryResult result;
   ResolverScope scope(session.context(), relations, false);
   try {
-    auto statement = parse_query(query);
+    auto statement = parse_query(session.context(), query);
     session.context().RunFunctionInTransaction([&] {
       duckdb::Planner planner(session.context());
       planner.CreatePlan(statement->Copy());
@@ -257,7 +257,7 @@ Result<batch::Schema> describe_query(batch::Session& session, const RelationReso
   batch::Schema schema;
   Status status = in_transaction(session, relations, text_offset, [&](duckdb::ClientContext& context) {
     duckdb::Planner planner(context);
-    planner.CreatePlan(parse_query(query));
+    planner.CreatePlan(parse_query(context, query));
     for (size_t i = 0; i < planner.names.size(); ++i) {
       schema.fields.push_back({planner.names[i], batch::Type(planner.types[i])});
     }

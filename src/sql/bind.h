@@ -52,6 +52,9 @@ Result<batch::Schema> describe_query(batch::Session& session, const RelationReso
 Result<batch::Expression> bind_scalar(batch::Session& session, const batch::Schema& schema, std::string_view expression,
                                       const batch::Type& type);
 
+/// What the author of the plan should know: joins whose state grows for ever, and how to bound it.
+std::vector<std::string> notices(const plan::Plan& plan);
+
 /// EXPLAIN: the plan as an indented tree, one line a node: form (fast or general), keys, cost notes.
 std::string explain(const plan::Plan& plan);
 

@@ -83,6 +83,7 @@ struct BoundObject {
   std::vector<std::string> key;
   OperatorRange operators;  ///< first == Catalog::next_operator(); empty: none
   std::string plan;
+  std::vector<std::string> notices;  ///< of the plan: for the answer, not kept
 };
 
 /// Something that can stand in FROM: a stream, table, materialized view, companion or system relation. (Plain views are

@@ -91,6 +91,14 @@ struct Describe {
                                             seconds(join.lower), seconds(join.upper),
                                             join.emit_on_close ? ", on close" : "");
   }
+  std::string operator()(const plan::TemporalJoin& join) const {
+    return fmt::format("TemporalJoin {} on {} as of {} [on close: a row waits for the watermark; one version a key stays]",
+                       join.type == plan::JoinType::kLeft ? "left" : "inner", column_names(input, join.left_keys),
+                       input[join.left_time].name);
+  }
+  std::string operator()(const plan::LookupJoin& lookup) const {
+    return "Lookup" + (*this)(lookup.join) + " [as of now: never taken back; the right side is kept]";
+  }
   std::string operator()(const plan::TopN& top) const {
     static constexpr const char* kRanks[] = {"row_number", "rank", "dense_rank"};
     const std::string rows =

@@ -50,7 +50,7 @@ class Body {
 
  private:
   void visit(duckdb::QueryNode& node) {
-    rewrite_window_functions(node);
+    rewrite_for_binder(context_, node);
     duckdb::ParsedExpressionIterator::EnumerateQueryNodeChildren(
         node, [this](duckdb::unique_ptr<duckdb::ParsedExpression>& child) { visit(child); },
         [this](duckdb::TableRef& ref) { visit(ref); });

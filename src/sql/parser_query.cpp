@@ -5,6 +5,7 @@
 #include "sql/flink_windows.h"
 #include "sql/parser_parts.h"
 #include "sql/suggest.h"
+#include "sql/system_time.h"
 
 namespace millrace::sql {
 namespace {
@@ -28,6 +29,7 @@ class QueryParser {
     sql.span.length = sql.text.size();
     if (sql.text.empty()) return cursor_.expected("a query");
     rewrite_flink_windows(sql.text);
+    rewrite_system_time(sql.text);
     query_.sql = std::move(sql);
     return std::move(query_);
   }

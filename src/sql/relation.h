@@ -30,6 +30,8 @@ struct RelationInfo {
   std::string view_query;
   /// The raw rows of a table with a primary key: has the meta column _deleted too.
   bool has_deletes = false;
+  /// Of these: the columns of the primary key, which for them is none.
+  std::vector<uint32_t> version_key;
   /// Has the meta columns _append_time, _partition, _offset, _message_id.
   bool has_positions() const { return kind == RelationKind::kStream; }
 };
@@ -49,6 +51,8 @@ class RelationResolver {
   virtual ~RelationResolver() = default;
   /// Compares without case.
   virtual std::optional<RelationInfo> find(std::string_view name) const = 0;
+  /// The rows that made the relation, each from its time on: of a table with a primary key its raw rows.
+  virtual std::optional<RelationInfo> find_versions(std::string_view name) const { return find(name); }
   /// "Did you mean …?" for a name that find() does not know; empty when nothing is near.
   virtual std::string suggestion(std::string_view name) const = 0;
   virtual Result<std::unique_ptr<RelationReader>> read(std::string_view name) const = 0;

@@ -17,6 +17,7 @@
 #include "duckdb/parser/query_node/select_node.hpp"
 #include "duckdb/parser/tableref/subqueryref.hpp"
 #include "duckdb/parser/tableref/table_function_ref.hpp"
+#include "sql/as_of.h"
 #include "sql/bind.h"
 #include "sql/bind_failure.h"
 #include "sql/session_window.h"
@@ -39,15 +40,26 @@ const RelationResolver* resolver_of(duckdb::ClientContext& context) {
 
 }  // namespace
 
+namespace {
+
+RelationInfo found_or_throw(const RelationResolver* resolver, const std::string& name,
+                            std::optional<RelationInfo> found) {
+  if (found) return *std::move(found);
+  Error error = user_error(sqlstate::kUndefinedTable, "there is no stream, table or view named " + name);
+  if (resolver) error.hint = resolver->suggestion(name);
+  throw BindFailure(std::move(error));
+}
+
+}  // namespace
+
 RelationInfo find_relation(duckdb::ClientContext& context, const std::string& name) {
   const RelationResolver* resolver = resolver_of(context);
-  std::optional<RelationInfo> found = resolver ? resolver->find(name) : std::nullopt;
-  if (!found) {
-    Error error = user_error(sqlstate::kUndefinedTable, "there is no stream, table or view named " + name);
-    if (resolver) error.hint = resolver->suggestion(name);
-    throw BindFailure(std::move(error));
-  }
-  return *std::move(found);
+  return found_or_throw(resolver, name, resolver ? resolver->find(name) : std::nullopt);
+}
+
+RelationInfo find_versions(duckdb::ClientContext& context, const std::string& name) {
+  const RelationResolver* resolver = resolver_of(context);
+  return found_or_throw(resolver, name, resolver ? resolver->find_versions(name) : std::nullopt);
 }
 
 bool binds_a_view(duckdb::ClientContext& context) {
@@ -72,12 +84,17 @@ duckdb::unique_ptr<duckdb::FunctionData> bind_relation(duckdb::ClientContext& co
                                                        duckdb::TableFunctionBindInput& input,
                                                        duckdb::vector<duckdb::LogicalType>& types,
                                                        duckdb::vector<std::string>& names) {
-  RelationInfo relation = find_relation(context, input.inputs[0].GetValue<std::string>());
+  const auto given = input.named_parameters.find(kAsOfParameter);
+  const AsOf as_of =
+      given == input.named_parameters.end() ? AsOf::kPresent : as_of_parameter(given->second.GetValue<std::string>());
+  const std::string name = input.inputs[0].GetValue<std::string>();
+  RelationInfo relation =
+      as_of == AsOf::kVersions ? find_versions(context, name) : find_relation(context, name);
   for (const batch::Field& field : relation.schema.fields) {
     types.push_back(field.type.duckdb_type());
     names.push_back(field.name);
   }
-  return duckdb::make_uniq<RelationBindData>(std::move(relation));
+  return duckdb::make_uniq<RelationBindData>(std::move(relation), as_of);
 }
 
 duckdb::virtual_column_map_t virtual_columns(duckdb::ClientContext&, duckdb::optional_ptr<duckdb::FunctionData> data) {
@@ -165,7 +182,7 @@ duckdb::unique_ptr<duckdb::TableRef> replace_name(duckdb::ClientContext& context
   RelationInfo relation = find_relation(context, input.table_name);
   if (relation.kind == RelationKind::kView) {
     auto select = parse_select(relation.view_query);
-    rewrite_window_functions(*select->node);
+    rewrite_for_binder(context, *select->node);
     return duckdb::make_uniq<duckdb::SubqueryRef>(std::move(select), relation.name);
   }
   auto ref = duckdb::make_uniq<duckdb::TableFunctionRef>();
@@ -176,12 +193,12 @@ duckdb::unique_ptr<duckdb::TableRef> replace_name(duckdb::ClientContext& context
   return ref;
 }
 
-void rewrite_expression(duckdb::unique_ptr<duckdb::ParsedExpression>& expression) {
-  if (expression->GetExpressionClass() == duckdb::ExpressionClass::SUBQUERY) {
-    rewrite_window_functions(*expression->Cast<duckdb::SubqueryExpression>().subquery->node);
-  }
+void rewrite_expression(duckdb::ClientContext& context, duckdb::ParsedExpression& expression) {
+  if (expression.GetExpressionClass() == duckdb::ExpressionClass::SUBQUERY)
+    rewrite_for_binder(context, *expression.Cast<duckdb::SubqueryExpression>().subquery->node);
   duckdb::ParsedExpressionIterator::EnumerateChildren(
-      *expression, [](duckdb::unique_ptr<duckdb::ParsedExpression>& child) { rewrite_expression(child); });
+      expression,
+      [&](duckdb::unique_ptr<duckdb::ParsedExpression>& child) { rewrite_expression(context, *child); });
 }
 
 void rewrite_table(duckdb::TableRef& ref) {
@@ -231,10 +248,15 @@ ResolverScope::~ResolverScope() {
   context_.registered_state->GetOrCreate<ResolverState>(kStateKey)->resolver = nullptr;
 }
 
-void rewrite_window_functions(duckdb::QueryNode& node) {
+void rewrite_for_binder(duckdb::ClientContext& context, duckdb::QueryNode& node) {
   duckdb::ParsedExpressionIterator::EnumerateQueryNodeChildren(
-      node, [](duckdb::unique_ptr<duckdb::ParsedExpression>& child) { rewrite_expression(child); },
-      [](duckdb::TableRef& ref) { rewrite_table(ref); });
+      node, [&](duckdb::unique_ptr<duckdb::ParsedExpression>& child) { rewrite_expression(context, *child); },
+      [&](duckdb::TableRef& ref) {
+        rewrite_table(ref);
+        rewrite_as_of_join(context, ref);
+      });
+  duckdb::ParsedExpressionIterator::EnumerateQueryNodeChildren(
+      node, [](duckdb::unique_ptr<duckdb::ParsedExpression>&) {}, [](duckdb::TableRef& ref) { refuse_as_of(ref); });
 }
 
 void register_functions(duckdb::Connection& connection) {
@@ -245,9 +267,11 @@ void register_functions(duckdb::Connection& connection) {
   relation.cardinality = constant_cardinality;
   relation.projection_pushdown = true;
   relation.filter_pushdown = false;
+  relation.named_parameters[kAsOfParameter] = duckdb::LogicalType::VARCHAR;
   duckdb::CreateTableFunctionInfo info(relation);
   context.RegisterFunction(info);
   register_time_windows(context);
+  register_as_of(context);
   duckdb::DBConfig::GetConfig(context).replacement_scans.emplace_back(replace_name);
 }
 

@@ -24,15 +24,21 @@ class ResolverScope {
   duckdb::ClientContext& context_;
 };
 
+/// How a join reads its right side (sql/as_of.h).
+enum class AsOf : uint8_t { kPresent, kNow, kVersions };
+
 struct RelationBindData : duckdb::TableFunctionData {
-  explicit RelationBindData(RelationInfo relation) : relation(std::move(relation)) {}
+  explicit RelationBindData(RelationInfo relation, AsOf as_of = AsOf::kPresent)
+      : relation(std::move(relation)), as_of(as_of) {}
   RelationInfo relation;
+  AsOf as_of;
 
   duckdb::unique_ptr<duckdb::FunctionData> Copy() const override {
-    return duckdb::make_uniq<RelationBindData>(relation);
+    return duckdb::make_uniq<RelationBindData>(relation, as_of);
   }
   bool Equals(const duckdb::FunctionData& other) const override {
-    return relation.name == other.Cast<RelationBindData>().relation.name;
+    const auto& that = other.Cast<RelationBindData>();
+    return relation.name == that.relation.name && as_of == that.as_of;
   }
 };
 
@@ -42,6 +48,8 @@ duckdb::column_t meta_column_id(size_t index);
 
 /// What the resolver in scope knows of a name; throws BindFailure when it is nothing.
 RelationInfo find_relation(duckdb::ClientContext& context, const std::string& name);
+/// The same of the rows that made it.
+RelationInfo find_versions(duckdb::ClientContext& context, const std::string& name);
 /// What the scope says.
 bool binds_a_view(duckdb::ClientContext& context);
 /// Throws BindFailure when the text is not one SELECT.
@@ -50,8 +58,8 @@ duckdb::unique_ptr<duckdb::SelectStatement> parse_select(const std::string& text
 /// Table functions that a query may read besides relations and windows of time: pure generators.
 bool may_be_read(const std::string& table_function);
 
-/// Turns the column arguments of tumble(t, ts, size) and its like into constants, so that they bind as a table
-/// function.
-void rewrite_window_functions(duckdb::QueryNode& node);
+/// Turns what DuckDB parses and does not know into what it binds: the column arguments of tumble(t, ts, size) and its
+/// like become constants, as a table function takes them; joins AS OF (sql/as_of.h) become joins.
+void rewrite_for_binder(duckdb::ClientContext& context, duckdb::QueryNode& node);
 
 }  // namespace millrace::sql

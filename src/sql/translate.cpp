@@ -224,6 +224,8 @@ uint32_t Translator::source(duckdb::LogicalGet& get, Needs needs) {
   const RelationInfo& relation = data->relation;
   if (relation.kind == RelationKind::kSystem)
     refuse("the system relation " + relation.name, "query it with SELECT when you want to know");
+  if (data->as_of != AsOf::kPresent && !in_as_of_)
+    refuse("FOR SYSTEM_TIME AS OF in this place", "write it behind the right side of a JOIN with ON left.key = right.key");
   plan::Node made;
   plan::Source source{relation.name, {}};
   const auto& ids = get.GetColumnIds();

@@ -124,11 +124,24 @@ class Translator {
   };
   static JoinParts parts_of(duckdb::LogicalComparisonJoin& op);
   static JoinParts parts_of(duckdb::LogicalAnyJoin& op);
+  /// What becomes of a join: a plan::TimeJoin, a plan::LookupJoin, else a plan::Join.
+  struct JoinForm {
+    std::optional<plan::TimeJoin> bound;
+    bool lookup = false;
+  };
   uint32_t join(duckdb::LogicalJoin& op, JoinParts parts, Needs needs);
   uint32_t add_join(plan::Join join, uint32_t left, uint32_t right) {
-    return add_join(std::move(join), std::nullopt, Needs{}, left, right);
+    return add_join(std::move(join), JoinForm{}, Needs{}, left, right);
   }
-  uint32_t asof_join(duckdb::LogicalComparisonJoin& op, Needs needs);  // translate_asof.cpp
+  // translate_asof.cpp
+  uint32_t asof_join(duckdb::LogicalComparisonJoin& op, Needs needs);
+  /// FOR SYSTEM_TIME AS OF the left row's time, over rows with versions.
+  uint32_t temporal_join(duckdb::LogicalComparisonJoin& op);
+  template <typename OnePartner>
+  uint32_t add_one_partner_join(duckdb::LogicalComparisonJoin& op, OnePartner join, bool append_only, uint32_t left,
+                                uint32_t right, std::pair<size_t, size_t> columns);
+  /// Translates the right side of a join FOR SYSTEM_TIME AS OF, whose Source may stand nowhere else.
+  uint32_t translate_as_of(duckdb::LogicalOperator& right, Needs needs);
   // translate_subquery.cpp
   /// The distinct values of the columns of `left` that a correlated subquery reads: its LOGICAL_DELIM_GETs.
   uint32_t domain_of(duckdb::LogicalComparisonJoin& op, uint32_t left);
@@ -140,9 +153,11 @@ class Translator {
   uint32_t one_row_each(uint32_t input, const std::vector<uint32_t>& groups, const std::vector<uint32_t>& values);
   /// A Project without hidden columns.
   uint32_t only(uint32_t input, std::vector<batch::Expression> expressions, std::vector<std::string> names);
-  uint32_t add_join(plan::Join join, std::optional<plan::TimeJoin> bound, Needs needs, uint32_t left, uint32_t right);
+  uint32_t add_join(plan::Join join, JoinForm form, Needs needs, uint32_t left, uint32_t right);
   /// translate_time_join.cpp: what the conditions say about the times of partners, when both sides carry a watermark.
   std::optional<plan::TimeJoin> time_bound(duckdb::LogicalJoin& op, const JoinParts& parts) const;
+  /// Whether the expression over the operator's columns is the time that its rows' watermark is about.
+  bool carries_watermark(duckdb::LogicalOperator& op, const duckdb::Expression& expression) const;
   uint32_t cross_product(duckdb::LogicalOperator& op, Needs needs);
   // translate_top_n.cpp
   uint32_t top_n(duckdb::LogicalTopN& op);
@@ -170,7 +185,11 @@ class Translator {
   plan::AggregateCall aggregate_call(const duckdb::BoundAggregateExpression& aggregate, PreProjection& columns,
                                      bool input_append_only);
   void make_general(plan::Aggregate& result, std::vector<duckdb::unique_ptr<duckdb::Expression>> calls, uint32_t input);
-  std::optional<plan::WindowBound> window_bound(duckdb::LogicalAggregate& op, const std::vector<uint32_t>& groups);
+  /// `through_join`: the window was made below a join; when null, it is not looked for there.
+  std::optional<plan::WindowBound> window_bound(duckdb::LogicalAggregate& op, const std::vector<uint32_t>& groups,
+                                                bool* through_join = nullptr);
+  /// The node's rows come no later than the watermark of its first Source says, joins that wait apart.
+  bool comes_in_time(uint32_t index) const;
   uint32_t window_of_one_spec(std::vector<const duckdb::BoundWindowExpression*> calls, uint32_t input, size_t visible);
   plan::WindowCall window_call(const duckdb::BoundWindowExpression& window, PreProjection& columns);
 
@@ -199,6 +218,7 @@ class Translator {
   bool has_window_bound_ = false;
   /// The session windows whose end column holds each row's own end, because GROUP BY takes the greatest.
   const duckdb::LogicalWindow* ends_by_row_ = nullptr;
+  bool in_as_of_ = false;      // the right side of a join FOR SYSTEM_TIME AS OF is being translated
   uint32_t last_session_ = 0;  // the node of the session windows that were translated last
 };
 

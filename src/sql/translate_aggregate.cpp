@@ -27,7 +27,8 @@ void for_each_child(duckdb::BoundAggregateExpression& call,
 }
 
 /// The window bound function that computes output column `column` of `op`, looked for below projections and filters.
-const duckdb::BoundFunctionExpression* trace_bound(duckdb::LogicalOperator& op, const duckdb::Expression& expression) {
+const duckdb::BoundFunctionExpression* trace_bound(duckdb::LogicalOperator& op, const duckdb::Expression& expression,
+                                                   bool* through_join) {
   if (expression.GetExpressionClass() == duckdb::ExpressionClass::BOUND_FUNCTION) {
     auto& function = expression.Cast<duckdb::BoundFunctionExpression>();
     return window_bound_kind(function) != WindowBoundKind::kNone ? &function : nullptr;
@@ -35,16 +36,25 @@ const duckdb::BoundFunctionExpression* trace_bound(duckdb::LogicalOperator& op, 
   if (expression.GetExpressionClass() != duckdb::ExpressionClass::BOUND_REF) return nullptr;
   duckdb::idx_t column = expression.Cast<duckdb::BoundReferenceExpression>().index;
   using Kind = duckdb::LogicalOperatorType;
-  if (op.type == Kind::LOGICAL_PROJECTION) return trace_bound(*op.children[0], *op.expressions[column]);
+  if (op.type == Kind::LOGICAL_PROJECTION) return trace_bound(*op.children[0], *op.expressions[column], through_join);
   if (op.type == Kind::LOGICAL_FILTER) {
     auto& map = op.Cast<duckdb::LogicalFilter>().projection_map;
     duckdb::BoundReferenceExpression below(expression.return_type, map.empty() ? column : map[column]);
-    return trace_bound(*op.children[0], below);
+    return trace_bound(*op.children[0], below, through_join);
   }
   if (op.type == Kind::LOGICAL_UNNEST) {
     duckdb::idx_t below = op.children[0]->types.size();
-    if (column < below) return trace_bound(*op.children[0], expression);
-    return trace_bound(*op.children[0], *op.expressions[column - below]->Cast<duckdb::BoundUnnestExpression>().child);
+    if (column < below) return trace_bound(*op.children[0], expression, through_join);
+    return trace_bound(*op.children[0], *op.expressions[column - below]->Cast<duckdb::BoundUnnestExpression>().child,
+                       through_join);
+  }
+  const bool is_join = op.type == Kind::LOGICAL_COMPARISON_JOIN || op.type == Kind::LOGICAL_ASOF_JOIN;
+  if (is_join && through_join) {
+    auto& map = op.Cast<duckdb::LogicalComparisonJoin>().left_projection_map;
+    if (column >= (map.empty() ? op.children[0]->types.size() : map.size())) return nullptr;
+    *through_join = true;
+    duckdb::BoundReferenceExpression below(expression.return_type, map.empty() ? column : map[column]);
+    return trace_bound(*op.children[0], below, through_join);
   }
   return nullptr;
 }
@@ -58,11 +68,13 @@ int64_t constant_micros(const duckdb::Expression& expression) {
 
 /// `groups`: places in the operator's list of those that the aggregate has.
 std::optional<plan::WindowBound> Translator::window_bound(duckdb::LogicalAggregate& op,
-                                                          const std::vector<uint32_t>& groups) {
+                                                          const std::vector<uint32_t>& groups, bool* through_join) {
   std::optional<plan::WindowBound> found;
   for (uint32_t i = 0; i < groups.size(); ++i) {
-    const auto* function = trace_bound(*op.children[0], *op.groups[groups[i]]);
+    bool joined = false;
+    const auto* function = trace_bound(*op.children[0], *op.groups[groups[i]], through_join ? &joined : nullptr);
     if (!function) continue;
+    if (joined) *through_join = true;
     bool is_end = window_bound_kind(*function) == WindowBoundKind::kEnd;
     if (found && !is_end) continue;  // windows of cumulate begin together: the end says when one closes
     found.emplace();
@@ -72,6 +84,16 @@ std::optional<plan::WindowBound> Translator::window_bound(duckdb::LogicalAggrega
     found->emit_on_close = options_.emit_on_window_close;
   }
   return found;
+}
+
+bool Translator::comes_in_time(uint32_t index) const {
+  const plan::Node& node = nodes_[index];
+  const plan::Operation& of = node.operation;
+  if (!node.append_only || std::holds_alternative<plan::Source>(of)) return node.append_only;
+  const bool passes = std::holds_alternative<plan::Project>(of) || std::holds_alternative<plan::Filter>(of) ||
+                      std::holds_alternative<plan::Unnest>(of) || std::holds_alternative<plan::TimeJoin>(of) ||
+                      std::holds_alternative<plan::TemporalJoin>(of) || std::holds_alternative<plan::LookupJoin>(of);
+  return passes && comes_in_time(node.inputs[0]);
 }
 
 plan::AggregateCall Translator::aggregate_call(const duckdb::BoundAggregateExpression& call, PreProjection& columns,
@@ -170,13 +192,21 @@ uint32_t Translator::aggregate(duckdb::LogicalAggregate& op) {
   if (op.grouping_sets.size() > 1 || !op.grouping_functions.empty()) return grouping_sets(op);
   std::vector<uint32_t> all_groups(op.groups.size());
   std::iota(all_groups.begin(), all_groups.end(), 0);
-  std::optional<plan::WindowBound> bound = window_bound(op, all_groups);
-  has_window_bound_ |= bound.has_value();
+  bool through_join = false;
+  std::optional<plan::WindowBound> bound = window_bound(op, all_groups, &through_join);
   const std::optional<SessionGroups> sessions = session_groups(op);
   const bool ends_are_results = sessions && sessions->ends_are_results() && !options_.emit_on_window_close;
   if (ends_are_results) ends_by_row_ = sessions->window;
   const uint32_t input = translate(*op.children[0], Needs{true, bound.has_value()});
   if (sessions) bound = session_bound(*sessions);
+  if (through_join && !comes_in_time(input)) {
+    if (options_.emit_on_window_close) {
+      refuse("EMIT ON WINDOW CLOSE over a window behind a join that time does not bound",
+             "bound the join by the columns of the watermarks, or join FOR SYSTEM_TIME AS OF");
+    }
+    bound.reset();
+  }
+  has_window_bound_ |= bound.has_value();
   check_watermark(bound, input);
   PreProjection columns(*this, input);
   GroupedCalls calls = grouped_calls(op, columns, nodes_[input].append_only);

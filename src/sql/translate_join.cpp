@@ -4,6 +4,7 @@
 #include "duckdb/planner/expression/bound_comparison_expression.hpp"
 #include "duckdb/planner/expression/bound_reference_expression.hpp"
 #include "duckdb/planner/operator/list.hpp"
+#include "sql/as_of.h"
 #include "sql/bind_failure.h"
 #include "sql/translate.h"
 
@@ -107,14 +108,22 @@ uint32_t Translator::join(duckdb::LogicalJoin& op, JoinParts parts, Needs needs)
   result.type = parts.type;
   const bool is_correlated = op.type == duckdb::LogicalOperatorType::LOGICAL_DELIM_JOIN;
   const bool is_plain = !is_correlated && !parts.is_single && parts.type != plan::JoinType::kMark;
-  std::optional<plan::TimeJoin> bound;
-  if (is_plain) bound = time_bound(op, parts);
+  JoinForm form;
+  const RelationBindData* as_of = as_of_relation(*op.children[1]);
+  form.lookup = is_plain && as_of && as_of->as_of == AsOf::kNow;
+  std::optional<plan::TimeJoin>& bound = form.bound;
+  if (is_plain && !form.lookup) bound = time_bound(op, parts);
   uint32_t left = translate(*op.children[0], bound ? Needs{true, true} : needs);
   if (is_correlated) domains_.push_back(domain_of(static_cast<duckdb::LogicalComparisonJoin&>(op), left));
-  uint32_t right = translate(*op.children[1], bound ? Needs{true, true} : Needs{});
+  uint32_t right = form.lookup ? translate_as_of(*op.children[1], Needs{})
+                               : translate(*op.children[1], bound ? Needs{true, true} : Needs{});
   if (is_correlated) domains_.pop_back();
   if (bound && !(nodes_[left].append_only && nodes_[right].append_only)) bound.reset();
   if (!bound) right = without_hidden(right);
+  if (form.lookup && !nodes_[left].append_only) {
+    refuse("FOR SYSTEM_TIME AS OF now() for rows that are taken back",
+           "the left side must only ever add rows: a stream; or leave FOR SYSTEM_TIME out");
+  }
   has_window_bound_ |= bound.has_value();
   size_t left_columns = visible(left);
   size_t right_columns = visible(right);
@@ -151,18 +160,18 @@ uint32_t Translator::join(duckdb::LogicalJoin& op, JoinParts parts, Needs needs)
   bool left_only = result.type == plan::JoinType::kSemi || result.type == plan::JoinType::kAnti;
   if (!left_only) result.right_output = mapped(op.right_projection_map, right_columns);
   if (parts.is_single) return single_join(std::move(result), left, right);
-  return add_join(std::move(result), std::move(bound), needs, left, right);
+  return add_join(std::move(result), std::move(form), needs, left, right);
 }
 
-uint32_t Translator::add_join(plan::Join join, std::optional<plan::TimeJoin> bound, Needs needs, uint32_t left,
-                              uint32_t right) {
+uint32_t Translator::add_join(plan::Join join, JoinForm form, Needs needs, uint32_t left, uint32_t right) {
+  std::optional<plan::TimeJoin>& bound = form.bound;
   using plan::JoinType;
   const plan::Node& l = nodes_[left];
   const plan::Node& r = nodes_[right];
   size_t left_visible = join.left_output.size();
   plan::Node made;
   made.inputs = {left, right};
-  made.append_only = join.type == JoinType::kInner && l.append_only && r.append_only;
+  made.append_only = form.lookup || (join.type == JoinType::kInner && l.append_only && r.append_only);
   if (bound) made.append_only |= bound->emit_on_close || join.type == JoinType::kSemi;
   // The left row's hidden columns stand for the pair; where rows may have no left side there are none.
   bool keep_hidden = join.type != JoinType::kRight && join.type != JoinType::kFull;
@@ -187,6 +196,8 @@ uint32_t Translator::add_join(plan::Join join, std::optional<plan::TimeJoin> bou
   if (bound) {
     bound->join = std::move(join);
     made.operation = *std::move(bound);
+  } else if (form.lookup) {
+    made.operation = plan::LookupJoin{std::move(join)};
   } else {
     made.operation = std::move(join);
   }

@@ -107,9 +107,11 @@ std::optional<Watermarked> trace(duckdb::LogicalOperator& op, const duckdb::Expr
       return trace(*op.children[0], *op.expressions[column - kept]->Cast<duckdb::BoundUnnestExpression>().child,
                    on_close);
     }
-    case Kind::LOGICAL_COMPARISON_JOIN: {
+    case Kind::LOGICAL_ASOF_JOIN:
+    case Kind::LOGICAL_COMPARISON_JOIN: {  // whether its left rows stand for ever is asked of the node made of it
       const auto& join = op.Cast<duckdb::LogicalComparisonJoin>();
-      const bool left_stands = join.join_type == duckdb::JoinType::INNER || join.join_type == duckdb::JoinType::SEMI;
+      const bool left_stands = join.join_type == duckdb::JoinType::INNER || join.join_type == duckdb::JoinType::SEMI ||
+                               join.join_type == duckdb::JoinType::LEFT;
       const auto& map = join.left_projection_map;
       const duckdb::idx_t columns = map.empty() ? op.children[0]->types.size() : map.size();
       if (!left_stands || column >= columns) return std::nullopt;
@@ -248,6 +250,11 @@ std::optional<plan::TimeJoin> Translator::time_bound(duckdb::LogicalJoin& op, co
   result.allowed_lateness = options_.allowed_lateness;
   result.emit_on_close = options_.emit_on_window_close;
   return result;
+}
+
+bool Translator::carries_watermark(duckdb::LogicalOperator& op, const duckdb::Expression& expression) const {
+  const std::optional<Watermarked> time = trace(op, expression, options_.emit_on_window_close);
+  return time && time->offset == 0;
 }
 
 }  // namespace millrace::sql

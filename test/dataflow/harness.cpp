@@ -168,7 +168,7 @@ void SideCollector::row_failed(OperatorId, std::string_view, const batch::Batch&
   last_message = message;
 }
 
-void SideCollector::row_late(OperatorId, const batch::Batch& batch, size_t row, batch::int128) {
+void SideCollector::row_late(OperatorId, size_t, const batch::Batch& batch, size_t row, batch::int128) {
   add(late, row_of(batch, row), batch.diff(row));
 }
 

@@ -45,7 +45,7 @@ class SideCollector final : public SideOutput {
  public:
   void row_failed(OperatorId op, std::string_view text, const batch::Batch& batch, size_t row, batch::int128 order,
                   std::string_view message) override;
-  void row_late(OperatorId op, const batch::Batch& batch, size_t row, batch::int128 order) override;
+  void row_late(OperatorId op, size_t port, const batch::Batch& batch, size_t row, batch::int128 order) override;
   Bag failed, late;
   std::string last_message;
 };

@@ -147,6 +147,22 @@ TEST_F(LedgerFaults, TheBooksSurviveARestart) {
   }
 }
 
+TEST_F(LedgerFaults, LateRowsOfAJoinAreCountedByTheirStream) {
+  open(/*start=*/false);
+  pipeline(R"(CREATE STREAM l (k INTEGER, ts TIMESTAMP, WATERMARK FOR ts AS ts);
+    CREATE STREAM r (k INTEGER, ts TIMESTAMP, WATERMARK FOR ts AS ts);
+    CREATE MATERIALIZED VIEW near AS
+      SELECT l.k FROM l JOIN r ON l.k = r.k AND r.ts BETWEEN l.ts AND l.ts + INTERVAL 1 MINUTE;
+    CREATE MATERIALIZED VIEW versions AS SELECT l.k FROM l JOIN r FOR SYSTEM_TIME AS OF l.ts AS v ON l.k = v.k;)");
+  send("l", {R"({"k":1,"ts":"2025-01-01 01:00:00"})", R"({"k":1,"ts":"2025-01-01 00:59:00"})",
+             R"({"k":1,"ts":"2025-01-01 00:58:00"})"});
+  send("r", {R"({"k":1,"ts":"2025-01-01 01:00:00"})", R"({"k":1,"ts":"2025-01-01 00:59:00"})"});
+  ok(node_->sync());
+  EXPECT_EQ(sql("SELECT hop, stream, count::BIGINT FROM _ledger WHERE hop LIKE 'late:%' ORDER BY ALL"),
+            "late:near,l,1\nlate:near,r,1\nlate:versions,l,2\nlate:versions,r,1\n");
+  EXPECT_TRUE(node_->ledger_report().closed);
+}
+
 TEST_F(LedgerFaults, WhatBecomesOfAViewsRows) {
   open(/*start=*/false);
   pipeline(R"(CREATE STREAM s (k INTEGER, t VARCHAR, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (partitions = 1);

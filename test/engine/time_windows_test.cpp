@@ -126,5 +126,51 @@ TEST_F(TimeWindows, SizesThatMakeNoSenseAreRefused) {
   }
 }
 
+/// Its windows close on the way, with the watermark of what was read so far.
+TEST_F(TimeWindows, ABackfillInPiecesGivesWhatComesLive) {
+  step_bytes_max_ = 2048;
+  open(/*start=*/false);
+  pipeline(R"(CREATE STREAM s (k INTEGER, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL 20 MINUTE)
+      WITH (partitions = 3, key = 'k');
+    CREATE STREAM r (k INTEGER, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL 20 MINUTE);)");
+  const std::pair<const char*, const char*> views[] = {
+      {"tumbled", "SELECT window_end, count(*) AS n FROM tumble(s, INTERVAL 10 MINUTE) GROUP BY ALL"},
+      {"closed", "SELECT window_end, k % 3 AS k, count(*) AS n FROM tumble(s, INTERVAL 10 MINUTE) GROUP BY ALL "
+                 "EMIT ON WINDOW CLOSE"},
+      {"visits", "SELECT k % 3 AS k, window_start, window_end, count(*) AS n "
+                 "FROM session(s, INTERVAL 2 MINUTE, partition_by := [k % 3]) GROUP BY ALL"},
+      {"pairs", "SELECT s.k, r.ts FROM s LEFT JOIN r ON s.k = r.k AND r.ts BETWEEN s.ts AND s.ts + INTERVAL 30 MINUTE "
+                "EMIT ON WINDOW CLOSE"},
+      {"versions", "SELECT s.k, r.ts FROM s LEFT JOIN r FOR SYSTEM_TIME AS OF s.ts ON s.k = r.k"}};
+  std::string live, filled;
+  for (const auto& [name, query] : views) live += fmt::format("CREATE MATERIALIZED VIEW {}_live AS {};", name, query);
+  for (const auto& [name, query] : views) filled += fmt::format("CREATE MATERIALIZED VIEW {} AS {};", name, query);
+  pipeline(live);
+  std::mt19937_64 random(5);
+  for (int hour = 0; hour < 12; ++hour) {
+    for (const char* stream : {"s", "r"}) {
+      std::vector<std::string> lines;
+      for (int i = 0; i < 60; ++i) {
+        const auto minute = static_cast<int>(random() % (random() % 8 == 0 ? 180 : 70)) + hour * 60;
+        lines.push_back(fmt::format(R"({{"k":{},"ts":"2025-01-0{} {:02}:{:02}:{:02}"}})", random() % 20,
+                                    1 + minute / 1440, minute / 60 % 24, minute % 60, random() % 60));
+      }
+      send(stream, lines);
+    }
+    ok(node_->sync());
+  }
+  pipeline(filled);
+  send("s", {R"({"k":1,"ts":null})"});  // what a backfill called late is written with the next commit
+  ok(node_->sync());
+  for (const auto& [name, query] : views) {
+    const std::string of_live = sql(fmt::format("SELECT * FROM {}_live ORDER BY ALL", name));
+    EXPECT_GT(std::count(of_live.begin(), of_live.end(), '\n'), 20) << name;
+    EXPECT_EQ(sql(fmt::format("SELECT * FROM {} ORDER BY ALL", name)), of_live) << name;
+    const std::string late = sql(fmt::format("SELECT count(*) FROM {}_live_late", name));
+    EXPECT_NE(late, "0\n") << name;
+    EXPECT_EQ(sql(fmt::format("SELECT count(*) FROM {}_late", name)), late) << name;
+  }
+}
+
 }  // namespace
 }  // namespace millrace::engine

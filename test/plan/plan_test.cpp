@@ -71,6 +71,8 @@ Plan every_kind() {
   add(SetOperation{SetKind::kExceptAll}, {10, 0});
   add(Constant{database().expressions("1, 2, 3, 4, 5, 6"), 2}, {});
   add(AsofJoin{JoinType::kLeft, {0}, {1}, {true}, 2, 1, true, {0}, {1, 2}}, {11, 3});
+  add(TemporalJoin{JoinType::kLeft, {0}, {1}, {true}, 2, 1, 3, Duration{7}, {0}, {1, 2}}, {11, 3});
+  add(LookupJoin{Join{JoinType::kLeft, {0}, {1}, {false}, {}, {0}, {1, 2}}}, {11, 3});
   return plan;
 }
 

@@ -47,7 +47,9 @@ class ViewRun {
                     std::string_view message) override {
       problem = "a row failed in " + std::string(text) + ": " + std::string(message);
     }
-    void row_late(OperatorId, const batch::Batch&, size_t, batch::int128) override { problem = "a row was late"; }
+    void row_late(OperatorId, size_t, const batch::Batch&, size_t, batch::int128) override {
+      problem = "a row was late";
+    }
     std::string problem;
   };
 

@@ -127,10 +127,11 @@ void Scenario::judge_progress() {
   if (!watermarks.ok()) return note_error("watermarks", watermarks.error());
   for (const batch::Batch& batch : watermarks->batches) {
     for (size_t row = 0; row < batch.rows(); ++row) {
-      std::string& seen = watermarks_seen_[batch.value_text(0, row)];
-      std::string now = batch.value_text(1, row);
+      const std::string name = batch.value_text(0, row) + " " + batch.value_text(1, row);
+      std::string& seen = watermarks_seen_[name];
+      std::string now = batch.value_text(2, row);
       if (now.ends_with('Z')) now.pop_back();  // so that texts compare as times do
-      if (now < seen) fail(fmt::format("watermark of {}: {} after {}", batch.value_text(0, row), now, seen));
+      if (now < seen) fail(fmt::format("watermark of {}: {} after {}", name, now, seen));
       seen = std::move(now);
     }
   }
