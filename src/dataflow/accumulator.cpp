@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "dataflow/hyper_log_log.h"
 #include "dataflow/variance.h"
 
 namespace millrace::dataflow {
@@ -24,13 +25,15 @@ bool is_integer(Layout layout) {
 uint32_t state_bytes(StateKind kind) {
   switch (kind) {
     case StateKind::kRows: return 0;
-    case StateKind::kCount: return sizeof(CountState);
+    case StateKind::kCount:
+    case StateKind::kFirst: return sizeof(CountState);
     case StateKind::kSum: return sizeof(SumState);
     case StateKind::kFloatSum: return sizeof(FloatSumState);
     case StateKind::kExtreme: return sizeof(ExtremeState);
     case StateKind::kBool: return sizeof(BoolState);
     case StateKind::kExactVariance: return sizeof(ExactVarianceState);
     case StateKind::kFloatVariance: return sizeof(FloatVarianceState);
+    case StateKind::kSketch: return sizeof(HyperLogLog);
   }
   return 0;
 }
@@ -90,6 +93,13 @@ void accumulate_bool(const Accumulator& accumulator, const batch::Batch& batch, 
     auto& state = *reinterpret_cast<BoolState*>(at);
     state.count += diff;
     if (column.at<uint8_t>(row) != 0) state.trues += diff;
+  });
+}
+
+void accumulate_sketch(const Accumulator& accumulator, const batch::Batch& batch, std::span<char* const> states) {
+  const batch::ColumnView column = batch.column(static_cast<size_t>(accumulator.argument));
+  for_each_counted(accumulator, batch, states, [&](size_t row, char* at, int64_t) {
+    reinterpret_cast<HyperLogLog*>(at)->add(column.at<uint64_t>(row));
   });
 }
 
@@ -204,6 +214,9 @@ Result<StateKind> state_kind(const plan::AggregateCall& call, Layout argument) {
       if (is_integer(argument) && argument != Layout::kInt128 && argument != Layout::kUint64)
         return StateKind::kExactVariance;
       break;
+    case AggregateKind::kFirst:
+    case AggregateKind::kLast: return StateKind::kFirst;
+    case AggregateKind::kApproxCountDistinct: return StateKind::kSketch;
     default: break;
   }
   return internal_error("an aggregate was planned as fast but has no fast form: " + call.text);
@@ -216,7 +229,8 @@ Result<std::vector<Accumulator>> make_accumulators(std::span<const plan::Aggrega
   std::vector<Accumulator> accumulators;
   value_length = sizeof(GroupHeader);
   for (const plan::AggregateCall& call : calls) {
-    Accumulator made{plain_kind(call.kind), StateKind::kRows, call.argument, call.filter, {}, call.result};
+    Accumulator made{plain_kind(call.kind), StateKind::kRows, call.argument, call.filter,
+                     call.sort_key,         {},                call.result};
     made.distinct = made.kind != call.kind;
     if (call.argument >= 0) made.argument_type = input[static_cast<size_t>(call.argument)].type;
     MR_ASSIGN(made.state, state_kind(call, made.argument_type.layout()));
@@ -230,12 +244,14 @@ Result<std::vector<Accumulator>> make_accumulators(std::span<const plan::Aggrega
 void accumulate(const Accumulator& accumulator, const batch::Batch& batch, std::span<char* const> states) {
   switch (accumulator.state) {
     case StateKind::kRows:
+    case StateKind::kFirst:
     case StateKind::kExtreme: return;
     case StateKind::kCount:
       return for_each_counted(accumulator, batch, states,
                               [](size_t, char* at, int64_t diff) { reinterpret_cast<CountState*>(at)->count += diff; });
     case StateKind::kSum: return accumulate_exact_sum(accumulator, batch, states);
     case StateKind::kBool: return accumulate_bool(accumulator, batch, states);
+    case StateKind::kSketch: return accumulate_sketch(accumulator, batch, states);
     case StateKind::kExactVariance:
     case StateKind::kFloatVariance: return accumulate_variance(accumulator, batch, states);
     case StateKind::kFloatSum:
@@ -283,6 +299,8 @@ bool result_of(const Accumulator& accumulator, const char* value, Cell& cell) {
       if (!cell.null) set_cell(cell, average ? state.sum / static_cast<double>(state.count) : state.sum);
       return true;
     }
+    case StateKind::kSketch: set_cell(cell, reinterpret_cast<const HyperLogLog*>(at)->estimate()); return true;
+    case StateKind::kFirst: cell.null = reinterpret_cast<const CountState*>(at)->count == 0; return true;
     case StateKind::kBool: return bool_result(accumulator, *reinterpret_cast<const BoolState*>(at), cell);
     case StateKind::kExactVariance:
       return variance(accumulator, *reinterpret_cast<const ExactVarianceState*>(at), cell);

@@ -25,7 +25,7 @@ inline constexpr uint32_t kGroupEmitted = 1;  // its row stands in the output
 inline constexpr uint32_t kGroupFailed = 2;   // its result cannot be computed; an error entry stands for it
 
 struct CountState {
-  int64_t count;
+  int64_t count;  // of kFirst: of rows that count
 };
 /// Value: overflows * 2^128 + sum, both signed; it fits the result when overflows is 0.
 struct SumState {
@@ -65,11 +65,22 @@ struct Cell {
   char bytes[16] = {};
 };
 
-enum class StateKind : uint8_t { kRows, kCount, kSum, kFloatSum, kExtreme, kBool, kExactVariance, kFloatVariance };
+enum class StateKind : uint8_t {
+  kRows,
+  kCount,
+  kSum,
+  kFloatSum,
+  kExtreme,
+  kBool,
+  kExactVariance,
+  kFloatVariance,
+  kFirst,
+  kSketch,  // HyperLogLog
+};
 
 /// The state cannot take a retraction.
 constexpr bool is_append_only(StateKind state) {
-  return state == StateKind::kFloatSum || state == StateKind::kFloatVariance;
+  return state == StateKind::kFloatSum || state == StateKind::kFloatVariance || state == StateKind::kSketch;
 }
 
 struct Accumulator {
@@ -77,6 +88,7 @@ struct Accumulator {
   StateKind state;
   int32_t argument;
   int32_t filter;
+  int32_t sort_key;
   batch::Type argument_type;  // of no use when argument is -1
   batch::Type result;
   bool distinct = false;
@@ -91,11 +103,12 @@ Result<std::vector<Accumulator>> make_accumulators(std::span<const plan::Aggrega
 /// The part of it that 128 bits hold.
 batch::int128 sum_of(const SumState& state);
 
-/// Adds a batch to all states but those of extremes and of calls with DISTINCT. `states` holds each row's group value,
+/// Adds a batch to all states but those that CallTables keep. `states` holds each row's group value,
 /// nullptr for rows that do not count.
 void accumulate(const Accumulator& accumulator, const batch::Batch& batch, std::span<char* const> states);
 
-/// The result; of an extreme of strings, whether it is NULL. False when it is out of the range of the result type.
+/// The result; of one that is bytes of CallTables, whether it is NULL. False when it is out of the range of the result
+/// type.
 bool result_of(const Accumulator& accumulator, const char* value, Cell& cell);
 
 /// A whole number, or a DECIMAL without its point.

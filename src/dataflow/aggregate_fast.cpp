@@ -1,12 +1,12 @@
 // GROUP BY where every call keeps a running result. At the end of a step each touched group gives its old row (−1) and
-// its new one (+1), when they differ. Table slots: 0 the groups; 1 + 2i and 2 + 2i what call i keeps beside its state:
-// extremes, or the different values of the calls over a column of which it is the first.
+// its new one (+1), when they differ. Table slots: 0 the groups; 1 + 2i and 2 + 2i the CallTables of call i.
 #include <deque>
 
 #include "base/hash.h"
 #include "dataflow/accumulator.h"
 #include "dataflow/distinct_values.h"
 #include "dataflow/extremes.h"
+#include "dataflow/first_value.h"
 #include "dataflow/operators.h"
 #include "dataflow/window_bound.h"
 
@@ -19,15 +19,14 @@ constexpr size_t kPrefetchAhead = 16;
 class AggregateFast final : public Operator {
  public:
   AggregateFast(const plan::Node& node, const plan::Aggregate& aggregate, const plan::Node& input,
-                std::vector<Accumulator> accumulators, std::vector<std::unique_ptr<Extremes>> extremes,
+                std::vector<Accumulator> accumulators, std::vector<std::unique_ptr<CallTables>> beside,
                 uint32_t value_length, const OperatorContext& context)
       : Operator(node),
         context_(context),
         order_column_(input.order_column),
         group_columns_(aggregate.group_columns.size()),
         accumulators_(std::move(accumulators)),
-        extremes_(std::move(extremes)),
-        distinct_(distinct_values_of(accumulators_, input, aggregate.window.has_value())),
+        beside_(std::move(beside)),
         value_length_(value_length),
         keys_(input.output.types(), aggregate.group_columns),
         key_types_(types_of(input.output, aggregate.group_columns)),
@@ -36,7 +35,9 @@ class AggregateFast final : public Operator {
         new_(accumulators_.size()) {
     whole_step_ = aggregate.window && aggregate.window->close == plan::WindowClose::kWholeStep;
     if (aggregate.window && !whole_step_) window_.emplace(*aggregate.window, aggregate, input);
-    for (const auto& extreme : extremes_) texts_ += extreme && extreme->is_text() ? 1 : 0;
+    for (size_t i = 0; i < beside_.size(); ++i) {
+      if (gives_bytes(i)) bytes_calls_.push_back(i);
+    }
   }
 
   Status push(size_t, const batch::Batch& batch, Output& out) override;
@@ -55,12 +56,13 @@ class AggregateFast final : public Operator {
   struct Touched {
     Slot slot;
     size_t old_value;   // where its value of before the step starts in old_values_
-    size_t first_text;  // into old_texts_
+    size_t first_bytes;  // into old_bytes_
   };
 
   static GroupHeader& header(char* value) { return *reinterpret_cast<GroupHeader*>(value); }
   static const GroupHeader& header(const char* value) { return *reinterpret_cast<const GroupHeader*>(value); }
   bool global() const { return group_columns_ == 0; }
+  bool gives_bytes(size_t call) const { return beside_[call] && beside_[call]->gives_bytes(); }
 
   Status prepare();
   void find_groups(const batch::Batch& batch);
@@ -68,8 +70,9 @@ class AggregateFast final : public Operator {
   void touch(const Slot& slot, uint64_t hash, std::string_view key);
   Status change(const Touched& touched);
   bool results(const char* value, std::vector<Cell>& cells);
+  void find_new_views(uint64_t hash, std::string_view key);
   bool same_results(const Touched& touched, uint64_t hash, std::string_view key);
-  Status emit(std::string_view key, const std::vector<Cell>& cells, const std::vector<std::string_view>& texts,
+  Status emit(std::string_view key, const std::vector<Cell>& cells, const std::vector<std::string_view>& views,
               int64_t diff);
   Status report(std::string_view key, int64_t diff);
   std::optional<int64_t> closes_at(const char* value);
@@ -80,9 +83,8 @@ class AggregateFast final : public Operator {
   int32_t order_column_;
   size_t group_columns_;
   std::vector<Accumulator> accumulators_;
-  std::vector<std::unique_ptr<Extremes>> extremes_;  // one a call, null for the others
-  std::vector<std::unique_ptr<DistinctValues>> distinct_;  // the same
-  size_t texts_ = 0;                                 // calls over strings
+  std::vector<std::unique_ptr<CallTables>> beside_;  // one a call; null: nothing, or with an earlier call
+  std::vector<size_t> bytes_calls_;                  // whose results are bytes
   uint32_t value_length_;
   batch::RowCodec keys_;
   std::vector<batch::Type> key_types_;
@@ -97,10 +99,10 @@ class AggregateFast final : public Operator {
   // Of one step.
   std::vector<Touched> touched_;
   std::vector<char> old_values_;
-  std::vector<std::string> old_texts_;
+  std::vector<std::string> old_bytes_;
   batch::BatchBuilder builder_;
   std::vector<Cell> old_, new_;
-  std::vector<std::string_view> old_text_views_, new_text_views_;
+  std::vector<std::string_view> old_views_, new_views_;  // of bytes_calls_
 };
 
 /// After a restore: the open windows. Without GROUP BY: the one group.
@@ -138,10 +140,8 @@ Status AggregateFast::push(size_t, const batch::Batch& batch, Output&) {
   MR_TRY(prepare());
   find_groups(batch);
   for (size_t i = 0; i < accumulators_.size(); ++i) {
-    if (extremes_[i]) {
-      extremes_[i]->update(batch, states_, key_buffer_);
-    } else if (distinct_[i]) {
-      distinct_[i]->update(batch, states_, key_buffer_);
+    if (beside_[i]) {
+      beside_[i]->update(batch, states_, key_buffer_);
     } else if (!accumulators_[i].distinct) {
       accumulate(accumulators_[i], batch, states_);
     }
@@ -179,12 +179,10 @@ void AggregateFast::find_groups(const batch::Batch& batch) {
 }
 
 void AggregateFast::touch(const Slot& slot, uint64_t hash, std::string_view key) {
-  touched_.push_back(Touched{slot, old_values_.size(), old_texts_.size()});
+  touched_.push_back(Touched{slot, old_values_.size(), old_bytes_.size()});
   old_values_.insert(old_values_.end(), slot.value, slot.value + value_length_);
-  for (size_t i = 0; texts_ > 0 && i < extremes_.size(); ++i) {
-    if (extremes_[i] && extremes_[i]->is_text())
-      old_texts_.emplace_back(slot.inserted ? "" : extremes_[i]->text(hash, key));
-  }
+  for (const size_t call : bytes_calls_)
+    old_bytes_.emplace_back(slot.inserted ? std::string_view() : beside_[call]->result_bytes(hash, key));
   header(slot.value).touched = static_cast<uint32_t>(touched_.size());
   groups_.mark_dirty(slot);
 }
@@ -195,14 +193,10 @@ Status AggregateFast::finish(Output& out) {
   for (const Touched& touched : touched_) MR_TRY(change(touched));
   touched_.clear();
   old_values_.clear();
-  old_texts_.clear();
+  old_bytes_.clear();
   if (window_ && window_->due()) MR_TRY(close_windows());
-  for (auto& extreme : extremes_) {
-    if (extreme) extreme->finish_step();
-  }
-  for (const auto& values : distinct_) {
-    if (values && !values->consistent())
-      return internal_error("an aggregate was asked to take away values that it never got");
+  for (auto& tables : beside_) {
+    if (tables) MR_TRY(tables->finish_step());
   }
   return push_all(builder_, out, stats);
 }
@@ -218,21 +212,24 @@ bool AggregateFast::results(const char* value, std::vector<Cell>& cells) {
 }
 
 bool AggregateFast::same_results(const Touched& touched, uint64_t hash, std::string_view key) {
-  old_text_views_.clear();
-  new_text_views_.clear();
-  size_t text = touched.first_text;
   bool same = true;
   for (size_t i = 0; i < accumulators_.size(); ++i) {
     same &= old_[i].null == new_[i].null;
-    if (!extremes_[i] || !extremes_[i]->is_text()) {
-      same &= std::memcmp(old_[i].bytes, new_[i].bytes, sizeof new_[i].bytes) == 0;
-      continue;
-    }
-    old_text_views_.push_back(old_texts_[text++]);
-    new_text_views_.push_back(new_[i].null ? std::string_view() : extremes_[i]->text(hash, key));
-    same &= old_[i].null || old_text_views_.back() == new_text_views_.back();
+    same &= gives_bytes(i) || std::memcmp(old_[i].bytes, new_[i].bytes, sizeof new_[i].bytes) == 0;
   }
+  old_views_.clear();
+  for (size_t i = 0; i < bytes_calls_.size(); ++i) old_views_.push_back(old_bytes_[touched.first_bytes + i]);
+  find_new_views(hash, key);
+  for (size_t i = 0; i < bytes_calls_.size(); ++i)
+    same &= old_[bytes_calls_[i]].null || old_views_[i] == new_views_[i];
   return same;
+}
+
+/// Sets new_views_; new_ is set.
+void AggregateFast::find_new_views(uint64_t hash, std::string_view key) {
+  new_views_.clear();
+  for (const size_t call : bytes_calls_)
+    new_views_.push_back(new_[call].null ? std::string_view() : beside_[call]->result_bytes(hash, key));
 }
 
 /// Compares a touched group with what it was before the step and emits the difference.
@@ -245,8 +242,8 @@ Status AggregateFast::change(const Touched& touched) {
   const GroupHeader& before = header(old_value);
   now.touched = 0;
   if (now.rows < 0) return internal_error("an aggregate was asked to take away rows that it never got");
-  for (auto& extreme : extremes_) {
-    if (extreme) extreme->settle(hash, key, value);
+  for (auto& tables : beside_) {
+    if (tables) MR_TRY(tables->settle(hash, key, value));
   }
   if (window_ && window_->emit_on_close()) {
     if (now.rows == 0) erase(hash, key);
@@ -261,40 +258,36 @@ Status AggregateFast::change(const Touched& touched) {
   results(old_value, old_);
   const bool same = same_results(touched, hash, key);
   if (had_failed != fails) MR_TRY(report(key, fails ? 1 : -1));
-  if (stood && !(stands && same)) MR_TRY(emit(key, old_, old_text_views_, -1));
-  if (stands && !(stood && same)) MR_TRY(emit(key, new_, new_text_views_, 1));
+  if (stood && !(stands && same)) MR_TRY(emit(key, old_, old_views_, -1));
+  if (stands && !(stood && same)) MR_TRY(emit(key, new_, new_views_, 1));
   if (!exists || whole_step_) erase(hash, key);
   return {};
 }
 
 void AggregateFast::erase(uint64_t hash, std::string_view key) {
-  for (auto& extreme : extremes_) {
-    if (extreme) extreme->forget(hash, key);
-  }
-  for (auto& values : distinct_) {
-    if (values) values->forget(hash, key);
+  for (auto& tables : beside_) {
+    if (tables) tables->forget(hash, key);
   }
   groups_.erase(hash, key);
 }
 
 Status AggregateFast::emit(std::string_view key, const std::vector<Cell>& cells,
-                           const std::vector<std::string_view>& texts, int64_t diff) {
+                           const std::vector<std::string_view>& views, int64_t diff) {
   batch::Batch& batch = builder_.current();
   const size_t row = builder_.row();
   MR_TRY(keys_.decode(key, batch, row));
-  size_t text = 0;
   for (size_t i = 0; i < cells.size(); ++i) {
     batch::MutableColumn column = batch.mutable_column(group_columns_ + i);
-    const bool is_text = extremes_[i] && extremes_[i]->is_text();
-    const std::string_view view = is_text ? texts[text++] : std::string_view();
     if (cells[i].null) {
       column.set_null(row);
-    } else if (is_text) {
-      column.set_string(row, view);
-    } else {
+    } else if (!gives_bytes(i)) {
       const size_t width = accumulators_[i].result.width();
       std::memcpy(column.values<char>() + row * width, cells[i].bytes, width);
     }
+  }
+  for (size_t i = 0; i < bytes_calls_.size(); ++i) {
+    const size_t call = bytes_calls_[i];
+    if (!cells[call].null) MR_TRY(beside_[call]->write_result(views[i], batch, row, group_columns_ + call));
   }
   builder_.finish_row(diff);
   return {};
@@ -323,11 +316,8 @@ Status AggregateFast::close_windows() {
     }
     if (window_->emit_on_close()) {
       if (results(slot.value, new_)) {
-        new_text_views_.clear();
-        for (auto& extreme : extremes_) {
-          if (extreme && extreme->is_text()) new_text_views_.push_back(extreme->text(hash, key));
-        }
-        MR_TRY(emit(key, new_, new_text_views_, 1));
+        find_new_views(hash, key);
+        MR_TRY(emit(key, new_, new_views_, 1));
       } else {
         MR_TRY(report(key, 1));
       }
@@ -339,16 +329,11 @@ Status AggregateFast::close_windows() {
 
 std::vector<state::TableRef> AggregateFast::tables() {
   std::vector<state::TableRef> tables{{{node_.id, 0}, &groups_}};
-  for (size_t i = 0; i < extremes_.size(); ++i) {
-    const state::TableId first{node_.id, static_cast<uint8_t>(1 + 2 * i)};
-    const state::TableId second{node_.id, static_cast<uint8_t>(2 + 2 * i)};
-    if (extremes_[i]) {
-      tables.push_back({first, &extremes_[i]->texts_table()});
-      tables.push_back({second, &extremes_[i]->values_table()});
-    } else if (distinct_[i]) {
-      tables.push_back({first, &distinct_[i]->entries_table()});
-      tables.push_back({second, &distinct_[i]->newest_table()});
-    }
+  for (size_t i = 0; i < beside_.size(); ++i) {
+    if (!beside_[i]) continue;
+    const std::array<state::Table*, 2> two = beside_[i]->tables();
+    for (size_t j = 0; j < two.size(); ++j)
+      tables.push_back({{node_.id, static_cast<uint8_t>(1 + 2 * i + j)}, two[j]});
   }
   return tables;
 }
@@ -360,18 +345,22 @@ Made make_aggregate_fast(const plan::Node& node, const Inputs& inputs, const Ope
   const plan::Node& input = *inputs[0];
   uint32_t value_length = 0;
   MR_ASSIGN(std::vector<Accumulator> accumulators, make_accumulators(aggregate.calls, input.output, value_length));
-  std::vector<std::unique_ptr<Extremes>> extremes(accumulators.size());
+  std::vector<std::unique_ptr<CallTables>> beside(accumulators.size());
+  add_distinct_values(accumulators, input, aggregate.window.has_value(), beside);
   for (size_t i = 0; i < accumulators.size(); ++i) {
-    if (is_append_only(accumulators[i].state) && !input.append_only) {
-      return internal_error("a floating sum over a changing input was planned as fast: " + aggregate.calls[i].text);
+    const Accumulator& accumulator = accumulators[i];
+    if (is_append_only(accumulator.state) && !input.append_only) {
+      return internal_error("a call that takes no retractions was planned as fast over a changing input: " +
+                            aggregate.calls[i].text);
     }
-    const bool has_tables = accumulators[i].state == StateKind::kExtreme || accumulators[i].distinct;
-    if (has_tables && i >= kCallsWithTablesMax)
+    if (accumulator.state == StateKind::kExtreme) {
+      MR_ASSIGN(beside[i], Extremes::make(accumulator, input.append_only));
+    }
+    if (accumulator.state == StateKind::kFirst) beside[i] = std::make_unique<FirstValue>(accumulator, input);
+    if (beside[i] && i >= kCallsWithTablesMax)
       return user_error(sqlstate::kTooLarge, "too many aggregates in one SELECT: more than 120");
-    if (accumulators[i].state != StateKind::kExtreme) continue;
-    MR_ASSIGN(extremes[i], Extremes::make(accumulators[i], input.append_only));
   }
-  return {std::make_unique<AggregateFast>(node, aggregate, input, std::move(accumulators), std::move(extremes),
+  return {std::make_unique<AggregateFast>(node, aggregate, input, std::move(accumulators), std::move(beside),
                                           value_length, context)};
 }
 

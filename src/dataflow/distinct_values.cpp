@@ -121,9 +121,13 @@ void DistinctValues::forget(uint64_t hash, std::string_view key) {
   newest_.erase(hash, key);
 }
 
-std::vector<std::unique_ptr<DistinctValues>> distinct_values_of(std::span<const Accumulator> accumulators,
-                                                                const plan::Node& input, bool groups_end) {
-  std::vector<std::unique_ptr<DistinctValues>> sets(accumulators.size());
+Status DistinctValues::finish_step() {
+  if (negative_ == 0) return {};
+  return internal_error("an aggregate was asked to take away values that it never got");
+}
+
+void add_distinct_values(std::span<const Accumulator> accumulators, const plan::Node& input, bool groups_end,
+                         std::vector<std::unique_ptr<CallTables>>& tables) {
   std::vector<bool> done(accumulators.size(), false);
   for (size_t i = 0; i < accumulators.size(); ++i) {
     if (!accumulators[i].distinct || done[i]) continue;
@@ -133,9 +137,8 @@ std::vector<std::unique_ptr<DistinctValues>> distinct_values_of(std::span<const 
       done[j] = true;
       calls.push_back(accumulators[j]);
     }
-    sets[i] = std::make_unique<DistinctValues>(input.output.types(), std::move(calls), input.append_only, groups_end);
+    tables[i] = std::make_unique<DistinctValues>(input.output.types(), std::move(calls), input.append_only, groups_end);
   }
-  return sets;
 }
 
 }  // namespace millrace::dataflow

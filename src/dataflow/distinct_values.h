@@ -13,18 +13,14 @@
 #pragma once
 
 #include <memory>
-#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "batch/row_codec.h"
-#include "dataflow/accumulator.h"
-#include "state/table.h"
+#include "dataflow/call_tables.h"
 
 namespace millrace::dataflow {
 
-class DistinctValues {
+class DistinctValues final : public CallTables {
  public:
   /// Calls of one set, over one column: a bit each in an entry.
   static constexpr size_t kCallsMax = 64;
@@ -32,15 +28,11 @@ class DistinctValues {
   DistinctValues(std::span<const batch::Type> input, std::vector<Accumulator> calls, bool append_only,
                  bool groups_end);
 
-  /// Adds a batch; row i belongs to the group with keys.hash(i) and keys.row(i), whose value is states[i].
-  void update(const batch::Batch& batch, std::span<char* const> states, const batch::RowBuffer& keys);
-  /// The group ended.
-  void forget(uint64_t hash, std::string_view key);
-  /// No value was taken away more often than it came. At the end of a step.
-  bool consistent() const { return negative_ == 0; }
-
-  state::ValueTable& entries_table() { return entries_; }
-  state::ValueTable& newest_table() { return newest_; }
+  void update(const batch::Batch& batch, std::span<char* const> states, const batch::RowBuffer& keys) override;
+  void forget(uint64_t hash, std::string_view key) override;
+  /// Fails when some value was taken away more often than it came.
+  Status finish_step() override;
+  std::array<state::Table*, 2> tables() override { return {&entries_, &newest_}; }
 
  private:
   using Slot = state::ValueTable::Slot;
@@ -68,9 +60,9 @@ class DistinctValues {
   std::string key_, scratch_;
 };
 
-/// One for each column that calls with DISTINCT have as argument, at the place of the first of these calls (of each 64
-/// of them); null elsewhere.
-std::vector<std::unique_ptr<DistinctValues>> distinct_values_of(std::span<const Accumulator> accumulators,
-                                                                const plan::Node& input, bool groups_end);
+/// Puts one for each column that calls with DISTINCT have as argument at the place of the first of these calls (of each
+/// 64 of them).
+void add_distinct_values(std::span<const Accumulator> accumulators, const plan::Node& input, bool groups_end,
+                         std::vector<std::unique_ptr<CallTables>>& tables);
 
 }  // namespace millrace::dataflow

@@ -83,7 +83,7 @@ bool Extremes::better(std::string_view a, std::string_view b) const {
 }
 
 std::string_view Extremes::current(const Group& group) {
-  if (text_) return text(group.hash, group.key);
+  if (text_) return result_bytes(group.hash, group.key);
   return {group.state->value, accumulator_.argument_type.width()};
 }
 
@@ -97,9 +97,14 @@ void Extremes::set_current(const Group& group, std::string_view value) {
   texts_.put(group.hash, group.key, scratch_);
 }
 
-std::string_view Extremes::text(uint64_t hash, std::string_view key) {
+std::string_view Extremes::result_bytes(uint64_t hash, std::string_view key) {
   const state::ValueTable::Slot slot = texts_.find(hash, key);
   return slot ? slot.view().substr(1) : std::string_view();
+}
+
+Status Extremes::write_result(std::string_view bytes, batch::Batch& batch, size_t row, size_t column) const {
+  batch.mutable_column(column).set_string(row, bytes);
+  return {};
 }
 
 void Extremes::insert_only(const Group& group, std::string_view value) {
@@ -141,13 +146,13 @@ void Extremes::update(const batch::Batch& batch, std::span<char* const> states, 
   });
 }
 
-void Extremes::settle(uint64_t hash, std::string_view key, char* group_value) {
+Status Extremes::settle(uint64_t hash, std::string_view key, char* group_value) {
   auto* state = reinterpret_cast<ExtremeState*>(group_value + accumulator_.offset);
   if (state->count == 0) {
     state->stale = 0;
     if (text_ && !append_only_) texts_.erase(hash, key);
   }
-  if (state->stale == 0) return;
+  if (state->stale == 0) return {};
   const Group group{hash, key, state};
   const state::BagTable::Group values = values_.find(hash, key);
   MR_CHECK(values != state::BagTable::kNone, "a group with values has no bag of them");
@@ -160,6 +165,7 @@ void Extremes::settle(uint64_t hash, std::string_view key, char* group_value) {
   });
   MR_CHECK(found, "a group's values do not add up to its count");
   set_current(group, best);
+  return {};
 }
 
 void Extremes::forget(uint64_t hash, std::string_view key) {
@@ -167,6 +173,11 @@ void Extremes::forget(uint64_t hash, std::string_view key) {
   if (append_only_) return;
   const state::BagTable::Group values = values_.find(hash, key);
   if (values != state::BagTable::kNone) values_.clear_group(values);
+}
+
+Status Extremes::finish_step() {
+  values_.release_empty();
+  return {};
 }
 
 }  // namespace millrace::dataflow

@@ -11,13 +11,11 @@
 #include <string>
 #include <string_view>
 
-#include "batch/row_codec.h"
-#include "dataflow/accumulator.h"
-#include "state/table.h"
+#include "dataflow/call_tables.h"
 
 namespace millrace::dataflow {
 
-class Extremes {
+class Extremes final : public CallTables {
  public:
   using Less = bool (*)(const char* a, const char* b);
   /// How SQL compares values of a fixed width; nullptr for other types.
@@ -25,18 +23,15 @@ class Extremes {
   /// Fails for types without an order of ours (nested ones).
   static Result<std::unique_ptr<Extremes>> make(const Accumulator& accumulator, bool append_only);
 
-  /// Adds a batch; row i belongs to the group with keys.hash(i) and keys.row(i).
-  void update(const batch::Batch& batch, std::span<char* const> states, const batch::RowBuffer& keys);
-  /// The group's state is exact from here on. Called for each touched group before its result is read.
-  void settle(uint64_t hash, std::string_view key, char* group_value);
-  /// The current extreme of a string type; empty when there is none.
-  std::string_view text(uint64_t hash, std::string_view key);
-  bool is_text() const { return text_; }
-  void forget(uint64_t hash, std::string_view key);
-  void finish_step() { values_.release_empty(); }
-
-  state::ValueTable& texts_table() { return texts_; }
-  state::BagTable& values_table() { return values_; }
+  void update(const batch::Batch& batch, std::span<char* const> states, const batch::RowBuffer& keys) override;
+  Status settle(uint64_t hash, std::string_view key, char* group_value) override;
+  bool gives_bytes() const override { return text_; }
+  /// The current extreme of a string type.
+  std::string_view result_bytes(uint64_t hash, std::string_view key) override;
+  Status write_result(std::string_view bytes, batch::Batch& batch, size_t row, size_t column) const override;
+  void forget(uint64_t hash, std::string_view key) override;
+  Status finish_step() override;
+  std::array<state::Table*, 2> tables() override { return {&texts_, &values_}; }
 
  private:
   Extremes(const Accumulator& accumulator, bool append_only, Less less);

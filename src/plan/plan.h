@@ -88,6 +88,10 @@ enum class AggregateKind : uint8_t {
   kVarPop,
   kStddevSamp,
   kStddevPop,
+  // The argument in the first or last row by (sort_key, order column):
+  kFirst,
+  kLast,
+  kApproxCountDistinct,  // its argument is the hash of the value
 };
 
 struct AggregateCall {
@@ -95,7 +99,8 @@ struct AggregateCall {
   int32_t argument = -1;  ///< column; -1 for count(*) and for kGeneral
   int32_t filter = -1;    ///< BOOLEAN column of FILTER (WHERE …), or -1
   batch::Type result;
-  std::string text;  ///< as the user wrote it, for EXPLAIN
+  std::string text;       ///< as the user wrote it, for EXPLAIN
+  int32_t sort_key = -1;  ///< kFirst, kLast: a BLOB column whose bytes compare as an ORDER BY says, or -1
 };
 
 /// How the groups of a window of time come to their end.

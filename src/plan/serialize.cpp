@@ -38,6 +38,7 @@ class Writer {
     put(value.kind);
     integer(value.argument);
     integer(value.filter);
+    if (value.kind >= AggregateKind::kFirst) integer(value.sort_key);
     put(value.result);
     text(value.text);
   }
@@ -209,9 +210,10 @@ class Reader {
     get(value.field);
   }
   void get(AggregateCall& value) {
-    value.kind = one_of(AggregateKind::kStddevPop);
+    value.kind = one_of(AggregateKind::kApproxCountDistinct);
     value.argument = column();
     value.filter = column();
+    if (value.kind >= AggregateKind::kFirst) value.sort_key = column();
     get(value.result);
     get(value.text);
   }

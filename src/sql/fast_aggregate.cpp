@@ -1,6 +1,10 @@
 #include "sql/fast_aggregate.h"
 
+#include <optional>
+
 #include "duckdb/planner/expression/bound_cast_expression.hpp"
+#include "duckdb/planner/expression/bound_conjunction_expression.hpp"
+#include "duckdb/planner/expression/bound_operator_expression.hpp"
 
 namespace millrace::sql {
 namespace {
@@ -32,6 +36,50 @@ plan::AggregateKind variance_kind(const std::string& name) {
   return name == "stddev_pop" ? AggregateKind::kStddevPop : AggregateKind::kGeneral;
 }
 
+bool is_variance(plan::AggregateKind kind) {
+  return kind >= plan::AggregateKind::kVarSamp && kind <= plan::AggregateKind::kStddevPop;
+}
+
+/// A call whose result is that of one row.
+struct FirstCall {
+  plan::AggregateKind kind = plan::AggregateKind::kFirst;
+  bool skips_null = false;              // rows whose argument is NULL do not count
+  std::optional<duckdb::OrderType> by;  // the order of the second argument; rows where that is NULL do not count
+};
+
+std::optional<FirstCall> first_call(const std::string& name) {
+  using duckdb::OrderType;
+  using plan::AggregateKind;
+  if (name == "first" || name == "arbitrary") return FirstCall{};
+  if (name == "last") return FirstCall{AggregateKind::kLast, false, {}};
+  if (name == "any_value") return FirstCall{AggregateKind::kFirst, true, {}};
+  const bool least = name == "arg_min" || name == "argmin" || name == "min_by";
+  if (least || name == "arg_min_null") return FirstCall{AggregateKind::kFirst, least, OrderType::ASCENDING};
+  const bool most = name == "arg_max" || name == "argmax" || name == "max_by";
+  if (most || name == "arg_max_null") return FirstCall{AggregateKind::kFirst, most, OrderType::DESCENDING};
+  return std::nullopt;
+}
+
+plan::AggregateKind first_kind(const duckdb::BoundAggregateExpression& call) {
+  const std::optional<FirstCall> first = first_call(call.function.name);
+  const bool fits = first && call.children.size() == (first->by ? 2U : 1U) && !(first->by && call.order_bys) &&
+                    call.children[0]->return_type == call.return_type;
+  return fits && !call.IsDistinct() ? first->kind : plan::AggregateKind::kGeneral;
+}
+
+/// `filter` is true only where the expression is not NULL.
+void add_not_null(const duckdb::Expression& expression, duckdb::unique_ptr<duckdb::Expression>& filter) {
+  auto test = duckdb::make_uniq<duckdb::BoundOperatorExpression>(duckdb::ExpressionType::OPERATOR_IS_NOT_NULL,
+                                                                 duckdb::LogicalType::BOOLEAN);
+  test->children.push_back(expression.Copy());
+  if (!filter) {
+    filter = std::move(test);
+    return;
+  }
+  filter = duckdb::make_uniq<duckdb::BoundConjunctionExpression>(duckdb::ExpressionType::CONJUNCTION_AND,
+                                                                 std::move(filter), std::move(test));
+}
+
 /// Of a call with DISTINCT.
 plan::AggregateKind fast_kind_of_distinct(const std::string& name, const duckdb::LogicalType& argument) {
   using plan::AggregateKind;
@@ -47,6 +95,7 @@ plan::AggregateKind fast_kind(const duckdb::BoundAggregateExpression& call, bool
   using plan::AggregateKind;
   const std::string& name = call.function.name;
   if (name == "count_star" && call.children.empty()) return AggregateKind::kCountStar;
+  if (first_call(name)) return first_kind(call);
   if (call.children.size() != 1) return AggregateKind::kGeneral;
   const duckdb::LogicalType& argument = call.children[0]->return_type;
   if (name == "min" && !argument.IsNested()) return AggregateKind::kMin;
@@ -59,13 +108,28 @@ plan::AggregateKind fast_kind(const duckdb::BoundAggregateExpression& call, bool
   if (name == "count") return AggregateKind::kCount;
   if (name == "sum" && number) return AggregateKind::kSum;
   if (name == "avg" && number) return AggregateKind::kAvg;
+  if (name == "approx_count_distinct" && append_only) return AggregateKind::kApproxCountDistinct;
   const bool exact = &before_cast(*call.children[0]) != call.children[0].get();
   return exact || append_only ? variance_kind(name) : AggregateKind::kGeneral;
 }
 
-const duckdb::Expression& fast_argument(const duckdb::BoundAggregateExpression& call, plan::AggregateKind kind) {
+FastArguments fast_arguments(const duckdb::BoundAggregateExpression& call, plan::AggregateKind kind) {
+  FastArguments result;
+  if (call.filter) result.filter = call.filter->Copy();
+  if (call.children.empty()) return result;
   const duckdb::Expression& argument = *call.children[0];
-  return kind >= plan::AggregateKind::kVarSamp ? before_cast(argument) : argument;
+  result.argument = is_variance(kind) ? before_cast(argument).Copy() : argument.Copy();
+  if (kind == plan::AggregateKind::kApproxCountDistinct) add_not_null(argument, result.filter);
+  if (kind != plan::AggregateKind::kFirst && kind != plan::AggregateKind::kLast) return result;
+  const std::optional<FirstCall> first = first_call(call.function.name);
+  if (first->skips_null) add_not_null(argument, result.filter);
+  if (first->by) {
+    add_not_null(*call.children[1], result.filter);
+    result.orders.emplace_back(*first->by, duckdb::OrderByNullType::NULLS_LAST, call.children[1]->Copy());
+  } else if (call.order_bys) {
+    for (const auto& order : call.order_bys->orders) result.orders.push_back(order.Copy());
+  }
+  return result;
 }
 
 }  // namespace millrace::sql

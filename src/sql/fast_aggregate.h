@@ -2,6 +2,7 @@
 #pragma once
 
 #include "duckdb.hpp"
+#include "duckdb/planner/bound_result_modifier.hpp"
 #include "duckdb/planner/expression/bound_aggregate_expression.hpp"
 #include "plan/plan.h"
 
@@ -10,7 +11,12 @@ namespace millrace::sql {
 /// kGeneral when it has none.
 plan::AggregateKind fast_kind(const duckdb::BoundAggregateExpression& call, bool append_only);
 
-/// What the fast form of a call with an argument reads: for variances the number before it was made a DOUBLE.
-const duckdb::Expression& fast_argument(const duckdb::BoundAggregateExpression& call, plan::AggregateKind kind);
+/// What the fast form of a call reads.
+struct FastArguments {
+  duckdb::unique_ptr<duckdb::Expression> argument;  // null: none; of kApproxCountDistinct its hash is read
+  duckdb::unique_ptr<duckdb::Expression> filter;    // null: none
+  duckdb::vector<duckdb::BoundOrderByNode> orders;  // of kFirst and kLast: who is first
+};
+FastArguments fast_arguments(const duckdb::BoundAggregateExpression& call, plan::AggregateKind kind);
 
 }  // namespace millrace::sql

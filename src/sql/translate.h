@@ -182,6 +182,7 @@ class Translator {
   std::vector<std::optional<plan::WindowBound>> window_bounds(duckdb::LogicalAggregate& op,
                                                               const std::vector<std::vector<uint32_t>>& sets);
   uint32_t as_one_of_sets(const duckdb::LogicalAggregate& op, const std::vector<uint32_t>& set, uint32_t aggregate);
+  duckdb::unique_ptr<duckdb::Expression> hash_of(duckdb::unique_ptr<duckdb::Expression> value);
   plan::AggregateCall aggregate_call(const duckdb::BoundAggregateExpression& aggregate, PreProjection& columns,
                                      bool input_append_only);
   void make_general(plan::Aggregate& result, std::vector<duckdb::unique_ptr<duckdb::Expression>> calls, uint32_t input);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "duckdb/function/function_binder.hpp"
 #include "duckdb/planner/expression/bound_aggregate_expression.hpp"
 #include "duckdb/planner/expression/bound_constant_expression.hpp"
 #include "duckdb/planner/expression/bound_function_expression.hpp"
@@ -96,6 +97,17 @@ bool Translator::comes_in_time(uint32_t index) const {
   return passes && comes_in_time(node.inputs[0]);
 }
 
+/// As DuckDB's sketches hash.
+duckdb::unique_ptr<duckdb::Expression> Translator::hash_of(duckdb::unique_ptr<duckdb::Expression> value) {
+  duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> arguments;
+  arguments.push_back(std::move(value));
+  duckdb::ErrorData error;
+  duckdb::FunctionBinder binder(context_);
+  auto hash = binder.BindScalarFunction(DEFAULT_SCHEMA, "hash", std::move(arguments), error, false);
+  if (!hash) error.Throw();
+  return hash;
+}
+
 plan::AggregateCall Translator::aggregate_call(const duckdb::BoundAggregateExpression& call, PreProjection& columns,
                                                bool input_append_only) {
   plan::AggregateCall result;
@@ -103,10 +115,11 @@ plan::AggregateCall Translator::aggregate_call(const duckdb::BoundAggregateExpre
   result.result = batch::Type(call.return_type);
   result.text = call.GetName();
   if (result.kind == plan::AggregateKind::kGeneral) return result;
-  if (!call.children.empty()) {
-    result.argument = static_cast<int32_t>(columns.column(fast_argument(call, result.kind)));
-  }
-  if (call.filter) result.filter = static_cast<int32_t>(columns.column(*call.filter));
+  FastArguments reads = fast_arguments(call, result.kind);
+  if (result.kind == plan::AggregateKind::kApproxCountDistinct) reads.argument = hash_of(std::move(reads.argument));
+  if (reads.argument) result.argument = static_cast<int32_t>(columns.column(*reads.argument));
+  if (reads.filter) result.filter = static_cast<int32_t>(columns.column(*reads.filter));
+  if (!reads.orders.empty()) result.sort_key = static_cast<int32_t>(columns.column(*sort_key(reads.orders)));
   return result;
 }
 

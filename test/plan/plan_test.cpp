@@ -46,10 +46,12 @@ Plan every_kind() {
   add(UnionAll{}, {0, 3});
   Aggregate aggregate;
   aggregate.group_columns = {1};
-  aggregate.calls = {{AggregateKind::kSum, 2, 3, *batch::Type::parse("HUGEINT"), "sum(x)"}};
+  aggregate.calls = {{AggregateKind::kSum, 2, 3, *batch::Type::parse("HUGEINT"), "sum(x)"},
+                     {AggregateKind::kLast, 2, -1, *batch::Type::parse("BIGINT"), "last(x)", 4}};
   aggregate.general = database().aggregate("count(DISTINCT v)");
   aggregate.general_columns = {0, 2};
   aggregate.window = WindowBound{1, Duration{86400000000}, Duration{-5}, true};
+  aggregate.window->close = WindowClose::kRowsBeside;
   add(aggregate, {5});
   add(DistinctOn{{1, 0}, 2}, {6});
   Window window;

@@ -74,7 +74,12 @@ Query QueryGenerator::states_aggregate(Query in) {
                                  "CAST(floor(var_samp(X) * 1000 + 0.3141) AS BIGINT)",
                                  "CAST(floor(var_pop(X) * 1000 + 0.3141) AS BIGINT)",
                                  "CAST(floor(stddev_samp(X) * 1000 + 0.3141) AS BIGINT)",
-                                 "CAST(floor(stddev_pop(X) * 1000 + 0.3141) AS BIGINT)"};
+                                 "CAST(floor(stddev_pop(X) * 1000 + 0.3141) AS BIGINT)",
+                                 "approx_count_distinct(X)",
+                                 "arg_min(X + 1, X)",
+                                 "arg_max(X // 2, X)",
+                                 "first(X ORDER BY X)",
+                                 "last(X ORDER BY X)"};
   const auto keys = chance(0.8) ? some_keys(in) : std::vector<Column>();
   std::vector<Column> arguments = of_type(in, 'i');
   if (arguments.empty()) arguments.push_back({"7", 'i'});
@@ -83,7 +88,8 @@ Query QueryGenerator::states_aggregate(Query in) {
     std::string call = kCalls[pick(std::size(kCalls))];
     const size_t close = call.find(')', call.find('X'));
     if (chance(0.4)) call.insert(close + 1, " FILTER (WHERE " + predicate(in) + ")");
-    call.replace(call.find('X'), 1, "CAST(" + arguments[pick(arguments.size())].name + " % 100000 AS BIGINT)");
+    const std::string argument = "CAST(" + arguments[pick(arguments.size())].name + " % 100000 AS BIGINT)";
+    for (size_t at; (at = call.find('X')) != std::string::npos;) call.replace(at, 1, argument);
     out.columns.push_back({fresh(), 'i'});
     out.sql += (out.columns.size() == 1 ? "" : ", ") + call + " AS " + out.columns.back().name;
   }
