@@ -25,10 +25,15 @@ Catalog sample() {
   run("CREATE STREAM plays (\"größe\" DECIMAL(10,2) NOT NULL, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (key = ts, "
       "retention = '1 day')");
   run("CREATE TABLE t (a INT, b INT, PRIMARY KEY (b, a))");
-  run("CREATE VIEW v (x) AS SELECT 1", BoundObject{{"plays"}, {{"x", "INTEGER", true}}, {}, {}, {}});
+  run("CREATE VIEW v (x) AS SELECT 1", BoundObject{{"plays"}, {{"x", "INTEGER", true}}, {}, {}, {}, {}});
   run("CREATE MATERIALIZED VIEW m WITH (on_error = stop) AS SELECT * FROM v EMIT FINAL ALLOW LATENESS '1 hour'",
       BoundObject{
-          {"v", "plays"}, {{"x", "INTEGER"}}, {"x"}, {OperatorId(1), OperatorId(9)}, std::string("\0\xFF plan", 7)});
+          {"v", "plays"},
+          {{"x", "INTEGER"}},
+          {"x"},
+          {OperatorId(1), OperatorId(9)},
+          std::string("\0\xFF plan", 7),
+          {}});
   run("CREATE SINK s FROM m WITH (connector = file, every_row = true)");
   run("CREATE MACRO f(a) AS a + 1");
   run("DROP SINK s");

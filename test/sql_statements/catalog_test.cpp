@@ -181,8 +181,8 @@ TEST_F(CatalogTest, DropRespectsReaders) {
 
 TEST_F(CatalogTest, SeveralNamesInOneDropMayReadEachOther) {
   EXPECT_EQ(run("CREATE STREAM a (x INT)"), "created stream a");
-  EXPECT_EQ(run("CREATE VIEW b AS FROM a", BoundObject{{"a"}, {}, {}, {}, {}}), "created view b");
-  EXPECT_EQ(run("CREATE VIEW c AS FROM b", BoundObject{{"b"}, {}, {}, {}, {}}), "created view c");
+  EXPECT_EQ(run("CREATE VIEW b AS FROM a", BoundObject{{"a"}, {}, {}, {}, {}, {}}), "created view b");
+  EXPECT_EQ(run("CREATE VIEW c AS FROM b", BoundObject{{"b"}, {}, {}, {}, {}, {}}), "created view c");
   EXPECT_EQ(run("DROP VIEW b"), "error 2BP01 view b cannot be dropped while others read it: view c");
   EXPECT_EQ(run("DROP VIEW b, c"), "dropped view c and view b");
 }
