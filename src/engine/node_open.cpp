@@ -299,6 +299,7 @@ Status recover(NodeState& node) {
   MR_ASSIGN(std::vector<CommitRecord> commits, read_commits(node, note.epoch));
   MR_TRY(check_commits(node, note, commits));
   const Duration started = node.env.clock().monotonic();
+  if (!commits.empty()) node.pipeline->clear_sides();  // the first of them wrote what the backfill gave
   for (const CommitRecord& commit : commits) {
     for (const StepRecord& step : commit.steps) {
       MR_TRY(node.pipeline->replay(step, *node.pool));

@@ -285,7 +285,9 @@ Status rebuild(NodeState& node, sql::Catalog catalog) {
   }
   node.in_doubt = false;
   MR_TRY(node.env.failpoints().point("engine.change.swapped").check());
-  return fresh.empty() ? Status() : checkpoint(node);
+  if (fresh.empty()) return {};
+  MR_TRY(commit(node));  // rows that were late or failed in a backfill
+  return checkpoint(node);
 }
 
 }  // namespace millrace::engine

@@ -388,10 +388,14 @@ Status Pipeline::replay(const StepRecord& record, ThreadPool& pool) {
   watermarks_ = record.watermarks;
   MR_TRY(run(input, pool));
   input.finish();
+  clear_sides();
+  return apply_staged(pool);
+}
+
+void Pipeline::clear_sides() {
   for (auto& view : views_) {
     for (auto& side : view->sides) side->clear();
   }
-  return apply_staged(pool);
 }
 
 Status Pipeline::backfill(const std::string& name, size_t bytes_max, ThreadPool& pool) {

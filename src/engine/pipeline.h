@@ -79,6 +79,8 @@ class Pipeline final : public dataflow::ViewSink {
   Result<bool> step(size_t bytes_max, bool end_of_time, bool force, ThreadPool& pool, StepRecord& record);
   /// Runs a recorded step again. Side rows and dead records are dropped: the first run wrote them.
   Status replay(const StepRecord& record, ThreadPool& pool);
+  /// Forgets side rows that a commit which is replayed has written.
+  void clear_sides();
   /// From the beginning of the logs up to the positions of `like`, counting nothing; at least one step.
   Status run_history_of(const Pipeline& like, size_t bytes_max, ThreadPool& pool);
   /// No row was taken yet from the streams that this view reads, directly or through others, and none of those views
