@@ -1,6 +1,6 @@
 // Journal: what the broker itself must not forget, in a stream of its own in the node's log: the offsets that consumer
 // groups committed, and which producer ids were given out. docs/formats/kafka.md has its records,
-// docs/adr/0018-consumer-groups.md says why it is so.
+// docs/adr/0020-consumer-groups.md says why it is so.
 //
 // All of it is also in memory, where a change shows when it is durable, in the order of the log. When much was written
 // since, everything that counts is written anew as one batch (`snapshot`), and what lies before goes.
