@@ -119,7 +119,8 @@ void run_one(const Case& test, JoinType kind, int64_t lateness, uint64_t seed, C
       ASSERT_TRUE(op->push(port, make_batch(test.inputs[port]->output, rows), out).ok());
     }
     const std::optional<int64_t> watermark = streams.watermark();
-    const std::optional<int64_t> first_to_come = watermark ? std::optional(*watermark - lateness) : std::nullopt;
+    std::optional<int64_t> first_to_come = watermark;
+    if (first_to_come) *first_to_come -= lateness;
     if (watermark) op->advance(Timestamp{*watermark});
     const uint64_t before = op->tables()[1].table->entries();
     ASSERT_TRUE(op->finish(out).ok());
