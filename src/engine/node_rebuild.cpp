@@ -286,7 +286,7 @@ Status rebuild(NodeState& node, sql::Catalog catalog) {
   node.in_doubt = false;
   MR_TRY(node.env.failpoints().point("engine.change.swapped").check());
   if (fresh.empty()) return {};
-  MR_TRY(commit(node));  // rows that were late or failed in a backfill
+  if (node.pipeline->has_side_rows()) MR_TRY(commit(node));  // of the backfill
   return checkpoint(node);
 }
 

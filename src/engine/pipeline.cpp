@@ -392,6 +392,12 @@ Status Pipeline::replay(const StepRecord& record, ThreadPool& pool) {
   return apply_staged(pool);
 }
 
+bool Pipeline::has_side_rows() const {
+  return std::any_of(views_.begin(), views_.end(), [](const auto& view) {
+    return std::any_of(view->sides.begin(), view->sides.end(), [](const auto& side) { return side->has_rows(); });
+  });
+}
+
 void Pipeline::clear_sides() {
   for (auto& view : views_) {
     for (auto& side : view->sides) side->clear();

@@ -79,7 +79,9 @@ class Pipeline final : public dataflow::ViewSink {
   Result<bool> step(size_t bytes_max, bool end_of_time, bool force, ThreadPool& pool, StepRecord& record);
   /// Runs a recorded step again. Side rows and dead records are dropped: the first run wrote them.
   Status replay(const StepRecord& record, ThreadPool& pool);
-  /// Forgets side rows that a commit which is replayed has written.
+  /// Rows that were late or failed, for the next commit.
+  bool has_side_rows() const;
+  /// Forgets those that a commit which is replayed has written.
   void clear_sides();
   /// From the beginning of the logs up to the positions of `like`, counting nothing; at least one step.
   Status run_history_of(const Pipeline& like, size_t bytes_max, ThreadPool& pool);

@@ -55,6 +55,7 @@ class SideRows final : public dataflow::SideOutput {
   /// JSON objects with the companion's columns, one a row.
   std::vector<std::string> take_errors() { return std::exchange(errors_, {}); }
   std::vector<std::string> take_late() { return std::exchange(late_, {}); }
+  bool has_rows() const { return !errors_.empty() || !late_.empty(); }
   void clear() { errors_.clear(), failures_.clear(), late_.clear(), recorder_.clear(); }
 
  private:
