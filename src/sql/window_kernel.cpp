@@ -37,7 +37,7 @@ bool has_order(const duckdb::LogicalType& type) {
 WindowKind running_kind(const duckdb::BoundWindowExpression& call) {
   if (!call.aggregate) return WindowKind::kGeneral;
   const std::string& name = call.aggregate->name;
-  if (name == "count_star" && call.children.empty()) return WindowKind::kCountStar;
+  if (call.children.empty() && (name == "count" || name == "count_star")) return WindowKind::kCountStar;
   if (call.children.size() != 1) return WindowKind::kGeneral;
   const duckdb::LogicalType& argument = call.children[0]->return_type;
   const duckdb::LogicalType& result = call.return_type;
