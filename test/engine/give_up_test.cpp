@@ -14,17 +14,30 @@ class DownSink final : public connectors::Sink {
  public:
   explicit DownSink(const bool& up) : up_(up) {}
   Result<int64_t> open() override {
-    if (!up_) return external_error(sqlstate::kUnavailable, "down", Retry::kBackoff);
-    return 0;
+    MR_TRY(answer());
+    return committed_;
   }
-  Status write(const batch::Batch&, int64_t) override { return {}; }
-  Status commit() override { return {}; }
+  Status write(const batch::Batch&, int64_t next_offset) override {
+    written_ = next_offset;
+    return answer();
+  }
+  Status commit() override {
+    MR_TRY(answer());
+    committed_ = written_;
+    return {};
+  }
   bool wants_commit(Timestamp) const override { return true; }
   Status replace(const connectors::SnapshotReader&, uint64_t) override { return {}; }
   Result<uint64_t> snapshot_epoch() override { return uint64_t{0}; }
 
  private:
+  Status answer() const {
+    return up_ ? Status() : Status(external_error(sqlstate::kUnavailable, "down", Retry::kBackoff));
+  }
+
   const bool& up_;
+  int64_t written_ = 0;
+  int64_t committed_ = 0;
 };
 
 class GiveUp : public ::testing::Test {
