@@ -31,22 +31,28 @@ std::optional<int64_t> whole_number(const duckdb::Expression& expression) {
   return value.GetValue<int64_t>();
 }
 
-bool is_column(const duckdb::Expression& expression, duckdb::idx_t column) {
-  return expression.GetExpressionClass() == duckdb::ExpressionClass::BOUND_REF &&
-         expression.Cast<duckdb::BoundReferenceExpression>().index == column;
+/// All compute the same: DuckDB binds a call anew wherever QUALIFY or another column names its alias.
+bool are_one_call(const duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& calls) {
+  return std::all_of(calls.begin(), calls.end(), [&](const auto& call) { return call->Equals(*calls[0]); });
 }
 
-/// The highest value of the column on which the predicate can be true. `exact`: it is true on all from 1 up to it.
+bool is_column_from(const duckdb::Expression& expression, duckdb::idx_t first) {
+  return expression.GetExpressionClass() == duckdb::ExpressionClass::BOUND_REF &&
+         expression.Cast<duckdb::BoundReferenceExpression>().index >= first;
+}
+
+/// The highest value of the columns from `first` on, all the same rank, on which the predicate can be true. `exact`: it
+/// is true on all from 1 up to it.
 struct Bound {
   int64_t highest;
   bool exact;
 };
-std::optional<Bound> bound_of(const duckdb::Expression& predicate, duckdb::idx_t column) {
+std::optional<Bound> bound_of(const duckdb::Expression& predicate, duckdb::idx_t first) {
   using duckdb::ExpressionType;
   if (predicate.GetExpressionClass() == duckdb::ExpressionClass::BOUND_BETWEEN) {
     const auto& between = predicate.Cast<duckdb::BoundBetweenExpression>();
     const auto lower = whole_number(*between.lower), upper = whole_number(*between.upper);
-    if (!is_column(*between.input, column) || !upper) return std::nullopt;
+    if (!is_column_from(*between.input, first) || !upper) return std::nullopt;
     const int64_t highest = between.upper_inclusive ? *upper : *upper - 1;
     return Bound{highest, lower && *lower <= (between.lower_inclusive ? 1 : 0)};
   }
@@ -54,8 +60,8 @@ std::optional<Bound> bound_of(const duckdb::Expression& predicate, duckdb::idx_t
   const auto& comparison = predicate.Cast<duckdb::BoundComparisonExpression>();
   ExpressionType kind = comparison.GetExpressionType();
   const duckdb::Expression* other = comparison.right.get();
-  if (!is_column(*comparison.left, column)) {
-    if (!is_column(*comparison.right, column)) return std::nullopt;
+  if (!is_column_from(*comparison.left, first)) {
+    if (!is_column_from(*comparison.right, first)) return std::nullopt;
     other = comparison.left.get();
     kind = duckdb::FlipComparisonExpression(kind);
   }
@@ -97,7 +103,8 @@ uint32_t Translator::top_n(duckdb::LogicalTopN& op) {
 std::optional<uint32_t> Translator::top_n_of_ranks(duckdb::LogicalFilter& op) {
   auto& window = op.children[0]->Cast<duckdb::LogicalWindow>();
   const size_t below = window.children[0]->types.size();
-  if (window.expressions.size() != 1) return std::nullopt;
+  const size_t calls = window.expressions.size();
+  if (!are_one_call(window.expressions)) return std::nullopt;
   const std::optional<plan::WindowKind> rank = rank_kind(*window.expressions[0]);
   if (!rank) return std::nullopt;
   std::optional<int64_t> highest;
@@ -110,13 +117,20 @@ std::optional<uint32_t> Translator::top_n_of_ranks(duckdb::LogicalFilter& op) {
   if (!highest || *highest < 1) return std::nullopt;
 
   const std::vector<uint32_t> kept = op.projection_map.empty()
-                                         ? identity(below + 1)
+                                         ? identity(below + calls)
                                          : std::vector<uint32_t>(op.projection_map.begin(), op.projection_map.end());
   plan::TopN top;
   top.rank = *rank;
   top.limit = *highest;
-  top.gives_rank = !rest.empty() || std::find(kept.begin(), kept.end(), below) != kept.end();
+  const auto is_rank = [&](uint32_t column) { return column >= below; };
+  const bool gives_rank = !rest.empty() || std::any_of(kept.begin(), kept.end(), is_rank);
+  top.gives_rank = gives_rank;
   uint32_t result = ranked(window, std::move(top));
+  if (gives_rank && calls > 1) {
+    std::vector<uint32_t> again = identity(below);
+    again.insert(again.end(), calls, static_cast<uint32_t>(below));
+    result = keep(result, again);
+  }
   if (!rest.empty()) {
     plan::Node made = nodes_[result];
     made.inputs = {result};

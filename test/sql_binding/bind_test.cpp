@@ -133,6 +133,22 @@ TEST_F(BindTest, WindowKernelsAndGeneral) {
   EXPECT_EQ(two->schema()[3].name, "seq");
 }
 
+TEST_F(BindTest, RanksUpToABoundAreFirstRows) {
+  // QUALIFY by an alias binds the call twice; a call written out as a column and in QUALIFY is one as well.
+  for (const char* query :
+       {"SELECT id, row_number() OVER (PARTITION BY session ORDER BY amount) AS place FROM events QUALIFY place <= 10",
+        "SELECT id, rank() OVER (PARTITION BY session ORDER BY amount) AS a, "
+        "rank() OVER (PARTITION BY session ORDER BY amount) AS b FROM events QUALIFY a < 11 AND b > 2",
+        "SELECT id FROM events QUALIFY row_number() OVER (PARTITION BY session ORDER BY amount) BETWEEN 2 AND 10"}) {
+    const std::string plan = explained(query);
+    EXPECT_NE(plan.find("up to 10 by session"), std::string::npos) << plan;
+  }
+  const std::string two = explained(
+      "SELECT id, rank() OVER (PARTITION BY session ORDER BY amount) AS a, "
+      "row_number() OVER (PARTITION BY session ORDER BY amount) AS b FROM events QUALIFY b <= 10");
+  EXPECT_EQ(two.find("TopN"), std::string::npos) << two;
+}
+
 TEST_F(BindTest, JoinsKeepKeys) {
   auto plan =
       bind("SELECT e.id, t.title FROM events e LEFT JOIN titles t ON e.id = t.id WHERE t.id IS NULL OR t.title <> 'x'");
