@@ -85,6 +85,13 @@ bool blocks_are_cached(NodeState& node) {
   return node.store->disk_bytes() <= shares_of(node.options.memory_bytes).block_bytes / 2;
 }
 
+void lend_free_table_bytes(NodeState& node) {
+  const uint64_t limit = table_limit(node);
+  // A step may add to the tables before the loan ends.
+  const uint64_t used = memory_of(node.pipeline->tables()) + limit / 8;
+  node.store->lend_to_block_cache(limit - std::min(limit, used));
+}
+
 uint64_t dirty_bytes_of(NodeState& node) {
   uint64_t dirty = 0;
   for (const state::TableRef& ref : node.pipeline->tables()) dirty += ref.table->dirty_bytes();

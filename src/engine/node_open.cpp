@@ -281,6 +281,7 @@ Status recover(NodeState& node) {
   }
   MR_TRY(node.env.failpoints().point("engine.recover.before").check());
   attach_state(node, node.pipeline->tables());
+  lend_free_table_bytes(node);
   if (!note_bytes.empty()) MR_TRY(restore_checkpoint(node, note));
   MR_TRY(node.env.failpoints().point("engine.recover.restored").check());
   // A view that was created but whose first checkpoint did not happen starts from the history, as of the checkpoint.

@@ -193,6 +193,8 @@ uint64_t dirty_bytes_of(NodeState& node);
 void evict_clean_state(NodeState& node);
 /// The same, readers being excluded here, and makes a checkpoint when the rest is too much.
 Status bound_state(NodeState& node);
+/// The cache of blocks has what tables leave of their share: after a start, when they are empty, nearly all of it.
+void lend_free_table_bytes(NodeState& node);
 
 // node_step.cpp
 /// Takes, runs and commits one step. True when there was something to do.

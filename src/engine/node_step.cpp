@@ -293,6 +293,7 @@ Result<bool> step_with_lock(NodeState& node, bool force) {
              node.replay_debt > node.options.replay_debt_max;  // also without state: or a start would read it all again
   if (due) MR_TRY(checkpoint(node));
   MR_TRY(bound_state(node));
+  lend_free_table_bytes(node);
   node.step_times.record(static_cast<uint64_t>(node.env.clock().monotonic().micros - started.micros));
   return true;
 }

@@ -20,6 +20,16 @@ void BlockCache::insert(const std::string& key, Block block) {
   bytes_ += block->memory_bytes();
   items_.push_front({key, std::move(block)});
   places_.emplace(items_.front().key, items_.begin());
+  shrink();
+}
+
+void BlockCache::set_bytes_max(uint64_t bytes) {
+  std::lock_guard guard(mutex_);
+  bytes_max_ = bytes;
+  shrink();
+}
+
+void BlockCache::shrink() {
   while (bytes_ > bytes_max_ && items_.size() > 1) {
     bytes_ -= items_.back().block->memory_bytes();
     places_.erase(items_.back().key);

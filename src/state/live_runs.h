@@ -29,14 +29,17 @@ class BlockCache {
   /// Null when it is not there.
   Block find(const std::string& key);
   void insert(const std::string& key, Block block);
+  void set_bytes_max(uint64_t bytes);
 
  private:
   struct Item {
     std::string key;
     Block block;
   };
-  const uint64_t bytes_max_;
+  void shrink();
+
   std::mutex mutex_;
+  uint64_t bytes_max_;
   std::list<Item> items_;  // the one used last in front
   std::unordered_map<std::string_view, std::list<Item>::iterator> places_;
   uint64_t bytes_ = 0;

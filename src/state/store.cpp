@@ -45,6 +45,9 @@ class BlockStore final : public Store {
   Status status() override { return live_.status(); }
   void set_readers_mutex(std::shared_mutex* readers) override { readers_mutex_ = readers; }
   uint64_t index_bytes() override;
+  void lend_to_block_cache(uint64_t bytes) override {
+    live_.cache.set_bytes_max(options_.block_cache_bytes - options_.block_cache_bytes / 4 + bytes);
+  }
   uint64_t blocks_read() override { return live_.blocks_read; }
   Status restore(TableId id, const std::function<Status(const Entry&)>& put) override;
   Status drop_tables(const std::vector<TableId>& tables) override;

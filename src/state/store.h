@@ -74,6 +74,8 @@ class Store {
   virtual void set_readers_mutex(std::shared_mutex* readers) = 0;
   /// Memory that grows with what is stored: filters, indexes, and what waits to be written to files.
   virtual uint64_t index_bytes() = 0;
+  /// From now on decoded blocks may take so much memory beyond `block_cache_bytes`.
+  virtual void lend_to_block_cache(uint64_t bytes) = 0;
   /// Blocks that lookups and scans have read.
   virtual uint64_t blocks_read() = 0;
   /// Gives every live entry of a table as of the last checkpoint, e.g. to the worker that owns its virtual node.

@@ -126,6 +126,7 @@ def judge_running(node, oracle, acked=None):
     """The stream and the views, by SQL, of a node that runs and that nobody feeds. `acked`: else what the record says now."""
     sent, acked_now = records.load(oracle.record)
     acked = acked_now if acked is None else acked
+    node.disconnect()  # idle for long, it may be closed
     node.sql("SYNC")
     stream = node.sql(f"SELECT {', '.join(COLUMNS)} FROM messages ORDER BY _partition, _offset")
     stream = [dict(zip(COLUMNS, row)) for row in stream]

@@ -272,6 +272,30 @@ TEST(StoredValueTable, ATableThatHoldsEverythingAsksNobody) {
   EXPECT_TRUE(shards.tables()[0]->partial());
 }
 
+TEST(StoredValueTable, WhatIsLentToTheBlockCacheIsReadOnce) {
+  Shards<ValueTable> shards(8);
+  fill(shards, 0, 50000);  // some 6 MB, of which the cache of its own holds a thirtieth
+  shards.checkpoint();
+  shards.open(1);
+  const auto read_all = [&] {
+    const uint64_t before = shards.store().blocks_read();
+    for (uint64_t i = 0; i < 50000; ++i) {
+      EXPECT_TRUE(shards.of(hash_bytes(key_of(i))).find(hash_bytes(key_of(i)), key_of(i)));
+    }
+    shards.evict(1 << 30);
+    shards.evict(1 << 30);
+    EXPECT_EQ(shards.resident(), 0U);
+    return shards.store().blocks_read() - before;
+  };
+  shards.store().lend_to_block_cache(32 << 20);
+  const uint64_t blocks = read_all();
+  EXPECT_GT(blocks, 500U);
+  EXPECT_LT(blocks, 1500U);
+  EXPECT_EQ(read_all(), 0U);
+  shards.store().lend_to_block_cache(0);
+  EXPECT_GT(read_all(), 20000U);
+}
+
 TEST(RunFilter, NeverDeniesWhatIsThereAndSeldomAffirmsWhatIsNot) {
   std::mt19937_64 random(5);
   std::vector<uint64_t> hashes(20000);
