@@ -13,23 +13,28 @@ Result<std::vector<batch::Batch>> FragmentGroups::input(size_t first, size_t las
   const std::vector<batch::Type> types(fragment_.input_types().begin(), fragment_.input_types().end());
   std::vector<batch::Batch> batches;
   std::vector<std::string_view> rows;
-  std::vector<int64_t> numbers;
+  std::vector<int64_t> numbers, places;
   Status status;
   const auto flush = [&] {
     if (rows.empty() || !status.ok()) return;
     batch::Batch batch(types);
     batch.set_rows(rows.size());
     std::copy(numbers.begin(), numbers.end(), batch.mutable_column(0).values<int64_t>());
+    if (has_places_)
+      std::copy(places.begin(), places.end(), batch.mutable_column(types.size() - 1).values<int64_t>());
     status = rows_.decode_rows(rows, batch, 0, 1);
     batches.push_back(std::move(batch));
     rows.clear();
     numbers.clear();
+    places.clear();
   };
   for (size_t group = first; group < last; ++group) {
+    int64_t place = 0;
     feed(group, [&](std::string_view row, int64_t count) {
       for (int64_t copy = 0; copy < count; ++copy) {
         rows.push_back(row);
         numbers.push_back(static_cast<int64_t>(group));
+        places.push_back(place++);
         if (rows.size() == batch::kBatchRows) flush();
       }
     });

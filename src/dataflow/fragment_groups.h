@@ -22,9 +22,13 @@ class FragmentGroups {
   /// The group's results cannot be computed.
   using Fail = std::function<Status(size_t group, std::string_view message)>;
 
-  /// `rows` decodes what Feed gives into the fragment's input columns after the group number.
+  /// `rows` decodes what Feed gives into the fragment's input columns after the group number. When the fragment has one
+  /// more column, that is the place of the row in its group (BIGINT).
   FragmentGroups(batch::Session& session, const batch::Fragment& fragment, const batch::RowCodec& rows)
-      : session_(session), fragment_(fragment), rows_(rows) {}
+      : session_(session),
+        fragment_(fragment),
+        rows_(rows),
+        has_places_(fragment.input_types().size() == rows.types().size() + 2) {}
 
   Status run(size_t groups, const Feed& feed, const Take& take, const Fail& fail);
 
@@ -35,6 +39,7 @@ class FragmentGroups {
   batch::Session& session_;
   const batch::Fragment& fragment_;
   const batch::RowCodec& rows_;
+  const bool has_places_;
 };
 
 }  // namespace millrace::dataflow

@@ -17,6 +17,10 @@ Result<std::unique_ptr<Operator>> make_operator(const plan::Node& node, std::vec
   if (const auto* window = std::get_if<plan::Window>(&operation)) {
     return window->general ? make_window_general(node, inputs, context) : make_window_kernels(node, inputs, context);
   }
+  if (const auto* framed = std::get_if<plan::FramedWindow>(&operation)) {
+    return framed->window.general ? make_window_frames(node, inputs, context)
+                                  : make_window_running(node, inputs, context);
+  }
   if (std::holds_alternative<plan::Join>(operation)) return make_join(node, inputs, context);
   if (std::holds_alternative<plan::TimeJoin>(operation)) return make_time_join(node, inputs, context);
   if (std::holds_alternative<plan::TemporalJoin>(operation)) return make_temporal_join(node, inputs, context);

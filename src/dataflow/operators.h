@@ -25,6 +25,10 @@ Made make_distinct(const plan::Node& node, const Inputs& inputs, const OperatorC
 /// All calls have kernels.
 Made make_window_kernels(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 Made make_window_general(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
+/// Frames of a bounded reach, computed by DuckDB.
+Made make_window_frames(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
+/// Running calls whose states are kept beside the rows.
+Made make_window_running(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 Made make_join(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 Made make_set_operation(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);
 Made make_asof_join(const plan::Node& node, const Inputs& inputs, const OperatorContext& context);

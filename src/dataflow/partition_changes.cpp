@@ -11,7 +11,7 @@ void PartitionChanges::note(const state::BagTable& table, Group group, std::stri
     touched_of_[group] = static_cast<uint32_t>(touched_.size());
   }
   Touched& touched = touched_[touched_of_[group] - 1];
-  if (touched.fresh) return;
+  if (touched.fresh && !of_fresh_) return;
   deltas_.push_back(Delta{touched.last, bytes_.size(), row.size(), diff});
   touched.last = static_cast<uint32_t>(deltas_.size() - 1);
   bytes_.append(row);

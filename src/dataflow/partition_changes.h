@@ -1,5 +1,5 @@
 // PartitionChanges: what one step does to each partition of an operator that keeps its rows in order (SortedRows in a
-// BagTable). Of a partition that had no rows before, nothing is noted: all that it has then is new.
+// BagTable). Of a partition that had no rows before, nothing is noted unless asked for: all that it has then is new.
 #pragma once
 
 #include <cstdint>
@@ -26,12 +26,13 @@ class PartitionChanges {
     int64_t diff;
   };
 
-  explicit PartitionChanges(const SortedRows& rows) : rows_(rows) {}
+  /// `of_fresh`: the rows of partitions that had none are noted too.
+  explicit PartitionChanges(const SortedRows& rows, bool of_fresh = false) : rows_(rows), of_fresh_(of_fresh) {}
 
   /// Notes a row that `table` is about to add to `group`.
   void note(const state::BagTable& table, Group group, std::string_view row, int64_t diff);
   std::span<const Touched> touched() const { return touched_; }
-  /// Each changed row of a partition once, in order; rows whose changes cancel are left out. Nothing for a fresh one.
+  /// Each changed row of a partition once, in order; rows whose changes cancel are left out.
   /// Valid until the next call.
   std::span<const Change> of(const Touched& touched);
   /// The step is over.
@@ -47,6 +48,7 @@ class PartitionChanges {
   };
 
   const SortedRows& rows_;
+  const bool of_fresh_;
   std::vector<Touched> touched_;
   std::vector<uint32_t> touched_of_;  // by group: 0, or 1 + place in touched_
   std::vector<Delta> deltas_;

@@ -38,6 +38,13 @@ plan::AggregateKind aggregate_kind(plan::WindowKind kind) {
 }  // namespace
 
 Result<RunningCall> RunningCall::make(const plan::WindowCall& call, const batch::Schema& input) {
+  if (call.kind == plan::WindowKind::kFirstNotNull || call.kind == plan::WindowKind::kLastNotNull) {
+    RunningCall made;
+    made.accumulator_.state = StateKind::kExtreme;
+    made.accumulator_.argument = call.argument;
+    made.pick_ = call.kind == plan::WindowKind::kFirstNotNull ? Pick::kFirst : Pick::kLast;
+    return made;
+  }
   plan::AggregateCall aggregate;
   aggregate.kind = aggregate_kind(call.kind);
   aggregate.argument = call.argument;
@@ -49,7 +56,7 @@ Result<RunningCall> RunningCall::make(const plan::WindowCall& call, const batch:
   made.accumulator_ = accumulators[0];
   const Layout layout = made.accumulator_.argument_type.layout();
   made.less_ = Extremes::less_of(layout);
-  if (made.is_extreme() && !made.less_ && layout != Layout::kString)
+  if (made.is_piece() && !made.less_ && layout != Layout::kString)
     return internal_error("a running minimum or maximum was planned over " + made.accumulator_.argument_type.name());
   return made;
 }
@@ -75,7 +82,9 @@ void RunningCall::add(RunningValue& value, std::string_view piece, int64_t copie
       break;
     }
     case StateKind::kExtreme:
-      if (value.best.empty() || better(piece, value.best)) value.best = piece;
+      if (copies > 0 && (value.best.empty() || pick_ == Pick::kLast ||
+                         (pick_ == Pick::kBest && better(piece, value.best))))
+        value.best = piece;
       break;
     default: break;  // not a kind of window call
   }
@@ -100,6 +109,44 @@ Cell RunningCall::result(const RunningValue& value) const {
     default: break;
   }
   return cell;
+}
+
+void RunningCall::append_own(const RunningValue& value, std::string& bytes) const {
+  if (is_piece()) {
+    append_string(bytes, value.best);
+    return;
+  }
+  append_zigzag(bytes, value.sum.count);
+  if (accumulator_.state == StateKind::kFloatSum) append_little(bytes, std::bit_cast<uint64_t>(value.real));
+  if (accumulator_.state != StateKind::kSum) return;
+  append_little(bytes, value.sum.sum_low);
+  append_zigzag(bytes, value.sum.sum_high);
+  append_zigzag(bytes, value.sum.overflows);
+}
+
+RunningValue RunningCall::take_own(std::string_view& bytes) const {
+  RunningValue value;
+  ByteReader reader(bytes);
+  if (is_piece()) {
+    value.best = reader.string().value();
+  } else {
+    value.sum.count = reader.zigzag().value();
+    if (accumulator_.state == StateKind::kFloatSum)
+      value.real = std::bit_cast<double>(reader.little<uint64_t>().value());
+    if (accumulator_.state == StateKind::kSum) {
+      value.sum.sum_low = reader.little<uint64_t>().value();
+      value.sum.sum_high = reader.zigzag().value();
+      value.sum.overflows = reader.zigzag().value();
+    }
+  }
+  bytes.remove_prefix(bytes.size() - reader.remaining());
+  return value;
+}
+
+bool RunningCall::same(const RunningValue& a, const RunningValue& b) const {
+  if (is_piece()) return a.best == b.best;
+  return a.sum.count == b.sum.count && std::bit_cast<uint64_t>(a.real) == std::bit_cast<uint64_t>(b.real) &&
+         a.sum.sum_low == b.sum.sum_low && a.sum.sum_high == b.sum.sum_high && a.sum.overflows == b.sum.overflows;
 }
 
 void RunningCall::append(const RunningValue& value, std::string& bytes) {

@@ -26,7 +26,8 @@ std::vector<uint32_t> output_places(const plan::Window& window, const plan::Node
     const auto column = static_cast<int32_t>(i);
     if (column != input.order_column && column != input.watermark_column) places.push_back(i + 1);
   }
-  for (uint32_t i = 0; i < window.calls.size(); ++i) places.push_back(columns + 1 + i);
+  const auto first_call = static_cast<uint32_t>(window.general.input_types().size());
+  for (uint32_t i = 0; i < window.calls.size(); ++i) places.push_back(first_call + i);
   for (int32_t column : {input.order_column, input.watermark_column}) {
     if (column >= 0) places.push_back(static_cast<uint32_t>(column) + 1);
   }

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "dataflow/operators.h"
 #include "dataflow/running.h"
+#include "dataflow/window_output.h"
 #include "dataflow/window_slice.h"
 
 namespace millrace::dataflow {
@@ -37,60 +38,6 @@ struct Sequence {
   std::vector<std::string_view> at_end;  // by call: of the current peers, the last one's argument
   int64_t count(const Item& item) const { return old ? item.before() : item.now; }
 };
-
-/// A call's result: a number, an encoded value, or NULL.
-struct CallValue {
-  batch::int128 number = 0;
-  std::string_view bytes;
-  bool is_null = false;
-  friend bool operator==(const CallValue&, const CallValue&) = default;
-};
-
-/// Which pieces of a row hold a call's argument and default.
-struct CallPieces {
-  int32_t argument = -1;
-  int32_t default_value = -1;
-  int32_t running = -1;   // place among the running calls
-  bool is_piece = false;  // the result is a piece
-};
-
-struct Layout {
-  std::vector<uint32_t> visible, hidden;
-  std::vector<std::vector<uint32_t>> pieces;  // visible, hidden, then arguments and defaults
-  std::vector<CallPieces> calls;
-
-  Layout(const plan::Window& window, const plan::Node& input) {
-    for (uint32_t i = 0; i < input.output.size(); ++i) {
-      const auto column = static_cast<int32_t>(i);
-      if (column != input.order_column && column != input.watermark_column) visible.push_back(i);
-    }
-    for (int32_t column : {input.order_column, input.watermark_column}) {
-      if (column >= 0) hidden.push_back(static_cast<uint32_t>(column));
-    }
-    pieces = {visible, hidden};
-    auto piece_of = [&](int32_t column) {
-      if (column < 0) return -1;
-      pieces.push_back({static_cast<uint32_t>(column)});
-      return static_cast<int32_t>(pieces.size() - 1);
-    };
-    for (const plan::WindowCall& call : window.calls) {
-      const int32_t argument = piece_of(call.argument);
-      calls.push_back({argument, piece_of(call.default_column)});
-      calls.back().is_piece = argument >= 0 && call.kind != WindowKind::kCount && call.kind != WindowKind::kSum &&
-                              call.kind != WindowKind::kAvg;
-    }
-  }
-};
-
-/// NULLs in all columns of a piece, as its codec writes them.
-std::string encoded_null(const plan::Node& input, const std::vector<uint32_t>& columns) {
-  batch::Batch batch(input.output);
-  batch.set_rows(1);
-  for (size_t column = 0; column < batch.columns(); ++column) batch.mutable_column(column).set_null(0);
-  batch::RowBuffer buffer;
-  batch::RowCodec(input.output.types(), columns, batch::RowForm::kExact).encode(batch, buffer);
-  return std::string(buffer.row(0));
-}
 
 bool is_running(WindowKind kind) { return kind > WindowKind::kLastValue; }
 
@@ -119,7 +66,7 @@ WindowReach reach_of(const plan::Window& window, const std::vector<CallPieces>& 
 
 class WindowKernels final : public Operator {
  public:
-  WindowKernels(const plan::Node& node, const plan::Window& window, const plan::Node& input, Layout layout,
+  WindowKernels(const plan::Node& node, const plan::Window& window, const plan::Node& input, WindowLayout layout,
                 std::vector<RunningCall> running)
       : Operator(node),
         window_(window),
@@ -130,10 +77,8 @@ class WindowKernels final : public Operator {
         rows_(input.output, window.sort_key, input.order_column, layout_.pieces),
         changes_(rows_),
         slice_(partitions_, rows_, reach_),
-        output_(node.output) {
+        output_(node, window, input, layout_, rows_) {
     partitions_.keep_sorted(rows_.header_bytes());
-    for (const auto& piece : layout_.pieces) null_pieces_.push_back(encoded_null(input, piece));
-    pending_values_.resize(window.calls.size());
     old_.old = true;
   }
 
@@ -166,12 +111,9 @@ class WindowKernels final : public Operator {
   void add_running(Sequence& sequence, uint32_t item, int64_t copies, bool to_peers);
   size_t begin_peers(size_t item);
   Status emit_changes(Output& out);
-  void emit(std::string_view row, const std::vector<CallValue>& values, int64_t diff);
-  Status flush(Output& out);
-  Status write_call(size_t call, batch::Batch& batch, size_t column);
 
   const plan::Window& window_;
-  Layout layout_;
+  WindowLayout layout_;
   std::vector<RunningCall> running_;
   const WindowReach reach_;
   batch::RowCodec keys_;
@@ -182,14 +124,7 @@ class WindowKernels final : public Operator {
   WindowSlice slice_;
   batch::RowBuffer key_buffer_;
   std::vector<Group> groups_;  // of each row of a batch
-  // Rows to emit, decoded column by column when there are enough. They point into the table, into changes_ and into
-  // kept_totals_.
-  batch::Batch output_;
-  std::vector<std::string> null_pieces_;  // NULLs as encoded, by piece
-  std::vector<std::string_view> pending_rows_;
-  std::vector<std::vector<CallValue>> pending_values_;  // by call
-  std::vector<int64_t> pending_diffs_;
-  std::vector<std::string_view> pieces_;
+  WindowOutput output_;  // what it holds points into the table, into changes_ and into kept_totals_
   std::deque<std::string> kept_totals_;  // of one step
   // Of one partition.
   Totals before_;
@@ -225,7 +160,7 @@ Status WindowKernels::finish(Output& out) {
     MR_TRY(emit_changes(out));
     if (reach_.tail) store_totals(touched.group);
   }
-  MR_TRY(flush(out));
+  MR_TRY(output_.flush(out, stats));
   changes_.clear();
   kept_totals_.clear();
   partitions_.release_empty();
@@ -390,12 +325,7 @@ CallValue WindowKernels::value(size_t index, const Sequence& sequence, uint32_t 
 
 CallValue WindowKernels::running_value(size_t index, const Sequence& sequence) const {
   const auto at = static_cast<size_t>(layout_.calls[index].running);
-  const RunningValue& value = sequence.running[at];
-  if (running_[at].is_extreme()) return {0, value.best, value.best.empty()};
-  const Cell cell = running_[at].result(value);
-  CallValue made{0, {}, cell.null};
-  if (!cell.null) std::memcpy(&made.number, cell.bytes, sizeof made.number);
-  return made;
+  return result_of_running(running_[at], sequence.running[at]);
 }
 
 /// The results of copy `copy` of an item; false when the sequence has fewer copies.
@@ -418,60 +348,11 @@ Status WindowKernels::emit_changes(Output& out) {
       const bool was = values(old_, static_cast<uint32_t>(item), copy, old_values_);
       const bool is = values(now_, static_cast<uint32_t>(item), copy, now_values_);
       if (was && is && old_values_ == now_values_) continue;
-      if (was) emit(items[item].row, old_values_, -1);
-      if (is) emit(items[item].row, now_values_, 1);
-      if (pending_rows_.size() + 2 > batch::kBatchRows) MR_TRY(flush(out));
+      if (was) output_.add(items[item].row, old_values_, -1);
+      if (is) output_.add(items[item].row, now_values_, 1);
+      if (output_.is_full()) MR_TRY(output_.flush(out, stats));
     }
   }
-  return {};
-}
-
-void WindowKernels::emit(std::string_view row, const std::vector<CallValue>& values, int64_t diff) {
-  pending_rows_.push_back(row);
-  for (size_t call = 0; call < values.size(); ++call) pending_values_[call].push_back(values[call]);
-  pending_diffs_.push_back(diff);
-}
-
-/// Emits what is pending.
-Status WindowKernels::flush(Output& out) {
-  if (pending_rows_.empty()) return {};
-  batch::Batch& batch = output_;
-  batch.reset();
-  batch.set_rows(pending_rows_.size());
-  const auto decode_piece = [&](size_t piece, size_t column) {
-    pieces_.clear();
-    for (std::string_view row : pending_rows_) pieces_.push_back(rows_.piece(row, piece));
-    return rows_.codec(piece).decode_rows(pieces_, batch, 0, column);
-  };
-  MR_TRY(decode_piece(0, 0));
-  size_t column = layout_.visible.size();
-  for (size_t call = 0; call < window_.calls.size(); ++call) MR_TRY(write_call(call, batch, column++));
-  if (!layout_.hidden.empty()) MR_TRY(decode_piece(1, column));
-  const bool all_inserts =
-      std::all_of(pending_diffs_.begin(), pending_diffs_.end(), [](int64_t diff) { return diff == 1; });
-  if (!all_inserts) batch.set_diffs(pending_diffs_);
-  pending_rows_.clear();
-  pending_diffs_.clear();
-  return push_one(batch, out, stats);
-}
-
-Status WindowKernels::write_call(size_t call, batch::Batch& batch, size_t column) {
-  std::vector<CallValue>& values = pending_values_[call];
-  if (!layout_.calls[call].is_piece) {
-    batch::MutableColumn to = batch.mutable_column(column);
-    const size_t width = window_.calls[call].result.width();
-    for (size_t row = 0; row < values.size(); ++row) {
-      std::memcpy(to.values<char>() + row * width, &values[row].number, width);
-      if (values[row].is_null) to.set_null(row);
-    }
-  } else {
-    const auto piece = static_cast<size_t>(layout_.calls[call].argument);
-    pieces_.clear();
-    for (const CallValue& value : values)
-      pieces_.push_back(value.is_null ? std::string_view(null_pieces_[piece]) : value.bytes);
-    MR_TRY(rows_.codec(piece).decode_rows(pieces_, batch, 0, column));
-  }
-  values.clear();
   return {};
 }
 
@@ -479,7 +360,7 @@ Status WindowKernels::write_call(size_t call, batch::Batch& batch, size_t column
 
 Made make_window_kernels(const plan::Node& node, const Inputs& inputs, const OperatorContext&) {
   const auto& window = std::get<plan::Window>(node.operation);
-  Layout layout(window, *inputs[0]);
+  WindowLayout layout(window, *inputs[0]);
   std::vector<RunningCall> running;
   for (size_t i = 0; i < window.calls.size(); ++i) {
     const plan::WindowCall& call = window.calls[i];

@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view kKinds[] = {"Source",    "Filter",       "Project",  "Unnest",   "UnionAll",
                                        "Aggregate", "DistinctOn",   "Window",   "Join",     "TopN",
                                        "Session",   "SetOperation", "Constant", "AsofJoin", "TimeJoin",
-                                       "TemporalJoin", "LookupJoin"};
+                                       "TemporalJoin", "LookupJoin", "FramedWindow"};
 static_assert(std::size(kKinds) == std::variant_size_v<Operation>);
 
 /// Where the first columns of a node's rows come from: a join's rows carry the positions of its left side.
@@ -38,7 +38,8 @@ bool Node::stateful() const {
         return std::is_same_v<T, Aggregate> || std::is_same_v<T, DistinctOn> || std::is_same_v<T, Window> ||
                std::is_same_v<T, Join> || std::is_same_v<T, TopN> || std::is_same_v<T, Session> ||
                std::is_same_v<T, SetOperation> || std::is_same_v<T, Constant> || std::is_same_v<T, AsofJoin> ||
-               std::is_same_v<T, TimeJoin> || std::is_same_v<T, TemporalJoin> || std::is_same_v<T, LookupJoin>;
+               std::is_same_v<T, TimeJoin> || std::is_same_v<T, TemporalJoin> || std::is_same_v<T, LookupJoin> ||
+               std::is_same_v<T, FramedWindow>;
       },
       operation);
 }
@@ -81,6 +82,7 @@ std::vector<uint32_t> exchange_columns(const Node& node, size_t port) {
   if (const auto* aggregate = std::get_if<Aggregate>(&node.operation)) return aggregate->group_columns;
   if (const auto* distinct = std::get_if<DistinctOn>(&node.operation)) return distinct->key_columns;
   if (const auto* window = std::get_if<Window>(&node.operation)) return window->partition_columns;
+  if (const auto* framed = std::get_if<FramedWindow>(&node.operation)) return framed->window.partition_columns;
   if (const auto* top = std::get_if<TopN>(&node.operation)) return top->partition_columns;
   if (const auto* session = std::get_if<Session>(&node.operation)) return session->partition_columns;
   if (const auto* join = std::get_if<Join>(&node.operation)) return port == 0 ? join->left_keys : join->right_keys;

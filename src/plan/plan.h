@@ -153,7 +153,9 @@ enum class WindowKind : uint8_t {
   kSum,
   kAvg,
   kMin,
-  kMax
+  kMax,
+  kFirstNotNull,  ///< FramedWindow only
+  kLastNotNull    ///< FramedWindow only
 };
 
 struct WindowCall {
@@ -174,6 +176,28 @@ struct Window {
   std::vector<WindowCall> calls;
   /// Set when some call has no kernel: computes all calls. Its input is the group number, then all input columns.
   batch::Fragment general;
+};
+
+/// Which rows of an ordered partition a result depends on, from its own row. What a change can reach follows from it.
+struct FrameReach {
+  int64_t rows_before = 0;
+  int64_t rows_after = 0;
+  int64_t peers_before = -1;  ///< so many groups of peers before its own, and its own one; -1: none
+  int64_t peers_after = -1;
+  /// The rows whose sort key lies between those of two BLOB columns, which grow with the sort key; -1: its own one.
+  struct Range {
+    int32_t first_key = -1;
+    int32_t last_key = -1;
+  };
+  std::vector<Range> ranges;
+};
+
+/// A Window whose results are kept with its rows, so that a change is computed from the rows that it reaches alone.
+/// Either `window.general` computes all calls of a row from the rows within `reach`; or all calls are running ones
+/// (kinds from kCountStar on). Output: the input's columns but those of the ranges, one column a call, the hidden ones.
+struct FramedWindow {
+  Window window;
+  FrameReach reach;
 };
 
 /// kMark gives every left row and whether it has partners (BOOLEAN, never NULL), behind left_output.
@@ -289,7 +313,8 @@ struct LookupJoin {
 };
 
 using Operation = std::variant<Source, Filter, Project, Unnest, UnionAll, Aggregate, DistinctOn, Window, Join, TopN,
-                               Session, SetOperation, Constant, AsofJoin, TimeJoin, TemporalJoin, LookupJoin>;
+                               Session, SetOperation, Constant, AsofJoin, TimeJoin, TemporalJoin, LookupJoin,
+                               FramedWindow>;
 
 struct Node {
   OperatorId id;

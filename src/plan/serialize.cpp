@@ -51,6 +51,7 @@ class Writer {
     put(value.result);
     text(value.text);
   }
+  void put(const FrameReach::Range& value) { integer(value.first_key), integer(value.last_key); }
   void put(const batch::Field& value) {
     text(value.name);
     put(value.type);
@@ -92,6 +93,13 @@ class Writer {
     integer(of.sort_key);
     put(of.calls);
     put(of.general);
+  }
+  void operation(const FramedWindow& of) {
+    operation(of.window);
+    for (int64_t bound :
+         {of.reach.rows_before, of.reach.rows_after, of.reach.peers_before, of.reach.peers_after})
+      integer(bound);
+    put(of.reach.ranges);
   }
   void operation(const Join& of) {
     put(of.type);
@@ -218,7 +226,7 @@ class Reader {
     get(value.text);
   }
   void get(WindowCall& value) {
-    value.kind = one_of(WindowKind::kMax);
+    value.kind = one_of(WindowKind::kLastNotNull);
     value.argument = column();
     value.offset = integer();
     value.default_column = column();
@@ -226,6 +234,7 @@ class Reader {
     get(value.result);
     get(value.text);
   }
+  void get(FrameReach::Range& value) { value.first_key = column(), value.last_key = column(); }
   void get(batch::Field& value) {
     get(value.name);
     get(value.type);
@@ -270,6 +279,13 @@ class Reader {
     of.sort_key = column();
     get(of.calls);
     get(of.general);
+  }
+  void operation(FramedWindow& of) {
+    operation(of.window);
+    for (int64_t* bound :
+         {&of.reach.rows_before, &of.reach.rows_after, &of.reach.peers_before, &of.reach.peers_after})
+      *bound = integer();
+    get(of.reach.ranges);
   }
   void operation(Join& of) {
     of.type = one_of(JoinType::kMark);

@@ -54,14 +54,21 @@ struct Describe {
   std::string operator()(const plan::DistinctOn& distinct) const {
     return "DistinctOn " + column_names(input, distinct.key_columns) + (node.append_only ? " [fast]" : "");
   }
-  std::string operator()(const plan::Window& window) const {
+  std::string window_text(const plan::Window& window) const {
     std::string calls;
     for (const auto& call : window.calls) calls += (calls.empty() ? "" : ", ") + call.text;
-    std::string text = "Window " + calls;
-    text += window.partition_columns.empty() ? " (one global partition)"
-                                             : " by " + column_names(input, window.partition_columns);
-    return text +
+    return "Window " + calls +
+           (window.partition_columns.empty() ? " (one global partition)"
+                                             : " by " + column_names(input, window.partition_columns));
+  }
+  std::string operator()(const plan::Window& window) const {
+    return window_text(window) +
            (window.general ? " [general: a touched partition is computed anew]" : " [kernel: touched partitions only]");
+  }
+  std::string operator()(const plan::FramedWindow& framed) const {
+    return window_text(framed.window) + (framed.window.general
+                                             ? " [frame: a change reads the rows whose frames hold it]"
+                                             : " [running: a change reads the rows whose results it changes]");
   }
   std::string operator()(const plan::Join& join) const {
     static constexpr const char* kNames[] = {"inner", "left", "right", "full", "semi", "anti", "mark"};

@@ -63,6 +63,7 @@ bool right_is_unique(const plan::Join& join, const plan::Node& right);
 
 class PreProjection;
 struct SessionGroups;
+enum class WindowForm : uint8_t;
 
 class Translator {
  public:
@@ -191,8 +192,14 @@ class Translator {
                                                 bool* through_join = nullptr);
   /// The node's rows come no later than the watermark of its first Source says, joins that wait apart.
   bool comes_in_time(uint32_t index) const;
-  uint32_t window_of_one_spec(std::vector<const duckdb::BoundWindowExpression*> calls, uint32_t input, size_t visible);
+  // translate_window.cpp
+  uint32_t window_of_one_spec(const std::vector<const duckdb::BoundWindowExpression*>& calls, WindowForm form,
+                              uint32_t input, size_t visible);
   plan::WindowCall window_call(const duckdb::BoundWindowExpression& window, PreProjection& columns);
+  duckdb::unique_ptr<duckdb::Expression> call_over_columns(const duckdb::BoundWindowExpression& call,
+                                                           PreProjection& columns);
+  plan::FrameReach frame_reach(const std::vector<const duckdb::BoundWindowExpression*>& calls, PreProjection& columns,
+                               int32_t sort_key);
 
   /// Appends a node and gives it an id. `output` holds visible columns; hidden ones are added from the input by
   /// `carry`.

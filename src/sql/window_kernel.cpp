@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "duckdb/planner/expression/bound_case_expression.hpp"
 #include "duckdb/planner/expression/bound_constant_expression.hpp"
+#include "sql/window_frame.h"
 
 namespace millrace::sql {
 namespace {
@@ -28,6 +30,8 @@ bool is_short_number(const duckdb::LogicalType& type) {
          type.InternalType() != duckdb::PhysicalType::UINT128;
 }
 
+bool is_running(WindowKind kind) { return kind >= WindowKind::kCountStar; }
+
 bool has_order(const duckdb::LogicalType& type) {
   if (type.IsNested()) return false;
   if (type.InternalType() != duckdb::PhysicalType::VARCHAR) return true;
@@ -37,7 +41,9 @@ bool has_order(const duckdb::LogicalType& type) {
 WindowKind running_kind(const duckdb::BoundWindowExpression& call) {
   if (!call.aggregate) return WindowKind::kGeneral;
   const std::string& name = call.aggregate->name;
-  if (call.children.empty() && (name == "count" || name == "count_star")) return WindowKind::kCountStar;
+  if (call.children.empty() && (name == "count" || name == "count_star")) {
+    return call.filter_expr ? WindowKind::kCount : WindowKind::kCountStar;
+  }
   if (call.children.size() != 1) return WindowKind::kGeneral;
   const duckdb::LogicalType& argument = call.children[0]->return_type;
   const duckdb::LogicalType& result = call.return_type;
@@ -49,42 +55,45 @@ WindowKind running_kind(const duckdb::BoundWindowExpression& call) {
       (is_short_number(argument) || is_floating(argument)))
     return WindowKind::kAvg;
   if (argument != result || !has_order(argument)) return WindowKind::kGeneral;
-  if (name == "min") return WindowKind::kMin;
+  if (name == "min" || name == "bool_and") return WindowKind::kMin;
+  if (name == "bool_or") return WindowKind::kMax;
+  if (name == "any_value") return WindowKind::kFirstNotNull;
   return name == "max" ? WindowKind::kMax : WindowKind::kGeneral;
 }
 
 /// Sums of floating numbers and extremes cannot be taken back.
 bool folds(const duckdb::BoundWindowExpression& call) {
   const WindowKind kind = window_kernel(call).kind;
-  if (kind == WindowKind::kMin || kind == WindowKind::kMax) return true;
+  if (kind >= WindowKind::kMin) return true;
   return (kind == WindowKind::kSum || kind == WindowKind::kAvg) && is_floating(call.children[0]->return_type);
-}
-
-bool may_look_ahead(const duckdb::BoundWindowExpression& call) {
-  const WindowKind kind = window_kernel(call).kind;
-  return kind == WindowKind::kLead || (kind == WindowKind::kLag && call.offset_expr);
 }
 
 }  // namespace
 
 WindowKernel window_kernel(const duckdb::BoundWindowExpression& call) {
-  const bool plain = !call.ignore_nulls && call.arg_orders.empty() && !call.distinct && !call.filter_expr &&
-                     call.exclude_clause == duckdb::WindowExcludeMode::NO_OTHER;
+  const bool plain =
+      call.arg_orders.empty() && !call.distinct && call.exclude_clause == duckdb::WindowExcludeMode::NO_OTHER;
   if (!plain) return {};
   const bool from_start = call.start == WindowBoundary::UNBOUNDED_PRECEDING;
   const bool to_row = call.end == WindowBoundary::CURRENT_ROW_ROWS;
   const bool to_end = call.end == WindowBoundary::UNBOUNDED_FOLLOWING;
-  const bool to_peers = call.end == WindowBoundary::CURRENT_ROW_RANGE || (to_end && call.orders.empty());
+  const bool to_peers = call.end == WindowBoundary::CURRENT_ROW_RANGE ||
+                        call.end == WindowBoundary::CURRENT_ROW_GROUPS || (to_end && call.orders.empty());
   const bool so_far = from_start && (to_row || to_peers);
   switch (call.GetExpressionType()) {
     case ExpressionType::WINDOW_ROW_NUMBER: return {WindowKind::kRowNumber};
     case ExpressionType::WINDOW_RANK: return {WindowKind::kRank};
     case ExpressionType::WINDOW_RANK_DENSE: return {WindowKind::kDenseRank};
-    case ExpressionType::WINDOW_LEAD: return {is_constant(call.offset_expr) ? WindowKind::kLead : WindowKind::kGeneral};
-    case ExpressionType::WINDOW_LAG: return {is_constant(call.offset_expr) ? WindowKind::kLag : WindowKind::kGeneral};
+    case ExpressionType::WINDOW_LEAD:
+    case ExpressionType::WINDOW_LAG: {
+      if (call.ignore_nulls || !is_constant(call.offset_expr)) return {};
+      return {call.GetExpressionType() == ExpressionType::WINDOW_LEAD ? WindowKind::kLead : WindowKind::kLag};
+    }
     case ExpressionType::WINDOW_FIRST_VALUE:
+      if (call.ignore_nulls) return {so_far ? WindowKind::kFirstNotNull : WindowKind::kGeneral, so_far && to_peers};
       return {so_far || (from_start && to_end) ? WindowKind::kFirstValue : WindowKind::kGeneral};
     case ExpressionType::WINDOW_LAST_VALUE:
+      if (call.ignore_nulls) return {so_far ? WindowKind::kLastNotNull : WindowKind::kGeneral, so_far && to_peers};
       return {so_far ? WindowKind::kLastValue : WindowKind::kGeneral, so_far && to_peers};
     case ExpressionType::WINDOW_AGGREGATE: {
       const WindowKind kind = so_far ? running_kind(call) : WindowKind::kGeneral;
@@ -94,13 +103,46 @@ WindowKernel window_kernel(const duckdb::BoundWindowExpression& call) {
   }
 }
 
-bool share_a_node(const std::vector<const duckdb::BoundWindowExpression*>& calls,
-                  const duckdb::BoundWindowExpression& call) {
-  const bool is_general = window_kernel(call).kind == WindowKind::kGeneral;
-  return std::all_of(calls.begin(), calls.end(), [&](const duckdb::BoundWindowExpression* other) {
-    if ((window_kernel(*other).kind == WindowKind::kGeneral) != is_general) return false;
-    return !(folds(call) && may_look_ahead(*other)) && !(folds(*other) && may_look_ahead(call));
-  });
+bool same_specification(const duckdb::BoundWindowExpression& a, const duckdb::BoundWindowExpression& b) {
+  if (a.partitions.size() != b.partitions.size() || a.orders.size() != b.orders.size()) return false;
+  for (size_t i = 0; i < a.partitions.size(); ++i) {
+    if (!a.partitions[i]->Equals(*b.partitions[i])) return false;
+  }
+  for (size_t i = 0; i < a.orders.size(); ++i) {
+    if (!a.orders[i].Equals(b.orders[i])) return false;
+  }
+  return true;
+}
+
+duckdb::unique_ptr<duckdb::Expression> window_argument(const duckdb::BoundWindowExpression& call) {
+  if (!call.filter_expr) return call.children.empty() ? nullptr : call.children[0]->Copy();
+  duckdb::unique_ptr<duckdb::Expression> value =
+      duckdb::make_uniq<duckdb::BoundConstantExpression>(duckdb::Value::BOOLEAN(true));
+  if (!call.children.empty()) value = call.children[0]->Copy();
+  auto otherwise = duckdb::make_uniq<duckdb::BoundConstantExpression>(duckdb::Value(value->return_type));
+  return duckdb::make_uniq<duckdb::BoundCaseExpression>(call.filter_expr->Copy(), std::move(value),
+                                                        std::move(otherwise));
+}
+
+std::vector<WindowForm> window_forms(const std::vector<duckdb::unique_ptr<duckdb::Expression>>& calls) {
+  std::vector<WindowForm> forms;
+  for (const auto& each : calls) {
+    const auto& call = each->Cast<duckdb::BoundWindowExpression>();
+    if (window_kernel(call).kind == WindowKind::kGeneral) {
+      forms.push_back(bounded_frame(call) ? WindowForm::kFrame : WindowForm::kGeneral);
+    } else {
+      forms.push_back(folds(call) ? WindowForm::kRunning : WindowForm::kKernel);
+    }
+  }
+  for (size_t i = 0; i < calls.size(); ++i) {
+    const auto& call = calls[i]->Cast<duckdb::BoundWindowExpression>();
+    if (forms[i] != WindowForm::kKernel || !is_running(window_kernel(call).kind)) continue;
+    for (size_t j = 0; j < calls.size() && forms[i] == WindowForm::kKernel; ++j) {
+      const auto& other = calls[j]->Cast<duckdb::BoundWindowExpression>();
+      if (forms[j] == WindowForm::kRunning && same_specification(call, other)) forms[i] = WindowForm::kRunning;
+    }
+  }
+  return forms;
 }
 
 }  // namespace millrace::sql

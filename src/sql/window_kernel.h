@@ -15,9 +15,23 @@ struct WindowKernel {
 };
 WindowKernel window_kernel(const duckdb::BoundWindowExpression& call);
 
-/// One node may compute the call with these, which are over the same specification: one call without a kernel does not
-/// make the others general, and one that looks ahead does not make sums start from the partition's first row.
-bool share_a_node(const std::vector<const duckdb::BoundWindowExpression*>& calls,
-                  const duckdb::BoundWindowExpression& call);
+/// The argument of a call with a kernel: NULL where its FILTER is not true, which every such aggregate passes over.
+/// nullptr: count(*).
+duckdb::unique_ptr<duckdb::Expression> window_argument(const duckdb::BoundWindowExpression& call);
+
+/// What computes a call.
+enum class WindowForm : uint8_t {
+  kKernel,   ///< plan::Window with kernels
+  kRunning,  ///< plan::FramedWindow of running calls
+  kFrame,    ///< plan::FramedWindow that DuckDB computes
+  kGeneral   ///< plan::Window that DuckDB computes, whole partitions at a time
+};
+
+/// The forms of the calls of one OVER after another. A running sum that could be taken back goes along with calls over
+/// the same specification that cannot.
+std::vector<WindowForm> window_forms(const std::vector<duckdb::unique_ptr<duckdb::Expression>>& calls);
+
+/// The same PARTITION BY and ORDER BY.
+bool same_specification(const duckdb::BoundWindowExpression& a, const duckdb::BoundWindowExpression& b);
 
 }  // namespace millrace::sql

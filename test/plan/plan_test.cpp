@@ -75,6 +75,7 @@ Plan every_kind() {
   add(AsofJoin{JoinType::kLeft, {0}, {1}, {true}, 2, 1, true, {0}, {1, 2}}, {11, 3});
   add(TemporalJoin{JoinType::kLeft, {0}, {1}, {true}, 2, 1, 3, Duration{7}, {0}, {1, 2}}, {11, 3});
   add(LookupJoin{Join{JoinType::kLeft, {0}, {1}, {false}, {}, {0}, {1, 2}}}, {11, 3});
+  add(FramedWindow{window, FrameReach{2, 0, -1, INT64_MAX, {{3, -1}, {-1, 4}}}}, {7});
   return plan;
 }
 
@@ -105,6 +106,10 @@ TEST(Plan, SurvivesItsStoredForm) {
   const auto& window = std::get<Window>(again->nodes[8].operation);
   EXPECT_EQ(window.calls[0].offset, -3);
   EXPECT_EQ(window.calls[0].text, "lead(x)");
+  const auto& framed = std::get<FramedWindow>(again->nodes.back().operation);
+  EXPECT_EQ(framed.reach.rows_before, 2);
+  EXPECT_EQ(framed.reach.peers_before, -1);
+  EXPECT_EQ(framed.reach.ranges[1].last_key, 4);
   EXPECT_TRUE(std::get<Join>(again->nodes[9].operation).null_equals_null[0]);
   EXPECT_EQ(std::get<Filter>(again->nodes[2].operation).predicates[0].text(),
             std::get<Filter>(plan.nodes[2].operation).predicates[0].text());

@@ -14,7 +14,10 @@ constexpr std::array kAggregates = {
     "count(*)",     "count",        "sum",      "min",     "max",      "avg",     "general",     "count DISTINCT",
     "sum DISTINCT", "avg DISTINCT", "bool_and", "bool_or", "var_samp", "var_pop", "stddev_samp", "stddev_pop"};
 constexpr std::array kWindows = {"row_number", "rank",     "dense_rank", "lead", "lag", "first_value", "general",
-                                 "last_value", "count(*)", "count",      "sum",  "avg", "min",         "max"};
+                                 "last_value", "count(*)", "count",      "sum",  "avg", "min",         "max",
+                                 "first that is not NULL", "last that is not NULL"};
+// Their states are kept beside the rows.
+constexpr std::array kFramedWindows = {"by DuckDB", "running", "min", "max"};
 
 const std::string kRetracting = ", retracting input";
 
@@ -37,6 +40,10 @@ std::vector<std::string> forms(const plan::Node& node) {
   if (const auto* window = std::get_if<plan::Window>(&node.operation)) {
     found.emplace_back(window->general ? "recomputed" : "kernel");
     for (const auto& call : window->calls) found.push_back(name_of(kWindows, call.kind));
+  }
+  if (const auto* framed = std::get_if<plan::FramedWindow>(&node.operation)) {
+    found.emplace_back(framed->window.general ? "by DuckDB" : "running");
+    for (const auto& call : framed->window.calls) found.push_back(name_of(kWindows, call.kind));
   }
   if (const auto* top = std::get_if<plan::TopN>(&node.operation)) {
     found.push_back(name_of(kWindows, top->rank) + (top->partition_columns.empty() ? "" : " by"));
@@ -98,6 +105,7 @@ void Coverage::expect_operators(const std::vector<std::string>& left_out) {
     if (kind != std::string("general")) both(std::string("Aggregate ") + kind);
   }
   for (const char* kind : kWindows) both(std::string("Window ") + kind);
+  for (const char* form : kFramedWindows) both(std::string("FramedWindow ") + form);
   for (const char* kind : {"row_number", "row_number by", "rank by", "dense_rank by"}) {
     both(std::string("TopN ") + kind);
   }

@@ -172,21 +172,6 @@ Query QueryGenerator::kernel_window(Query in) {
   return out;
 }
 
-Query QueryGenerator::general_window(Query in) {
-  auto keys = some_keys(in);
-  auto ints = of_type(in, 'i');
-  std::string x = ints.empty() ? "1" : ints[pick(ints.size())].name;
-  std::string name = fresh();
-  static const char* kFrames[] = {"ROWS BETWEEN 2 PRECEDING AND CURRENT ROW",
-                                  "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING", ""};
-  std::string over =
-      " OVER (PARTITION BY " + keys[0].name + " ORDER BY " + all_columns(in) + " " + kFrames[pick(3)] + ")";
-  Query out{"SELECT " + all_columns(in) + ", CAST(sum(" + x + ")" + over + " AS BIGINT) AS " + name + from(in),
-            in.columns, in.depth + 1};
-  out.columns.push_back({name, 'i'});
-  return out;
-}
-
 Query QueryGenerator::top_n(Query in) {
   std::string sql = "SELECT " + all_columns(in) + from(in) + " ORDER BY ";
   for (size_t i = 0; i < in.columns.size(); ++i)
@@ -291,7 +276,7 @@ Query QueryGenerator::grow(int depth) {
     case 7: return distinct(std::move(in));
     case 8: return distinct_on(std::move(in));
     case 9: return kernel_window(std::move(in));
-    case 10: return general_window(std::move(in));
+    case 10: return chance(0.7) ? framed_window(std::move(in)) : several_windows(std::move(in));
     case 11:
     case 12: return join(std::move(in), depth);
     case 13: return scalar_subquery(std::move(in));

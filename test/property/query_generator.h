@@ -30,6 +30,8 @@ class QueryGenerator {
   std::string condition(const Query& query);
   /// All that generate() made, parts and wholes: each stands in the text of what it is a part of as it is here.
   const std::vector<Query>& pieces() const { return pieces_; }
+  /// OVER of all kinds, over queries of this depth.
+  Query generate_windows(int depth);
 
  private:
   Query grow(int depth);
@@ -41,7 +43,12 @@ class QueryGenerator {
   Query distinct(Query in);
   Query distinct_on(Query in);
   Query kernel_window(Query in);
-  Query general_window(Query in);
+  // query_generator_windows.cpp
+  Query framed_window(Query in);
+  Query several_windows(Query in);
+  std::string window_call(const Query& in, bool total_order);
+  std::string frame();
+  std::string over(const Query& in, const std::vector<Column>& keys, bool total_order);
   Query top_n(Query in);
   Query ranked(Query in);
   Query join(Query in, int depth);

@@ -89,13 +89,14 @@ class RandomViews : public ::testing::Test {
                   << least.history.text();
   }
 
-  void run_seed(uint64_t seed) {
-    SeedNote note("RandomViews.EqualDuckDB", seed);
+  void run_seed(uint64_t seed, bool of_windows = false) {
+    SeedNote note(of_windows ? "RandomViews.OfWindowsEqualDuckDB" : "RandomViews.EqualDuckDB", seed);
     SCOPED_TRACE(note.text());
     Random random(seed * 7919);
     const History history = random_history(random);
     QueryGenerator generator(seed);
-    const Query query = generator.generate(static_cast<int>(2 + random() % 4));
+    const Query query = of_windows ? generator.generate_windows(static_cast<int>(random() % 3))
+                                   : generator.generate(static_cast<int>(2 + random() % 4));
     deep_ += query.depth >= 3;
     run(query.sql, generator.pieces(), history);
   }
@@ -120,6 +121,18 @@ TEST_F(RandomViews, EqualDuckDB) {
   if (!seeds.whole || HasFailure()) return;
   EXPECT_EQ(coverage_.missing(), std::vector<std::string>()) << "never occurred";
   EXPECT_GE(deep_ * 2, seeds.count);
+  EXPECT_EQ(refused_, 0U);
+}
+
+TEST_F(RandomViews, OfWindowsEqualDuckDB) {
+  for (const char* form : {"Window kernel", "Window recomputed", "FramedWindow by DuckDB", "FramedWindow running"}) {
+    coverage_.expect(form);
+    coverage_.expect(std::string(form) + ", retracting input");
+  }
+  const Seeds seeds = seeds_to_run(4);
+  for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count && !HasFailure(); ++seed) run_seed(seed, true);
+  if (!seeds.whole || HasFailure()) return;
+  EXPECT_EQ(coverage_.missing(), std::vector<std::string>()) << "never occurred";
   EXPECT_EQ(refused_, 0U);
 }
 
