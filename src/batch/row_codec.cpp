@@ -205,7 +205,7 @@ void RowCodec::read_bitmaps(std::span<const std::string_view> rows, Batch& batch
     auto& validity = duckdb::FlatVector::Validity(column.vector());
     const bool marked = !validity.AllValid();
     for (size_t row = 0; row < rows.size(); ++row) {
-      if ((static_cast<uint8_t>(rows[row][i >> 3]) >> (i & 7)) & 1) {
+      if (is_null(rows[row], i)) {
         column.set_null(first_row + row);
       } else if (marked) {
         validity.SetValid(first_row + row);
@@ -217,7 +217,7 @@ void RowCodec::read_bitmaps(std::span<const std::string_view> rows, Batch& batch
 Status RowCodec::read_variable(std::string_view bytes, Batch& batch, size_t row, size_t first_column) const {
   ByteReader reader(bytes.substr(fixed_bytes_));
   for (uint32_t i : variable_) {
-    if ((static_cast<uint8_t>(bytes[i >> 3]) >> (i & 7)) & 1) continue;
+    if (is_null(bytes, i)) continue;
     MR_TRY(read_nested(layouts_[i], reader, batch.mutable_column(first_column + i), row));
   }
   if (reader.done()) return {};

@@ -69,6 +69,11 @@ class RowCodec {
   Status decode_rows(std::span<const std::string_view> rows, Batch& batch, size_t first_row,
                      size_t first_column = 0) const;
 
+  /// Of an encoded row: whether its value at place `index` of columns() is NULL.
+  static bool is_null(std::string_view row, size_t index) {
+    return (static_cast<uint8_t>(row[index >> 3]) >> (index & 7)) & 1;
+  }
+
   const std::vector<Type>& types() const { return types_; }
   const std::vector<uint32_t>& columns() const { return columns_; }
 

@@ -14,6 +14,11 @@ FrameReader::FrameReader(StandingRows& standing, const plan::FrameReach& reach, 
     if (range.first_key >= 0) pieces.first = piece++;
     if (range.last_key >= 0) pieces.last = piece++;
   }
+  const std::vector<uint32_t>& columns = rows_.codec(0).columns();
+  for (const plan::FrameReach::Values& values : reach.values) {
+    const auto at = std::find(columns.begin(), columns.end(), values.column);
+    value_places_.push_back(static_cast<size_t>(at - columns.begin()));
+  }
 }
 
 Status FrameReader::read(StandingRows::Group group, std::span<const PartitionChanges::Change> changes, bool whole,
@@ -45,6 +50,40 @@ std::string_view FrameReader::end_key(std::string_view row, int piece) const {
   return ByteReader(rows_.piece(row, static_cast<size_t>(piece)).substr(kBitmapBytes)).string().value();
 }
 
+FrameReader::Distance FrameReader::no_distance() const {
+  Distance none;
+  none.values.resize(value_places_.size());
+  return none;
+}
+
+/// A row that is so far behind another depends on it by numbers of rows, of peers, or of values.
+bool FrameReader::reaches_back(const Distance& distance) const {
+  if (distance.rows < reach_.rows_before || distance.peers <= reach_.peers_before) return true;
+  for (size_t i = 0; i < distance.values.size(); ++i) {
+    if (distance.values[i] < reach_.values[i].before) return true;
+  }
+  return false;
+}
+
+/// The same of a row that is so far before another.
+bool FrameReader::reaches_on(const Distance& distance) const {
+  if (distance.rows < reach_.rows_after || distance.peers <= reach_.peers_after) return true;
+  for (size_t i = 0; i < distance.values.size(); ++i) {
+    if (distance.values[i] < reach_.values[i].after) return true;
+  }
+  return false;
+}
+
+/// What comes next is behind the item.
+void FrameReader::pass(Distance& distance, const StandingItem& item) const {
+  distance.rows += item.now;
+  if (distance.values.empty()) return;
+  const std::string_view piece = rows_.piece(item.row, 0);
+  for (size_t i = 0; i < distance.values.size(); ++i) {
+    if (!batch::RowCodec::is_null(piece, value_places_[i])) distance.values[i] += item.now;
+  }
+}
+
 Status FrameReader::read_whole(FrameStretch& stretch) {
   StandingItem item;
   bool changed = false;
@@ -62,7 +101,7 @@ Status FrameReader::read_whole(FrameStretch& stretch) {
 void FrameReader::read_back(std::string_view change, FrameStretch& stretch) {
   const std::string_view changed_key = rows_.sort_key(change);
   std::string_view first = change;
-  Distance distance;
+  Distance distance = no_distance();
   distance.start(changed_key);
   StandingItem item;
   bool reached = true;
@@ -71,7 +110,7 @@ void FrameReader::read_back(std::string_view change, FrameStretch& stretch) {
     const std::string_view key = rows_.sort_key(item.row);
     distance.meet(key);
     if (reached) {
-      reached = distance.rows < reach_.rows_after || distance.peers <= reach_.peers_after ||
+      reached = reaches_on(distance) ||
                 std::any_of(ranges_.begin(), ranges_.end(), [&](const RangePieces& range) {
                   return end_key(item.row, range.last) >= changed_key;
                 });
@@ -83,13 +122,13 @@ void FrameReader::read_back(std::string_view change, FrameStretch& stretch) {
         distance.meet(key);
       }
     }
-    const bool needed = reached || distance.rows < reach_.rows_before || distance.peers <= reach_.peers_before ||
+    const bool needed = reached || reaches_back(distance) ||
                         std::any_of(ranges_.begin(), ranges_.end(), [&](const RangePieces& range) {
                           return key >= end_key(first, range.first);
                         });
     if (!needed) break;
     items.push_back(item);
-    distance.rows += item.now;
+    pass(distance, item);
   }
   std::reverse(items.begin() + static_cast<int64_t>(stretch.first), items.end());
   stretch.first_reached = items.size() - reached_rows;
@@ -99,7 +138,7 @@ void FrameReader::read_back(std::string_view change, FrameStretch& stretch) {
 /// these goes on with the stretch; one behind them reaches none of its rows.
 Status FrameReader::read_on(FrameStretch& stretch) {
   std::string_view changed_key, last;  // of the last change; the last row reached
-  Distance from_change, from_last;
+  Distance from_change = no_distance(), from_last = no_distance();
   bool reached = true;
   StandingItem item;
   bool changed = false;
@@ -113,11 +152,11 @@ Status FrameReader::read_on(FrameStretch& stretch) {
       reached = true;
     } else if (reached) {
       from_change.meet(key);
-      reached = from_change.rows < reach_.rows_before || from_change.peers <= reach_.peers_before ||
+      reached = reaches_back(from_change) ||
                 std::any_of(ranges_.begin(), ranges_.end(), [&](const RangePieces& range) {
                   return end_key(item.row, range.first) <= changed_key;
                 });
-      from_change.rows += item.now;
+      pass(from_change, item);
       if (!reached) from_last.start(rows_.sort_key(last));
     }
     if (reached) {
@@ -125,12 +164,12 @@ Status FrameReader::read_on(FrameStretch& stretch) {
       stretch.last_reached = items.size() + 1;
     } else {
       from_last.meet(key);
-      const bool needed = from_last.rows < reach_.rows_after || from_last.peers <= reach_.peers_after ||
+      const bool needed = reaches_on(from_last) ||
                           std::any_of(ranges_.begin(), ranges_.end(), [&](const RangePieces& range) {
                             return key <= end_key(last, range.last);
                           });
       if (!needed) break;
-      from_last.rows += item.now;
+      pass(from_last, item);
     }
     items.push_back(item);
   }

@@ -2,6 +2,7 @@
 // differ, and around them those that these depend on. Private to window_frames.cpp.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "dataflow/standing_rows.h"
@@ -34,8 +35,12 @@ class FrameReader {
   struct Distance {
     int64_t rows = 0;
     int64_t peers = 0;
+    std::vector<int64_t> values;  // of each of reach_.values: rows between, in which it is not NULL
     std::string_view key;
-    void start(std::string_view from) { rows = 0, peers = 0, key = from; }
+    void start(std::string_view from) {
+      rows = 0, peers = 0, key = from;
+      std::fill(values.begin(), values.end(), 0);
+    }
     void meet(std::string_view own) { peers += own == key ? 0 : 1, key = own; }
   };
   struct RangePieces {
@@ -46,11 +51,16 @@ class FrameReader {
   Status read_on(FrameStretch& stretch);
   Status read_whole(FrameStretch& stretch);
   std::string_view end_key(std::string_view row, int piece) const;
+  Distance no_distance() const;
+  bool reaches_back(const Distance& distance) const;
+  bool reaches_on(const Distance& distance) const;
+  void pass(Distance& distance, const StandingItem& item) const;
 
   StandingReader reader_;
   const SortedRows& rows_;
   const plan::FrameReach& reach_;
   std::vector<RangePieces> ranges_;
+  std::vector<size_t> value_places_;  // of reach_.values, in piece 0
 };
 
 }  // namespace millrace::dataflow

@@ -3,7 +3,7 @@
 // the states of all calls after its last copy; of calls that go up to the last peer, after that.
 //
 // A change starts from the states of the row before it, as they stand, and goes on until the states of before and of
-// now are the same: a maximum in the middle reads the rows whose results it changes, a row at the end one or two. Rows
+// now are the same, since later results follow from these: a maximum in the middle reads the rows whose results it changes, a row at the end one or two. Rows
 // that come or go below the extreme of their peers, which can be all rows, change nothing and read one of them.
 #include <algorithm>
 
@@ -13,6 +13,14 @@
 
 namespace millrace::dataflow {
 namespace {
+
+/// When a call's result is what its state gives.
+enum class Stage : uint8_t { kBeforePeers, kBeforeRow, kAfterRow };
+
+Stage stage_of(const plan::WindowCall& call) {
+  if (!call.ends_before) return Stage::kAfterRow;
+  return call.to_peers ? Stage::kBeforePeers : Stage::kBeforeRow;
+}
 
 class WindowRunning final : public Operator {
  public:
@@ -25,11 +33,13 @@ class WindowRunning final : public Operator {
         has_peers_(
             std::any_of(window.calls.begin(), window.calls.end(), [](const auto& call) { return call.to_peers; })),
         only_extremes_(std::all_of(window.calls.begin(), window.calls.end(), [](const auto& call) {
-          return call.to_peers && (call.kind == plan::WindowKind::kMin || call.kind == plan::WindowKind::kMax);
+          return call.to_peers && !call.ends_before && (call.kind == plan::WindowKind::kMin || call.kind == plan::WindowKind::kMax);
         })),
         standing_(input, window, layout_.pieces),
         reader_(standing_),
-        output_(node, window, input, layout_, standing_.rows()) {}
+        output_(node, window, input, layout_, standing_.rows()),
+        old_values_(calls_.size()),
+        now_values_(calls_.size()) {}
 
   Status push(size_t, const batch::Batch& batch, Output&) override {
     standing_.note(batch);
@@ -75,7 +85,8 @@ class WindowRunning final : public Operator {
   Result<bool> read_peers();
   Status go_through(Group group, Output& out);
   void add(States& states, std::string_view row, int64_t copies, bool to_peers) const;
-  void values(const States& states, std::vector<CallValue>& found) const;
+  void add_row(States& states, std::string_view row, std::vector<CallValue>& values) const;
+  void give(const States& states, Stage stage, std::vector<CallValue>& values) const;
   bool converged() const;
   int64_t count_before(const StandingItem& item) const;
   void replace_states(Group group, const Item& item);
@@ -107,7 +118,7 @@ Result<size_t> WindowRunning::change_below_extremes(Group group, std::span<const
   std::string_view bytes = stands;
   old_.clear();
   for (const RunningCall& call : calls_) old_.push_back(call.take_own(bytes));
-  values(old_, old_values_);
+  give(old_, Stage::kAfterRow, old_values_);
   size_t peers = 0;
   for (; peers < changes.size() && standing_.rows().sort_key(changes[peers].row) == key; ++peers) {
     if (!below_extremes(old_, changes[peers].row)) return size_t{0};
@@ -204,6 +215,8 @@ Result<bool> WindowRunning::read_peers() {
 /// Emits how the results of items_ differ, and keeps their states.
 Status WindowRunning::go_through(Group group, Output& out) {
   if (has_peers_) {
+    give(old_, Stage::kBeforePeers, old_values_);
+    give(now_, Stage::kBeforePeers, now_values_);
     for (const Item& item : items_) {
       add(old_, item.at.row, item.before, true);
       add(now_, item.at.row, item.at.now, true);
@@ -212,8 +225,8 @@ Status WindowRunning::go_through(Group group, Output& out) {
   for (const Item& item : items_) {
     for (int64_t copy = 0; copy < std::max(item.before, item.at.now); ++copy) {
       const bool was = copy < item.before, is = copy < item.at.now;
-      if (was) add(old_, item.at.row, 1, false), values(old_, old_values_);
-      if (is) add(now_, item.at.row, 1, false), values(now_, now_values_);
+      if (was) add_row(old_, item.at.row, old_values_);
+      if (is) add_row(now_, item.at.row, now_values_);
       if (was && is && old_values_ == now_values_) continue;
       if (was) output_.add(item.at.row, old_values_, -1);
       if (is) output_.add(item.at.row, now_values_, 1);
@@ -235,9 +248,18 @@ void WindowRunning::add(States& states, std::string_view row, int64_t copies, bo
   }
 }
 
-void WindowRunning::values(const States& states, std::vector<CallValue>& found) const {
-  found.clear();
-  for (size_t call = 0; call < calls_.size(); ++call) found.push_back(result_of_running(calls_[call], states[call]));
+/// One copy of a row: sets what it gives, but for calls that end before its peers.
+void WindowRunning::add_row(States& states, std::string_view row, std::vector<CallValue>& values) const {
+  give(states, Stage::kBeforeRow, values);
+  add(states, row, 1, false);
+  give(states, Stage::kAfterRow, values);
+}
+
+/// Sets the results of the calls whose stage this is.
+void WindowRunning::give(const States& states, Stage stage, std::vector<CallValue>& values) const {
+  for (size_t call = 0; call < calls_.size(); ++call) {
+    if (stage_of(window_.calls[call]) == stage) values[call] = result_of_running(calls_[call], states[call]);
+  }
 }
 
 bool WindowRunning::converged() const {

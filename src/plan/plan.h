@@ -166,6 +166,7 @@ struct WindowCall {
   bool to_peers = false;        ///< kinds behind kGeneral: up to the last peer of the row, not up to the row itself
   batch::Type result;
   std::string text;
+  bool ends_before = false;  ///< running calls of FramedWindow: up to what comes before that row, or before its first peer
 };
 
 /// OVER (PARTITION BY … ORDER BY …). All calls share one specification. Output: the input's columns, one column a call,
@@ -190,6 +191,13 @@ struct FrameReach {
     int32_t last_key = -1;
   };
   std::vector<Range> ranges;
+  /// The rows up to so many in which a column of the output is not NULL.
+  struct Values {
+    uint32_t column = 0;
+    int64_t before = 0;
+    int64_t after = 0;
+  };
+  std::vector<Values> values;
 };
 
 /// A Window whose results are kept with its rows, so that a change is computed from the rows that it reaches alone.

@@ -47,11 +47,12 @@ class Writer {
     integer(value.argument);
     integer(value.offset);
     integer(value.default_column);
-    if (value.kind > WindowKind::kGeneral) put(value.to_peers);
+    if (value.kind > WindowKind::kGeneral) number((value.to_peers ? 1U : 0U) + (value.ends_before ? 2U : 0U));
     put(value.result);
     text(value.text);
   }
   void put(const FrameReach::Range& value) { integer(value.first_key), integer(value.last_key); }
+  void put(const FrameReach::Values& value) { put(value.column), integer(value.before), integer(value.after); }
   void put(const batch::Field& value) {
     text(value.name);
     put(value.type);
@@ -100,6 +101,7 @@ class Writer {
          {of.reach.rows_before, of.reach.rows_after, of.reach.peers_before, of.reach.peers_after})
       integer(bound);
     put(of.reach.ranges);
+    put(of.reach.values);
   }
   void operation(const Join& of) {
     put(of.type);
@@ -230,11 +232,16 @@ class Reader {
     value.argument = column();
     value.offset = integer();
     value.default_column = column();
-    if (value.kind > WindowKind::kGeneral) value.to_peers = flag();
+    if (value.kind > WindowKind::kGeneral) {
+      const auto end = one_of(uint64_t{3});
+      value.to_peers = (end & 1) != 0;
+      value.ends_before = (end & 2) != 0;
+    }
     get(value.result);
     get(value.text);
   }
   void get(FrameReach::Range& value) { value.first_key = column(), value.last_key = column(); }
+  void get(FrameReach::Values& value) { get(value.column), value.before = integer(), value.after = integer(); }
   void get(batch::Field& value) {
     get(value.name);
     get(value.type);
@@ -286,6 +293,7 @@ class Reader {
          {&of.reach.rows_before, &of.reach.rows_after, &of.reach.peers_before, &of.reach.peers_after})
       *bound = integer();
     get(of.reach.ranges);
+    get(of.reach.values);
   }
   void operation(Join& of) {
     of.type = one_of(JoinType::kMark);

@@ -43,6 +43,7 @@ plan::WindowCall Translator::window_call(const duckdb::BoundWindowExpression& ca
   const WindowKernel kernel = window_kernel(call);
   result.kind = kernel.kind;
   result.to_peers = kernel.to_peers;
+  result.ends_before = kernel.ends_before;
   result.result = batch::Type(call.return_type);
   result.text = call.GetName();
   if (result.kind == plan::WindowKind::kGeneral) return result;
@@ -90,6 +91,10 @@ plan::FrameReach Translator::frame_reach(const std::vector<const duckdb::BoundWi
   };
   for (const auto* call : calls) {
     const WindowFrame frame = *bounded_frame(*call);
+    if (frame.value) {
+      reach.values.push_back({columns.column(*frame.value), frame.reach.rows_before, frame.reach.rows_after});
+      continue;
+    }
     reach.rows_before = std::max(reach.rows_before, frame.reach.rows_before);
     reach.rows_after = std::max(reach.rows_after, frame.reach.rows_after);
     reach.peers_before = std::max(reach.peers_before, frame.reach.peers_before);

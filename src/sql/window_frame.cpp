@@ -128,7 +128,7 @@ std::optional<WindowFrame> frame_of(const duckdb::BoundWindowExpression& call) {
   return frame;
 }
 
-/// lead and lag by a constant, however far from the frame.
+/// lead and lag by a constant, however far from the frame. With IGNORE NULLS, values are counted and not rows.
 std::optional<WindowFrame> neighbour(const duckdb::BoundWindowExpression& call) {
   int64_t offset = 1;
   if (call.offset_expr) {
@@ -140,6 +140,9 @@ std::optional<WindowFrame> neighbour(const duckdb::BoundWindowExpression& call) 
   WindowFrame frame;
   frame.reach.rows_after = std::max<int64_t>(0, ahead);
   frame.reach.rows_before = std::max<int64_t>(0, -ahead);
+  if (!call.ignore_nulls) return frame;
+  if (call.children[0]->IsFoldable()) return std::nullopt;
+  frame.value = call.children[0].get();
   return frame;
 }
 
@@ -165,7 +168,7 @@ std::optional<WindowFrame> bounded_frame(const duckdb::BoundWindowExpression& ca
     case ExpressionType::WINDOW_NTH_VALUE: return frame_of(call);
     case ExpressionType::WINDOW_LEAD:
     case ExpressionType::WINDOW_LAG:
-      if (call.ignore_nulls || !call.arg_orders.empty()) return std::nullopt;
+      if (!call.arg_orders.empty()) return std::nullopt;
       return neighbour(call);
     default: return std::nullopt;
   }

@@ -19,6 +19,8 @@ struct WindowFrame {
     const duckdb::Expression* last = nullptr;
   };
   std::optional<Range> range;
+  /// Of the rows between, those in which this is not NULL count: so many of them, instead of rows.
+  const duckdb::Expression* value = nullptr;
 };
 std::optional<WindowFrame> bounded_frame(const duckdb::BoundWindowExpression& call);
 

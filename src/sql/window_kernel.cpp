@@ -61,19 +61,50 @@ WindowKind running_kind(const duckdb::BoundWindowExpression& call) {
   return name == "max" ? WindowKind::kMax : WindowKind::kGeneral;
 }
 
+/// The call over the rows up to what comes before the row itself, or before its first peer.
+std::optional<WindowKernel> so_far_without_own(const duckdb::BoundWindowExpression& call) {
+  if (call.start != WindowBoundary::UNBOUNDED_PRECEDING) return std::nullopt;
+  WindowKernel kernel{WindowKind::kGeneral, false, true};
+  if (call.exclude_clause == duckdb::WindowExcludeMode::NO_OTHER) {
+    const bool is_one = call.end_expr && is_constant(call.end_expr) &&
+                        call.end_expr->Cast<duckdb::BoundConstantExpression>().value == duckdb::Value::BIGINT(1);
+    kernel.to_peers = call.end == WindowBoundary::EXPR_PRECEDING_GROUPS;
+    if (!is_one || !(kernel.to_peers || call.end == WindowBoundary::EXPR_PRECEDING_ROWS)) return std::nullopt;
+  } else {
+    kernel.to_peers = call.exclude_clause == duckdb::WindowExcludeMode::GROUP;
+    const bool without_row = call.exclude_clause == duckdb::WindowExcludeMode::CURRENT_ROW &&
+                             call.end == WindowBoundary::CURRENT_ROW_ROWS;
+    const bool without_peers = kernel.to_peers && (call.end == WindowBoundary::CURRENT_ROW_RANGE ||
+                                                   call.end == WindowBoundary::CURRENT_ROW_GROUPS);
+    if (!without_row && !without_peers) return std::nullopt;
+  }
+  switch (call.GetExpressionType()) {
+    case ExpressionType::WINDOW_AGGREGATE: kernel.kind = running_kind(call); break;
+    case ExpressionType::WINDOW_FIRST_VALUE:
+      if (call.ignore_nulls) kernel.kind = WindowKind::kFirstNotNull;
+      break;
+    case ExpressionType::WINDOW_LAST_VALUE:
+      if (call.ignore_nulls) kernel.kind = WindowKind::kLastNotNull;
+      break;
+    default: break;
+  }
+  if (kernel.kind == WindowKind::kGeneral) return std::nullopt;
+  return kernel;
+}
+
 /// Sums of floating numbers and extremes cannot be taken back.
 bool folds(const duckdb::BoundWindowExpression& call) {
-  const WindowKind kind = window_kernel(call).kind;
-  if (kind >= WindowKind::kMin) return true;
+  const auto [kind, to_peers, ends_before] = window_kernel(call);
+  if (kind >= WindowKind::kMin || ends_before) return true;
   return (kind == WindowKind::kSum || kind == WindowKind::kAvg) && is_floating(call.children[0]->return_type);
 }
 
 }  // namespace
 
 WindowKernel window_kernel(const duckdb::BoundWindowExpression& call) {
-  const bool plain =
-      call.arg_orders.empty() && !call.distinct && call.exclude_clause == duckdb::WindowExcludeMode::NO_OTHER;
-  if (!plain) return {};
+  if (!call.arg_orders.empty() || call.distinct) return {};
+  if (const auto kernel = so_far_without_own(call)) return *kernel;
+  if (call.exclude_clause != duckdb::WindowExcludeMode::NO_OTHER) return {};
   const bool from_start = call.start == WindowBoundary::UNBOUNDED_PRECEDING;
   const bool to_row = call.end == WindowBoundary::CURRENT_ROW_ROWS;
   const bool to_end = call.end == WindowBoundary::UNBOUNDED_FOLLOWING;

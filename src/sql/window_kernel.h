@@ -12,6 +12,7 @@ namespace millrace::sql {
 struct WindowKernel {
   plan::WindowKind kind = plan::WindowKind::kGeneral;
   bool to_peers = false;
+  bool ends_before = false;
 };
 WindowKernel window_kernel(const duckdb::BoundWindowExpression& call);
 

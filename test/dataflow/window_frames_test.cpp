@@ -144,6 +144,31 @@ TEST(WindowFrames, EqualARecomputationAfterEveryStep) {
   }
 }
 
+// Where NULLs are ignored, values are counted and not rows. `offset`: of lag, below 0 of lead.
+Case neighbour_case(int64_t offset) {
+  Frame frame;
+  frame.over = "ORDER BY key, place";
+  frame.reach.values = {{3, std::max<int64_t>(offset, 0), std::max<int64_t>(-offset, 0)}};
+  frame.reach.ranges = {{4, 5}};  // keeps the columns out of the output; what it reaches is near
+  return frame_case(frame, "lag(v::HUGEINT, " + std::to_string(offset) + " IGNORE NULLS)");
+}
+
+Bag neighbours(int64_t offset, const Bag& input) {
+  Bag result;
+  for (const auto& [key, rows] : partitions_of(input)) {
+    for (size_t i = 0; i < rows.size(); ++i) {
+      std::string found = kNull;
+      int64_t left = std::abs(offset);
+      const size_t step = offset > 0 ? SIZE_MAX : 1;
+      for (size_t other = i + step; other < rows.size() && left > 0; other += step) {
+        if (rows[other][3] != kNull && --left == 0) found = rows[other][3];
+      }
+      add(result, {rows[i][0], rows[i][1], rows[i][2], rows[i][3], found, rows[i].back()}, 1);
+    }
+  }
+  return result;
+}
+
 class Fed {
  public:
   explicit Fed(const Case& test) : test_(test), op_(test.make(side)) {}
@@ -193,6 +218,39 @@ TEST(WindowFrames, ARowInALargePartitionReadsItsFrameAlone) {
   }
 }
 
+TEST(WindowFrames, NeighboursThatAreNotNullEqualARecomputationAfterEveryStep) {
+  for (const int64_t offset : {1, 2, -1, -3}) {
+    Property property;
+    property.seeds = 12;
+    property.row = [](Random& random, size_t, uint64_t serial) {
+      const std::string value = random.chance(2) ? std::string(kNull) : std::to_string(random.below(9));
+      return row_of(random.chance(5) ? "p1" : "p0", static_cast<int64_t>(random.below(60)), value,
+                    static_cast<int64_t>(serial) + 10);
+    };
+    property.expected = [&](const std::vector<Bag>& inputs) { return neighbours(offset, inputs[0]); };
+    EXPECT_GT(run(neighbour_case(offset), property), 0U) << offset;
+    if (HasFailure()) return;
+  }
+}
+
+TEST(WindowFrames, ARowReadsUpToTheNextValueThatIsNotNull) {
+  for (const int64_t offset : {2, -2}) {
+    const Case test = neighbour_case(offset);
+    Fed fed(test);
+    std::vector<std::pair<Row, int64_t>> rows;
+    for (int64_t at = 0; at < 20000; ++at) rows.push_back({row_of("p", 10 * at, at % 4 == 0 ? "1" : kNull, at), 1});
+    fed.step(rows);
+    const Row row = row_of("p", 100005, "7", 50000);
+    fed.step({{row, 1}});
+    EXPECT_LE(fed.rows_read(), 40U) << offset;
+    EXPECT_GE(fed.rows_read(), 8U) << offset;
+    Bag input;
+    for (const auto& [each, diff] : rows) input[each] = diff;
+    input[row] = 1;
+    EXPECT_EQ(fed.out.bag, neighbours(offset, input));
+  }
+}
+
 TEST(WindowFrames, APartitionThatFailsIsAbsentUntilItIsWellAgain) {
   const Frame frame = rows_frame(1, 1);
   const Case test = frame_case(frame, "sum(CASE WHEN v > 100 THEN error('too large')::BIGINT ELSE v END)");
@@ -227,8 +285,10 @@ TEST(WindowFrames, AStepReadsOnlyItsGroups) {
 // Running calls: p VARCHAR, v DOUBLE, sort key BLOB, text VARCHAR, order HUGEINT (hidden). Doubles are whole numbers.
 const std::vector<std::string> kRunningTypes{"VARCHAR", "BIGINT", "BLOB", "VARCHAR", "HUGEINT"};
 
-plan::WindowCall running(WindowKind kind, const std::string& result, int argument, bool to_peers) {
+plan::WindowCall running(WindowKind kind, const std::string& result, int argument, bool to_peers,
+                         bool ends_before = false) {
   plan::WindowCall call;
+  call.ends_before = ends_before;
   call.kind = kind;
   call.argument = argument;
   call.result = type(result);
@@ -273,9 +333,13 @@ Bag running_expected(const std::vector<plan::WindowCall>& calls, const Bag& inpu
   for (const auto& [key, rows] : partitions_of(input)) {
     for (size_t i = 0; i < rows.size(); ++i) {
       Row made(rows[i].begin(), rows[i].begin() + 4);
-      size_t peers_end = i + 1;
+      size_t peers_end = i + 1, peers_start = i;
       while (peers_end < rows.size() && rows[peers_end][2] == made[2]) ++peers_end;
-      for (const auto& call : calls) made.push_back(running_result(call, rows, call.to_peers ? peers_end : i + 1));
+      while (peers_start > 0 && rows[peers_start - 1][2] == made[2]) --peers_start;
+      for (const auto& call : calls) {
+        const size_t end = call.to_peers ? peers_end : i + 1;
+        made.push_back(running_result(call, rows, call.ends_before ? (call.to_peers ? peers_start : i) : end));
+      }
       made.push_back(rows[i][4]);
       add(result, made, 1);
     }
@@ -292,6 +356,10 @@ TEST(WindowRunning, EqualsARecomputationAfterEveryStep) {
       {running(WindowKind::kLastNotNull, "BIGINT", 1, true), running(WindowKind::kMax, "VARCHAR", 3, false),
        running(WindowKind::kSum, "HUGEINT", 1, false), running(WindowKind::kCount, "BIGINT", 1, true),
        running(WindowKind::kCountStar, "BIGINT", -1, false)},
+      {running(WindowKind::kMax, "VARCHAR", 3, false, true)},
+      {running(WindowKind::kMin, "VARCHAR", 3, true, true), running(WindowKind::kMin, "VARCHAR", 3, true)},
+      {running(WindowKind::kSum, "HUGEINT", 1, false, true), running(WindowKind::kSum, "HUGEINT", 1, true, true),
+       running(WindowKind::kCountStar, "BIGINT", -1, true, true), running(WindowKind::kCount, "BIGINT", 1, false)},
   };
   for (const auto& calls : cases) {
     Property property;

@@ -75,7 +75,8 @@ Plan every_kind() {
   add(AsofJoin{JoinType::kLeft, {0}, {1}, {true}, 2, 1, true, {0}, {1, 2}}, {11, 3});
   add(TemporalJoin{JoinType::kLeft, {0}, {1}, {true}, 2, 1, 3, Duration{7}, {0}, {1, 2}}, {11, 3});
   add(LookupJoin{Join{JoinType::kLeft, {0}, {1}, {false}, {}, {0}, {1, 2}}}, {11, 3});
-  add(FramedWindow{window, FrameReach{2, 0, -1, INT64_MAX, {{3, -1}, {-1, 4}}}}, {7});
+  window.calls.push_back({WindowKind::kSum, 1, 1, -1, true, *batch::Type::parse("HUGEINT"), "sum(x)", true});
+  add(FramedWindow{window, FrameReach{2, 0, -1, INT64_MAX, {{3, -1}, {-1, 4}}, {{1, 3, 0}}}}, {7});
   return plan;
 }
 

@@ -17,7 +17,7 @@ constexpr std::array kWindows = {"row_number", "rank",     "dense_rank", "lead",
                                  "last_value", "count(*)", "count",      "sum",  "avg", "min",         "max",
                                  "first that is not NULL", "last that is not NULL"};
 // Their states are kept beside the rows.
-constexpr std::array kFramedWindows = {"by DuckDB", "running", "min", "max"};
+constexpr std::array kFramedWindows = {"by DuckDB", "by numbers of values", "running", "without its own row", "min", "max"};
 
 const std::string kRetracting = ", retracting input";
 
@@ -43,7 +43,11 @@ std::vector<std::string> forms(const plan::Node& node) {
   }
   if (const auto* framed = std::get_if<plan::FramedWindow>(&node.operation)) {
     found.emplace_back(framed->window.general ? "by DuckDB" : "running");
-    for (const auto& call : framed->window.calls) found.push_back(name_of(kWindows, call.kind));
+    if (!framed->reach.values.empty()) found.emplace_back("by numbers of values");
+    for (const auto& call : framed->window.calls) {
+      found.push_back(name_of(kWindows, call.kind));
+      if (call.ends_before) found.emplace_back("without its own row");
+    }
   }
   if (const auto* top = std::get_if<plan::TopN>(&node.operation)) {
     found.push_back(name_of(kWindows, top->rank) + (top->partition_columns.empty() ? "" : " by"));
