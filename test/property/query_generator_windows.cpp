@@ -49,6 +49,11 @@ std::string QueryGenerator::window_call(const Query& in, bool total_order) {
 
 /// Empty: the default one.
 std::string QueryGenerator::frame() {
+  static const char* kWithoutOwn[] = {
+      " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING", " ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW",
+      " GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING",
+      " RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW EXCLUDE GROUP"};
+  if (chance(0.2)) return kWithoutOwn[pick(std::size(kWithoutOwn))];
   const std::string unit = kUnits[pick(3)];
   const auto bound = [&](size_t side, size_t least, size_t most) -> std::string {
     if (side == 0) return "UNBOUNDED PRECEDING";
