@@ -41,8 +41,12 @@ Result<sql::BoundObject> bind_view(NodeState& node, const sql::Catalog& catalog,
   for (const sql::Name& column : create.columns) options.column_names.push_back(column.text);
   options.first_operator = catalog.next_operator();
   options.text_offset = create.query.sql.span.offset;
-  MR_ASSIGN(plan::Plan plan, sql::bind_view(*node.ddl_session, relations, create.query.sql.text, options));
-  return bound_plan(catalog, std::move(plan), relations);
+  Result<plan::Plan> plan = sql::bind_view(*node.ddl_session, relations, create.query.sql.text, options);
+  if (!plan.ok()) {
+    Error error = std::move(plan).error();
+    return error.position ? error : std::move(error).at(create.query.sql.span);  // DuckDB does not tell every place
+  }
+  return bound_plan(catalog, std::move(plan).value(), relations);
 }
 
 /// A table is the view of its raw rows that keeps the last one of each key.

@@ -22,11 +22,20 @@
 namespace millrace::sql {
 namespace {
 
+/// DuckDB makes several statements of a PIVOT: the first asks which values there are.
+[[noreturn]] void refuse_statement(std::string_view text) {
+  Error pivot = user_error(sqlstate::kNotSupported, "a PIVOT needs the names of its values: columns do not follow from rows")
+                    .with_hint("write FROM t PIVOT (sum(x) FOR k IN ('a', 'b'))");
+  place_at_word(pivot, text, {"PIVOT"});
+  if (pivot.position) throw BindFailure(std::move(pivot));
+  throw BindFailure(user_error(sqlstate::kSyntaxError, "a query must be one SELECT"));
+}
+
 duckdb::unique_ptr<duckdb::SelectStatement> parse_query(duckdb::ClientContext& context, std::string_view text) {
   duckdb::Parser parser;
   parser.ParseQuery(std::string(text));
   if (parser.statements.size() != 1 || parser.statements[0]->type != duckdb::StatementType::SELECT_STATEMENT) {
-    throw BindFailure(user_error(sqlstate::kSyntaxError, "a query must be one SELECT"));
+    refuse_statement(text);
   }
   auto select = duckdb::unique_ptr_cast<duckdb::SQLStatement, duckdb::SelectStatement>(std::move(parser.statements[0]));
   rewrite_for_binder(context, *select->node);
@@ -65,7 +74,8 @@ void check_table_functions(duckdb::LogicalOperator& op) {
     if (name != kRelationFunction && !may_be_read(name)) {
       throw BindFailure(
           user_error("42501", "the table function " + name + " is not allowed here")
-              .with_hint("queries read streams, tables and views; CREATE STREAM or CREATE TABLE brings files in"));
+              .with_hint("queries read streams, tables and views; CREATE STREAM or CREATE TABLE brings files in"),
+          {name});
     }
   }
   for (auto& child : op.children) check_table_functions(*child);
@@ -92,15 +102,15 @@ Planned plan_for_view(duckdb::ClientContext& context, std::string_view query) {
 }
 
 /// Runs `body` in a transaction of the session with the relations in reach; whatever it throws becomes an Error.
-Status in_transaction(batch::Session& session, const RelationResolver& relations, uint64_t text_offset,
-                      const std::function<void(duckdb::ClientContext&)>& body) {
+Status in_transaction(batch::Session& session, const RelationResolver& relations, std::string_view query,
+                      uint64_t text_offset, const std::function<void(duckdb::ClientContext&)>& body) {
   duckdb::ClientContext& context = session.context();
   ResolverScope scope(context, relations, true);
   try {
     context.RunFunctionInTransaction([&] { body(context); });
     return {};
   } catch (const std::exception& exception) {
-    return to_error(exception, text_offset);
+    return to_error(exception, query, text_offset);
   }
 }
 
@@ -108,7 +118,8 @@ void set_names(plan::Plan& plan, const std::vector<std::string>& names, const st
   if (!chosen.empty() && chosen.size() != names.size()) {
     throw BindFailure(user_error(sqlstate::kSyntaxError, "the view names " + std::to_string(chosen.size()) +
                                                              " columns, but its query returns " +
-                                                             std::to_string(names.size())));
+                                                             std::to_string(names.size()))
+                          .with_hint("name all columns of the query, or none"));
   }
   std::vector<std::string> used;
   for (size_t i = 0; i < names.size(); ++i) {
@@ -116,7 +127,8 @@ void set_names(plan::Plan& plan, const std::vector<std::string>& names, const st
     for (const std::string& other : used) {
       if (!iequals(other, name)) continue;
       throw BindFailure(user_error("42701", "two columns of the view are named " + name)
-                            .with_hint("give one of them another name with AS"));
+                            .with_hint("give one of them another name with AS"),
+                        {name});
     }
     plan.nodes.back().output.fields[i].name = name;
     used.push_back(std::move(name));
@@ -128,7 +140,8 @@ void check_types(const plan::Plan& plan) {
     const batch::Field& field = plan.nodes.back().output[i];
     if (field.type.id() != batch::TypeId::kNull) continue;
     throw BindFailure(user_error("42P18", "column " + field.name + " has no type: it is always NULL")
-                          .with_hint("write NULL::VARCHAR, or the type that you want"));
+                          .with_hint("write NULL::VARCHAR, or the type that you want"),
+                      {field.name});
   }
 }
 
@@ -137,7 +150,7 @@ void check_types(const plan::Plan& plan) {
 Result<plan::Plan> bind_view(batch::Session& session, const RelationResolver& relations, std::string_view query,
                              const ViewOptions& options) {
   plan::Plan plan;
-  Status status = in_transaction(session, relations, options.text_offset, [&](duckdb::ClientContext& context) {
+  Status status = in_transaction(session, relations, query, options.text_offset, [&](duckdb::ClientContext& context) {
     Planned planned = plan_for_view(context, query);
     Translator translator(context, options);
     translator.finish(translator.translate(*planned.root, Needs{}));
@@ -195,7 +208,7 @@ Result<QueryResult> run_query(batch::Session& session, const RelationResolver& r
     }
     if (answer->HasError()) answer->ThrowError();
   } catch (const std::exception& exception) {
-    return to_error(exception, text_offset);
+    return to_error(exception, query, text_offset);
   }
   return result;
 }
@@ -255,7 +268,7 @@ Result<batch::Expression> bind_scalar(batch::Session& session, const batch::Sche
 Result<batch::Schema> describe_query(batch::Session& session, const RelationResolver& relations, std::string_view query,
                                      uint64_t text_offset) {
   batch::Schema schema;
-  Status status = in_transaction(session, relations, text_offset, [&](duckdb::ClientContext& context) {
+  Status status = in_transaction(session, relations, query, text_offset, [&](duckdb::ClientContext& context) {
     duckdb::Planner planner(context);
     planner.CreatePlan(parse_query(context, query));
     for (size_t i = 0; i < planner.names.size(); ++i) {

@@ -114,7 +114,7 @@ Status check_macro(batch::Session& session, const CreateMacro& create) {
     });
     return {};
   } catch (const std::exception& exception) {
-    Error error = to_error(exception, 0);
+    Error error = to_error(exception, {}, 0);
     if (!error.position || error.position->offset < kBefore.size()) return std::move(error).at(create.name.span);
     error.position->offset += create.definition.span.offset - kBefore.size();
     return error;
@@ -136,7 +136,7 @@ Status define_macro(batch::Session& session, std::string_view query) {
     });
     return {};
   } catch (const std::exception& exception) {
-    return to_error(exception, 0);
+    return to_error(exception, {}, 0);
   }
 }
 

@@ -36,11 +36,6 @@ std::string name_of(const duckdb::Expression& expression) { return expression.Ge
 
 }  // namespace
 
-void refuse(const std::string& what, const std::string& hint) {
-  throw BindFailure(
-      user_error(sqlstate::kNotSupported, "a materialized view cannot keep " + what + " up to date").with_hint(hint));
-}
-
 void for_each_reference(duckdb::Expression& expression,
                         const std::function<void(duckdb::BoundReferenceExpression&)>& visit) {
   if (expression.GetExpressionClass() == duckdb::ExpressionClass::BOUND_REF) {
@@ -97,9 +92,9 @@ uint32_t Translator::translate(duckdb::LogicalOperator& op, Needs needs) {
     case Kind::LOGICAL_CTE_REF: {
       auto found = ctes_.find(op.Cast<duckdb::LogicalCTERef>().cte_index);
       if (found != ctes_.end()) return found->second;
-      refuse("a recursive query", "rewrite it without WITH RECURSIVE");
+      refuse_operator(op);
     }
-    case Kind::LOGICAL_LIMIT: refuse("LIMIT without ORDER BY", "add an ORDER BY, so that it is clear which rows stay");
+    case Kind::LOGICAL_LIMIT: refuse_limit(op.Cast<duckdb::LogicalLimit>());
     case Kind::LOGICAL_DELIM_GET: return domains_.back();
     case Kind::LOGICAL_DUMMY_SCAN: {
       duckdb::BoundConstantExpression nothing{duckdb::Value(op.types[0])};
@@ -108,8 +103,7 @@ uint32_t Translator::translate(duckdb::LogicalOperator& op, Needs needs) {
     case Kind::LOGICAL_EXPRESSION_GET: return values(op.Cast<duckdb::LogicalExpressionGet>());
     case Kind::LOGICAL_EMPTY_RESULT: return constant(0, {}, op.types);
     default:
-      refuse(duckdb::StringUtil::Lower(duckdb::LogicalOperatorToString(op.type)),
-             "use joins, GROUP BY, DISTINCT, UNION ALL or OVER instead");
+      refuse_operator(op);
   }
 }
 
@@ -219,13 +213,14 @@ uint32_t Translator::source(duckdb::LogicalGet& get, Needs needs) {
   if (!data) {
     if (std::optional<uint32_t> list = list_function(get, needs)) return *list;
     refuse("the table function " + get.function.name,
-           "read streams, tables and views; use unnest() in the SELECT list for lists");
+           "read streams, tables and views; use unnest() in the SELECT list for lists", {get.function.name});
   }
   const RelationInfo& relation = data->relation;
   if (relation.kind == RelationKind::kSystem)
-    refuse("the system relation " + relation.name, "query it with SELECT when you want to know");
+    refuse("the system relation " + relation.name, "query it with SELECT when you want to know", {relation.name});
   if (data->as_of != AsOf::kPresent && !in_as_of_)
-    refuse("FOR SYSTEM_TIME AS OF in this place", "write it behind the right side of a JOIN with ON left.key = right.key");
+    refuse("FOR SYSTEM_TIME AS OF in this place", "write it behind the right side of a JOIN with ON left.key = right.key",
+           {"AT"});
   plan::Node made;
   plan::Source source{relation.name, {}};
   const auto& ids = get.GetColumnIds();

@@ -49,8 +49,12 @@ struct Needs {
   bool watermark = false;
 };
 
-/// Throws BindFailure: "a materialized view cannot keep <what> up to date".
-[[noreturn]] void refuse(const std::string& what, const std::string& hint);
+/// Throws BindFailure: "a materialized view cannot keep <what> up to date". `words`: BindFailure::words.
+[[noreturn]] void refuse(const std::string& what, const std::string& hint, std::vector<std::string> words);
+/// Why a LIMIT that is no top n cannot be kept.
+[[noreturn]] void refuse_limit(const duckdb::LogicalLimit& op);
+/// Of an operator that has no node.
+[[noreturn]] void refuse_operator(const duckdb::LogicalOperator& op);
 /// Calls `visit` on every column reference of the expression, itself included.
 void for_each_reference(duckdb::Expression& expression,
                         const std::function<void(duckdb::BoundReferenceExpression&)>& visit);

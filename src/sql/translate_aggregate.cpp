@@ -198,7 +198,7 @@ uint32_t Translator::add_aggregate(plan::Aggregate aggregate, uint32_t input) {
 void Translator::check_watermark(const std::optional<plan::WindowBound>& bound, uint32_t input) const {
   if (!bound || nodes_[input].watermark_column >= 0 || !options_.emit_on_window_close) return;
   refuse("EMIT ON WINDOW CLOSE over a window whose rows carry no watermark",
-         "apply tumble() to a stream, not to a view");
+         "apply tumble() to a stream, not to a view", {"TUMBLE", "HOP", "CUMULATE"});
 }
 
 uint32_t Translator::aggregate(duckdb::LogicalAggregate& op) {
@@ -215,7 +215,7 @@ uint32_t Translator::aggregate(duckdb::LogicalAggregate& op) {
   if (through_join && !comes_in_time(input)) {
     if (options_.emit_on_window_close) {
       refuse("EMIT ON WINDOW CLOSE over a window behind a join that time does not bound",
-             "bound the join by the columns of the watermarks, or join FOR SYSTEM_TIME AS OF");
+             "bound the join by the columns of the watermarks, or join FOR SYSTEM_TIME AS OF", {"TUMBLE", "HOP", "CUMULATE", "SESSION"});
     }
     bound.reset();
   }
@@ -257,7 +257,8 @@ std::vector<std::optional<plan::WindowBound>> Translator::window_bounds(
   const bool all_close = std::all_of(bounds.begin(), bounds.end(), [](const auto& bound) { return bound.has_value(); });
   if (options_.emit_on_window_close && !all_close) {
     refuse("EMIT ON WINDOW CLOSE with a grouping set that has no window of time: it never closes",
-           "put the window's bounds before the sets: GROUP BY window_start, window_end, ROLLUP (…)");
+           "put the window's bounds before the sets: GROUP BY window_start, window_end, ROLLUP (…)",
+           {"GROUPING", "ROLLUP", "CUBE"});
   }
   return bounds;
 }
@@ -299,7 +300,8 @@ uint32_t Translator::as_one_of_sets(const duckdb::LogicalAggregate& op, const st
 uint32_t Translator::grouping_sets(duckdb::LogicalAggregate& op) {
   if (session_groups(op)) {
     refuse("GROUPING SETS, ROLLUP and CUBE over session windows",
-           "write one view for each grouping and join them with UNION ALL");
+           "write one view for each grouping and join them with UNION ALL",
+           {"GROUPING", "ROLLUP", "CUBE"});
   }
   std::vector<std::vector<uint32_t>> sets;
   for (const auto& set : op.grouping_sets) sets.emplace_back(set.begin(), set.end());

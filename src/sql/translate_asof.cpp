@@ -24,7 +24,8 @@ plan::JoinType asof_type(duckdb::JoinType type) {
     case duckdb::JoinType::SEMI: return plan::JoinType::kSemi;
     case duckdb::JoinType::ANTI: return plan::JoinType::kAnti;
     default:
-      refuse("ASOF RIGHT JOIN and ASOF FULL JOIN", "use ASOF JOIN or ASOF LEFT JOIN, the changing side on the right");
+      refuse("ASOF RIGHT JOIN and ASOF FULL JOIN", "use ASOF JOIN or ASOF LEFT JOIN, the changing side on the right",
+             {"ASOF"});
   }
 }
 
@@ -46,7 +47,7 @@ void check_predicate(duckdb::LogicalComparisonJoin& op, size_t left_columns) {
   if (!op.predicate) return;
   for_each_reference(*op.predicate, [&](duckdb::BoundReferenceExpression& column) {
     if (column.index >= left_columns)
-      refuse("an ASOF join with a further condition on its right side", "put it into a subquery on the right");
+      refuse("an ASOF join with a further condition on its right side", "put it into a subquery on the right", {"ASOF"});
   });
 }
 
@@ -167,7 +168,7 @@ void check_versions_whole(const duckdb::LogicalComparisonJoin& op) {
     }
   }
   if (keys_only) return;
-  refuse("FOR SYSTEM_TIME AS OF with a further condition on its right side", "put the condition into WHERE");
+  refuse("FOR SYSTEM_TIME AS OF with a further condition on its right side", "put the condition into WHERE", {"AT"});
 }
 
 /// A version replaces the one before it of the same primary key: the join must be about that.
@@ -180,7 +181,7 @@ void check_version_key(const RelationInfo& relation, const plan::TemporalJoin& j
   std::string names;
   for (const std::string& name : wanted) names += (names.empty() ? "" : ", ") + name;
   refuse("FOR SYSTEM_TIME AS OF a table by other columns than its primary key",
-         "write ON with an equality for each of: " + names + "; put other conditions into WHERE");
+         "write ON with an equality for each of: " + names + "; put other conditions into WHERE", {"AT"});
 }
 
 }  // namespace
@@ -196,7 +197,8 @@ uint32_t Translator::temporal_join(duckdb::LogicalComparisonJoin& op) {
   const size_t left_columns = visible(left), right_columns = visible(right);
   check_predicate(op, left_columns);
   if (!nodes_[left].append_only) {
-    refuse("FOR SYSTEM_TIME AS OF for rows that are taken back", "the left side must only ever add rows: a stream");
+    refuse("FOR SYSTEM_TIME AS OF for rows that are taken back", "the left side must only ever add rows: a stream",
+           {"AT"});
   }
   PreProjection left_pre(*this, left);
   PreProjection right_pre(*this, right);
@@ -211,7 +213,7 @@ uint32_t Translator::temporal_join(duckdb::LogicalComparisonJoin& op) {
     const VersionCall version = version_call(*condition.right);
     if (!version.time || !carries_watermark(*op.children[0], *condition.left)) {
       refuse("FOR SYSTEM_TIME AS OF a column without watermark",
-             "name the column of WATERMARK FOR, or _append_time where there is none, of a stream on the left");
+             "name the column of WATERMARK FOR, or _append_time where there is none, of a stream on the left", {"AT"});
     }
     const bool has_condition = op.predicate != nullptr;
     join.left_time = left_pre.column(
@@ -221,7 +223,7 @@ uint32_t Translator::temporal_join(duckdb::LogicalComparisonJoin& op) {
   }
   left = left_pre.finish();
   right = right_pre.finish();
-  if (join.left_keys.empty()) refuse("FOR SYSTEM_TIME AS OF without an equality", "write ON left.key = right.key");
+  if (join.left_keys.empty()) refuse("FOR SYSTEM_TIME AS OF without an equality", "write ON left.key = right.key", {"AT"});
   check_version_key(relation, join, nodes_[right]);
   has_window_bound_ = true;
   return add_one_partner_join(op, std::move(join), true, left, right, {left_columns, right_columns});

@@ -23,7 +23,7 @@ plan::JoinType join_type(duckdb::JoinType type) {
     case duckdb::JoinType::SINGLE: return plan::JoinType::kLeft;
     default:
       refuse("this kind of join (" + duckdb::StringUtil::Lower(duckdb::EnumUtil::ToString(type)) + ")",
-             "write it with JOIN, LEFT JOIN or EXISTS");
+             "write it with JOIN, LEFT JOIN or EXISTS", {"JOIN", "IN", "EXISTS"});
   }
 }
 
@@ -122,7 +122,7 @@ uint32_t Translator::join(duckdb::LogicalJoin& op, JoinParts parts, Needs needs)
   if (!bound) right = without_hidden(right);
   if (form.lookup && !nodes_[left].append_only) {
     refuse("FOR SYSTEM_TIME AS OF now() for rows that are taken back",
-           "the left side must only ever add rows: a stream; or leave FOR SYSTEM_TIME out");
+           "the left side must only ever add rows: a stream; or leave FOR SYSTEM_TIME out", {"AT"});
   }
   has_window_bound_ |= bound.has_value();
   size_t left_columns = visible(left);

@@ -146,7 +146,7 @@ uint32_t Translator::session_of_one_spec(const std::vector<const duckdb::BoundWi
   const plan::Node& from = nodes_[ready];
   if (session.emit_on_close && (from.watermark_column < 0 || !from.append_only)) {
     refuse("EMIT ON WINDOW CLOSE over a window whose rows carry no watermark",
-           "apply session() to a stream, not to a view");
+           "apply session() to a stream, not to a view", {"SESSION"});
   }
   has_window_bound_ = true;
   plan::Node made;

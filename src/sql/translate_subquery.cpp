@@ -75,7 +75,7 @@ uint32_t Translator::only(uint32_t input, std::vector<batch::Expression> express
 }
 
 uint32_t Translator::domain_of(duckdb::LogicalComparisonJoin& op, uint32_t left) {
-  if (op.delim_flipped) refuse("this correlated subquery", "write it as a join");
+  if (op.delim_flipped) refuse("this correlated subquery", "write it as a join", {"EXISTS", "IN", "ANY", "ALL"});
   std::vector<batch::Expression> expressions;
   std::vector<std::string> names;
   for (auto& column : op.duplicate_eliminated_columns) {
@@ -90,7 +90,7 @@ uint32_t Translator::domain_of(duckdb::LogicalComparisonJoin& op, uint32_t left)
 
 uint32_t Translator::mark_join(duckdb::LogicalJoin& op, plan::Join join, const JoinParts& parts, uint32_t left,
                                uint32_t right, size_t left_columns) {
-  if (!parts.residual.empty()) refuse("this kind of IN or EXISTS", "write it as a join");
+  if (!parts.residual.empty()) refuse("this kind of IN or EXISTS", "write it as a join", {"EXISTS", "IN", "ANY", "ALL"});
   std::vector<uint32_t> shown(op.left_projection_map.begin(), op.left_projection_map.end());
   if (shown.empty()) shown = first_columns(left_columns);
   const bool two_valued = std::none_of(parts.conditions.begin(), parts.conditions.end(),

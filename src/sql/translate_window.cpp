@@ -60,7 +60,7 @@ duckdb::unique_ptr<duckdb::Expression> Translator::call_over_columns(const duckd
                                                                      PreProjection& columns) {
   check_frame(call);
   if (needs_peers_and_places(call)) {
-    refuse("EXCLUDE GROUP and EXCLUDE TIES in a frame of ROWS", "write the frame in GROUPS or RANGE");
+    refuse("EXCLUDE GROUP and EXCLUDE TIES in a frame of ROWS", "write the frame in GROUPS or RANGE", {"EXCLUDE"});
   }
   auto copy = call.Copy();
   copy->Cast<duckdb::BoundWindowExpression>().partitions.clear();
