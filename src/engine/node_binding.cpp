@@ -84,6 +84,13 @@ Result<sql::BoundObject> bind_plain_view(NodeState& node, const sql::Catalog& ca
   sql::BoundObject bound;
   bound.dependencies = relations.used();
   bound.columns = catalog_columns(schema);
+  if (create.columns.size() > schema.size()) {
+    return user_error(sqlstate::kSyntaxError,
+                      "the view names more columns than its query has: " + std::to_string(schema.size()))
+        .at(create.columns[schema.size()].span)
+        .with_hint("leave the name out, or add a column to the query");
+  }
+  for (size_t i = 0; i < create.columns.size(); ++i) bound.columns[i].name = create.columns[i].text;
   return bound;
 }
 

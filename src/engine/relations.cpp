@@ -210,6 +210,7 @@ std::optional<sql::RelationInfo> Relations::find(std::string_view name) const {
   info.name = object->name;
   info.kind = sql::RelationKind::kView;
   info.view_query = object->query;
+  info.view_columns = object->query_columns;
   return info;
 }
 

@@ -28,6 +28,8 @@ struct RelationInfo {
   int32_t watermark_column = -1;
   /// kView: the query it stands for.
   std::string view_query;
+  /// kView: names for the first columns of its query.
+  std::vector<std::string> view_columns;
   /// The raw rows of a table with a primary key: has the meta column _deleted too.
   bool has_deletes = false;
   /// Of these: the columns of the primary key, which for them is none.

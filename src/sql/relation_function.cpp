@@ -176,6 +176,19 @@ duckdb::unique_ptr<duckdb::NodeStatistics> constant_cardinality(duckdb::ClientCo
   return duckdb::make_uniq<duckdb::NodeStatistics>(1000000);
 }
 
+/// `(SELECT * FROM (view) AS v(a, b)) AS v`: names on the outermost subquery DuckDB replaces by those of the reference.
+duckdb::unique_ptr<duckdb::SubqueryRef> with_column_names(duckdb::unique_ptr<duckdb::SubqueryRef> view,
+                                                          const std::vector<std::string>& names) {
+  const std::string alias = view->alias;
+  view->column_name_alias.assign(names.begin(), names.end());
+  auto all = duckdb::make_uniq<duckdb::SelectNode>();
+  all->select_list.push_back(duckdb::make_uniq<duckdb::StarExpression>());
+  all->from_table = std::move(view);
+  auto select = duckdb::make_uniq<duckdb::SelectStatement>();
+  select->node = std::move(all);
+  return duckdb::make_uniq<duckdb::SubqueryRef>(std::move(select), alias);
+}
+
 duckdb::unique_ptr<duckdb::TableRef> replace_name(duckdb::ClientContext& context, duckdb::ReplacementScanInput& input,
                                                   duckdb::optional_ptr<duckdb::ReplacementScanData>) {
   if (!resolver_of(context)) return nullptr;
@@ -183,7 +196,8 @@ duckdb::unique_ptr<duckdb::TableRef> replace_name(duckdb::ClientContext& context
   if (relation.kind == RelationKind::kView) {
     auto select = parse_select(relation.view_query);
     rewrite_for_binder(context, *select->node);
-    return duckdb::make_uniq<duckdb::SubqueryRef>(std::move(select), relation.name);
+    auto view = duckdb::make_uniq<duckdb::SubqueryRef>(std::move(select), relation.name);
+    return relation.view_columns.empty() ? std::move(view) : with_column_names(std::move(view), relation.view_columns);
   }
   auto ref = duckdb::make_uniq<duckdb::TableFunctionRef>();
   duckdb::vector<duckdb::unique_ptr<duckdb::ParsedExpression>> arguments;
