@@ -19,6 +19,7 @@
 #include "base/bytes.h"
 #include "batch/duckdb_error.h"
 #include "batch/serialization.h"
+#include "batch/stored_type.h"
 
 namespace millrace::batch {
 
@@ -155,7 +156,7 @@ Result<std::string> Fragment::serialize() const {
   std::string bytes;
   append_little(bytes, static_cast<uint8_t>(kind_));
   append_varint(bytes, input_types_.size());
-  for (const Type& type : input_types_) append_string(bytes, type.name());
+  for (const Type& type : input_types_) append_string(bytes, stored_name(type));
   append_varint(bytes, expressions_.size());
   for (const auto& expression : expressions_) {
     MR_ASSIGN(std::string written, serialize_bound(*expression));

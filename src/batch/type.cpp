@@ -8,6 +8,7 @@
 #include <duckdb/parser/parser.hpp>
 
 #include "batch/duckdb_error.h"
+#include "batch/stored_type.h"
 
 namespace millrace::batch {
 
@@ -103,9 +104,24 @@ LogicalType duckdb_type_of(TypeId id) {
   MR_CHECK(false, "a type that needs parameters was made from its id alone");
 }
 
+/// What stands for the name of a field that has none, with its number behind it.
+constexpr const char* kUnnamedField = "unnamed field ";
+
+/// The struct with other names: of a struct without names those that stand for none, and the other way round.
+LogicalType rename_fields(const LogicalType& type, bool to_names) {
+  duckdb::child_list_t<LogicalType> fields;
+  for (const auto& [name, field] : duckdb::StructType::GetChildTypes(type)) {
+    std::string stands_for_none = kUnnamedField + std::to_string(fields.size() + 1);
+    if (!to_names && name != stands_for_none) return type;
+    fields.emplace_back(to_names ? std::move(stands_for_none) : std::string(), field);
+  }
+  return LogicalType::STRUCT(std::move(fields));
+}
+
 /// JSON is an alias of VARCHAR that DuckDB only knows by a catalog entry; every other name must be built in.
 LogicalType resolve_names(const LogicalType& type, std::string& unknown) {
   return duckdb::TypeVisitor::VisitReplace(type, [&](const LogicalType& inner) -> LogicalType {
+    if (inner.id() == LogicalTypeId::STRUCT && !duckdb::StructType::IsUnnamed(inner)) return rename_fields(inner, false);
     if (inner.id() != LogicalTypeId::USER) return inner;
     const std::string& name = duckdb::UserType::GetTypeName(inner);
     if (duckdb::StringUtil::CIEquals(name, "json")) return LogicalType::JSON();
@@ -154,6 +170,14 @@ Type Type::decimal(uint8_t width, uint8_t scale) { return Type(LogicalType::DECI
 size_t Type::width() const { return is_nested() ? 0 : duckdb::GetTypeIdSize(type_->InternalType()); }
 
 std::string Type::name() const { return type_->ToString(); }
+
+std::string stored_name(const Type& type) {
+  const auto with_names = [](const LogicalType& inner) {
+    const bool unnamed = inner.id() == LogicalTypeId::STRUCT && duckdb::StructType::IsUnnamed(inner);
+    return unnamed ? rename_fields(inner, true) : inner;
+  };
+  return duckdb::TypeVisitor::VisitReplace(type.duckdb_type(), with_names).ToString();
+}
 
 uint8_t Type::decimal_width() const { return duckdb::DecimalType::GetWidth(*type_); }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "batch/stored_type.h"
 #include "plan/plan.h"
 
 namespace millrace::plan {
@@ -25,7 +26,7 @@ class Writer {
   void put(uint32_t value) { number(value); }
   void put(bool value) { number(value ? 1 : 0); }
   void put(const batch::Expression& value) { blob(value.serialize()); }
-  void put(const batch::Type& value) { text(value.name()); }
+  void put(const batch::Type& value) { text(batch::stored_name(value)); }
   void put(const batch::Fragment& value) { blob(value ? value.serialize() : std::string()); }
   template <typename Enum>
   requires std::is_enum_v<Enum>

@@ -153,7 +153,7 @@ Result<plan::Plan> bind_view(batch::Session& session, const RelationResolver& re
   Status status = in_transaction(session, relations, query, options.text_offset, [&](duckdb::ClientContext& context) {
     Planned planned = plan_for_view(context, query);
     Translator translator(context, options);
-    translator.finish(translator.translate(*planned.root, Needs{}));
+    translator.finish(translator.with_named_fields(translator.translate(*planned.root, Needs{})));
     if (options.emit_on_window_close && !translator.has_window_bound()) {
       throw BindFailure(
           user_error(sqlstate::kNotSupported,

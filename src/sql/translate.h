@@ -75,6 +75,8 @@ class Translator {
 
   /// Throws BindFailure on what cannot be maintained.
   uint32_t translate(duckdb::LogicalOperator& op, Needs needs);
+  /// Fields of structs that have no name, as in row(a, b), are f1, f2 … in what the view shows.
+  uint32_t with_named_fields(uint32_t root);
   /// Makes `root` the last node, as a plan wants it.
   void finish(uint32_t root);
   std::vector<plan::Node> take() { return std::move(nodes_); }
@@ -94,6 +96,8 @@ class Translator {
   uint32_t values(duckdb::LogicalExpressionGet& op);
   std::optional<uint32_t> list_function(duckdb::LogicalGet& get, Needs needs);
   uint32_t unnested_beside(duckdb::LogicalGet& get, uint32_t input, const duckdb::Expression& list);
+  /// The list 1, 2, … as long as `list`: WITH ORDINALITY.
+  duckdb::unique_ptr<duckdb::Expression> ordinals_of(const duckdb::Expression& list);
   std::optional<uint32_t> exists(duckdb::LogicalAggregate& op);
   uint32_t constant(uint32_t rows, std::vector<batch::Expression> expressions,
                     const duckdb::vector<duckdb::LogicalType>& types);

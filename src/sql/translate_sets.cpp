@@ -97,7 +97,6 @@ uint32_t Translator::values(duckdb::LogicalExpressionGet& op) {
 std::optional<uint32_t> Translator::list_function(duckdb::LogicalGet& get, Needs needs) {
   const std::string& name = get.function.name;
   if (name != "range" && name != "generate_series" && name != "unnest") return std::nullopt;
-  if (get.ordinality_idx.IsValid()) return std::nullopt;
   duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> arguments;
   for (const auto& value : get.parameters) {
     arguments.push_back(duckdb::make_uniq<duckdb::BoundConstantExpression>(value));
@@ -128,11 +127,27 @@ std::optional<uint32_t> Translator::list_function(duckdb::LogicalGet& get, Needs
   return unnested_beside(get, input, *list);
 }
 
-/// The element, then those columns of the input that go on.
+duckdb::unique_ptr<duckdb::Expression> Translator::ordinals_of(const duckdb::Expression& list) {
+  duckdb::FunctionBinder binder(context_);
+  duckdb::ErrorData error;
+  const auto call = [&](const char* name, auto... arguments) {
+    duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> children;
+    (children.push_back(std::move(arguments)), ...);
+    auto bound = binder.BindScalarFunction(DEFAULT_SCHEMA, name, std::move(children), error, false);
+    if (!bound) error.Throw();
+    return bound;
+  };
+  const auto one = [] { return duckdb::make_uniq<duckdb::BoundConstantExpression>(duckdb::Value::BIGINT(1)); };
+  return call("generate_series", one(), call("len", list.Copy()));
+}
+
+/// The element, with its number where that is asked for, then those columns of the input that go on.
 uint32_t Translator::unnested_beside(duckdb::LogicalGet& get, uint32_t input, const duckdb::Expression& list) {
   const batch::Type element{duckdb::ListType::GetChildType(list.return_type)};
+  const bool numbered = get.ordinality_idx.IsValid();
   PreProjection columns(*this, input);
   plan::Unnest unnest{{get.projected_input.begin(), get.projected_input.end()}, {columns.column(list)}};
+  if (numbered) unnest.list_columns.push_back(columns.column(*ordinals_of(list)));
   const uint32_t ready = columns.finish();
   const plan::Node& from = nodes_[ready];
   const bool has_order = from.order_column >= 0, has_watermark = from.watermark_column >= 0;
@@ -145,20 +160,23 @@ uint32_t Translator::unnested_beside(duckdb::LogicalGet& get, uint32_t input, co
   made.append_only = from.append_only;
   for (uint32_t column : unnest.kept_columns) made.output.fields.push_back(from.output[column]);
   made.output.fields.push_back({get.function.name, element});
+  if (numbered) made.output.fields.push_back({"ordinality", batch::Type(batch::TypeId::kBigint)});
   made.operation = std::move(unnest);
   uint32_t result = add(std::move(made));
   if (has_order || has_watermark) result = move_hidden_last(result, kept, has_order, has_watermark);
 
-  // Those columns that are asked for: the element, or a place holder of a query that reads none.
+  // Those columns that are asked for: element, number, or a place holder of a query that reads none.
+  const auto& ids = get.GetColumnIds();
   std::vector<batch::Expression> expressions;
   std::vector<std::string> names;
   for (uint32_t i = 0; i < get.types.size(); ++i) {
     const size_t own = get.types.size() - kept;
-    const uint32_t place = i < own ? static_cast<uint32_t>(kept) : i - static_cast<uint32_t>(own);
+    const bool is_number = numbered && i < own && ids[i].GetPrimaryIndex() == get.ordinality_idx.GetIndex();
+    const size_t place = i < own ? kept + (is_number ? 1 : 0) : i - own;
     const batch::Field& field = nodes_[result].output[place];
     names.push_back(field.name);
-    if (i >= own || get.types[i] == element.duckdb_type()) {
-      expressions.push_back(batch::Expression::column(place, field.type, field.name));
+    if (i >= own || get.types[i] == field.type.duckdb_type()) {
+      expressions.push_back(batch::Expression::column(static_cast<uint32_t>(place), field.type, field.name));
     } else {
       duckdb::BoundConstantExpression nothing{duckdb::Value(get.types[i])};
       expressions.push_back(copy_expression(nothing));

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <duckdb/common/types.hpp>
+
+#include "batch/stored_type.h"
+
 namespace millrace::batch {
 namespace {
 
@@ -114,6 +118,19 @@ TEST(Type, WhatIsNoTypeIsRefused) {
   }
   EXPECT_NE(Type::parse("INTEGR").error().message.find("INTEGR"), std::string::npos);
   EXPECT_NE(Type::parse("INTEGR").error().hint.find("INTEGER"), std::string::npos);
+}
+
+TEST(Type, StructsWithoutNamesAreStoredAsSuch) {
+  const duckdb::LogicalType pair = duckdb::LogicalType::STRUCT(
+      {{"", duckdb::LogicalType::INTEGER}, {"", duckdb::LogicalType::LIST(duckdb::LogicalType::VARCHAR)}});
+  const Type type(duckdb::LogicalType::MAP(duckdb::LogicalType::VARCHAR, duckdb::LogicalType::LIST(pair)));
+  auto again = Type::parse(stored_name(type));
+  ASSERT_TRUE(again.ok()) << again.error().message;
+  EXPECT_EQ(*again, type);
+  EXPECT_FALSE(Type::parse(type.name()).ok());
+  const Type named = *Type::parse("STRUCT(\"unnamed field 1\" INTEGER, b INTEGER)");
+  EXPECT_EQ(named.struct_field_name(1), "b");
+  EXPECT_EQ(*Type::parse(stored_name(named)), named);
 }
 
 TEST(Schema, FindsNamesWithoutCase) {
