@@ -123,19 +123,37 @@ plan::AggregateCall Translator::aggregate_call(const duckdb::BoundAggregateExpre
   return result;
 }
 
+namespace {
+
+/// Makes the order of the values sure, of which the result is made: behind the order that is asked for they stand as
+/// they came. DuckDB takes what orders the values of a DISTINCT as part of them: there it must be the values alone.
+void order_values(duckdb::BoundAggregateExpression& call, const plan::Node& from) {
+  if (call.function.order_dependent != duckdb::AggregateOrderDependent::ORDER_DEPENDENT) return;
+  std::vector<duckdb::unique_ptr<duckdb::Expression>> by;
+  if (!call.IsDistinct()) {
+    if (from.order_column < 0) return;
+    by.push_back(reference(from.order_column, from.output[from.order_column].type.duckdb_type()));
+  } else {
+    for (const auto& argument : call.children) {
+      if (!argument->IsFoldable()) by.push_back(argument->Copy());
+    }
+  }
+  if (!call.order_bys) call.order_bys = duckdb::make_uniq<duckdb::BoundOrderModifier>();
+  for (auto& value : by) {
+    call.order_bys->orders.emplace_back(duckdb::OrderType::ASCENDING, duckdb::OrderByNullType::NULLS_LAST,
+                                        std::move(value));
+  }
+}
+
+}  // namespace
+
 void Translator::make_general(plan::Aggregate& result, std::vector<duckdb::unique_ptr<duckdb::Expression>> calls,
                               uint32_t input) {
   const plan::Node& from = nodes_[input];
   std::vector<uint32_t>& used = result.general_columns;
   for (auto& call : calls) {
     auto& aggregate = call->Cast<duckdb::BoundAggregateExpression>();
-    bool ordered = aggregate.function.order_dependent == duckdb::AggregateOrderDependent::ORDER_DEPENDENT;
-    if (ordered && from.order_column >= 0) {
-      if (!aggregate.order_bys) aggregate.order_bys = duckdb::make_uniq<duckdb::BoundOrderModifier>();
-      aggregate.order_bys->orders.emplace_back(
-          duckdb::OrderType::ASCENDING, duckdb::OrderByNullType::NULLS_LAST,
-          reference(from.order_column, from.output[from.order_column].type.duckdb_type()));
-    }
+    order_values(aggregate, from);
     for_each_child(aggregate, [&](duckdb::unique_ptr<duckdb::Expression>& child) {
       for_each_reference(*child, [&](duckdb::BoundReferenceExpression& column) {
         auto index = static_cast<uint32_t>(column.index);
