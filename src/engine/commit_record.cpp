@@ -122,6 +122,8 @@ std::string encode(const CheckpointNote& note) {
   append_string(out, note.ledger);
   append_varint(out, note.view_rows.size());
   for (const uint64_t rows : note.view_rows) append_varint(out, rows);
+  append_varint(out, note.streams.size());
+  for (const std::string& stream : note.streams) append_string(out, stream);
   return out;
 }
 
@@ -158,6 +160,12 @@ Result<CheckpointNote> decode_note(std::string_view bytes) {
   for (uint64_t i = 0; i < counted; ++i) {
     MR_ASSIGN(uint64_t rows, reader.varint());
     note.view_rows.push_back(rows);
+  }
+  if (reader.done()) return note;
+  MR_ASSIGN(uint64_t streams, reader.varint());
+  for (uint64_t i = 0; i < streams; ++i) {
+    MR_ASSIGN(std::string_view stream, reader.string());
+    note.streams.emplace_back(stream);
   }
   return note;
 }

@@ -56,7 +56,8 @@ struct CheckpointNote {
   std::vector<std::string> kept;   ///< views whose rows are kept although only other views read them: somebody asked
   std::string ledger;              ///< ledger::Ledger::snapshot
   bool bounded_end = false;
-  std::vector<uint64_t> view_rows;  ///< rows kept of each of `views`; empty in notes of older releases
+  std::vector<uint64_t> view_rows;   ///< rows kept of each of `views`; empty in notes of older releases
+  std::vector<std::string> streams;  ///< that got their schema over a topic, whose positions are those of rows
 };
 
 std::string encode(const CheckpointNote& note);

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "connectors/connector.h"
 #include "engine/directory_files.h"
+#include "engine/given_schema.h"
 #include "engine/node_replace.h"
 #include "engine/node_state.h"
 #include "engine/relations.h"
@@ -133,10 +134,8 @@ Status restore_row_count(NodeState& node, const CheckpointNote& note, PipelineVi
   return {};
 }
 
-Status restore_checkpoint(NodeState& node, const CheckpointNote& note) {
-  node.epoch = note.epoch;
-  node.bounded_end = note.bounded_end;
-  set_written(node, note.written);
+/// Streams whose records the checkpoint knows as bytes are read from the beginning.
+Status restore_sources(NodeState& node, const CheckpointNote& note, std::map<std::string, Timestamp>& watermarks) {
   for (const PartitionEnd& at : note.positions) {
     RunningSource* running = node.pipeline->find_source(at.stream);
     if (running) running->positions[at.partition.value] = at.end;
@@ -145,13 +144,28 @@ Status restore_checkpoint(NodeState& node, const CheckpointNote& note) {
     RunningSource* running = node.pipeline->find_source(at.stream);
     if (running) running->progress[at.partition.value].watermark = watermark;
   }
+  for (const sql::CatalogObject& stream : streams_not_in_note(node.catalog, note)) {
+    MR_TRY(forget_bytes(node, stream));
+    RunningSource* running = node.pipeline->find_source(stream.stream);
+    if (running) begin_anew(*running);
+    watermarks.erase(stream.name);
+  }
+  return {};
+}
+
+Status restore_checkpoint(NodeState& node, const CheckpointNote& note) {
+  node.epoch = note.epoch;
+  node.bounded_end = note.bounded_end;
+  set_written(node, note.written);
   MR_TRY(node.ledger.restore(note.ledger));
+  std::map<std::string, Timestamp> watermarks = note.watermarks;
+  MR_TRY(restore_sources(node, note, watermarks));
   for (auto& view : node.pipeline->views()) MR_TRY(restore_row_count(node, note, *view));
   std::set<std::string> unfilled;
   for (auto& view : node.pipeline->views()) {
     if (find_in_note(note, *view) == note.views.end()) unfilled.insert(view->name);
   }
-  node.pipeline->set_watermarks(note.watermarks, unfilled);
+  node.pipeline->set_watermarks(std::move(watermarks), unfilled);
   return {};
 }
 
@@ -285,7 +299,7 @@ Status recover(NodeState& node) {
   if (!note_bytes.empty()) MR_TRY(restore_checkpoint(node, note));
   MR_TRY(node.env.failpoints().point("engine.recover.restored").check());
   // A view that was created but whose first checkpoint did not happen starts from the history, as of the checkpoint.
-  bool incomplete = false;
+  bool incomplete = !streams_not_in_note(node.catalog, note).empty();
   std::vector<std::string> unknown;
   for (auto& view : node.pipeline->views()) {
     if (find_in_note(note, *view) == note.views.end()) unknown.push_back(view->name);

@@ -1,6 +1,7 @@
 // Changing the pipeline while it runs: statements build the next pipeline beside the present one, move the state over,
 // backfill what is new, and swap.
 #include "base/text.h"
+#include "engine/given_schema.h"
 #include "engine/node_replace.h"
 #include "engine/node_state.h"
 
@@ -39,17 +40,26 @@ PipelineView* same_view(Pipeline& pipeline, const PipelineView& view) {
   return other && other->plan.root().id == view.plan.root().id ? other : nullptr;
 }
 
-/// Copies positions, watermarks and operator state of everything that both pipelines have.
-/// Entries in memory are copied unless there are many; the rest is on disk.
-Status move_state(NodeState& node, Pipeline& from, Pipeline& to) {
-  for (RunningSource& old : from.sources()) {
-    RunningSource* now = to.find_source(old.source.id);
-    if (!now) continue;
-    now->positions = old.positions;
-    now->committed = old.committed;
-    now->progress = old.progress;
-    now->last_taken = old.last_taken;
+/// A stream that is new, or in `anew`, starts where its log starts; what it holds is taken by the next steps.
+void move_positions(Pipeline& from, Pipeline& to, const std::vector<sql::CatalogObject>& anew) {
+  for (RunningSource& now : to.sources()) {
+    const RunningSource* old = from.find_source(now.source.id);
+    const bool begins = std::any_of(anew.begin(), anew.end(),
+                                    [&](const sql::CatalogObject& stream) { return stream.stream == now.source.id; });
+    if (!old || begins) {
+      begin_anew(now);
+      continue;
+    }
+    now.positions = old->positions;
+    now.committed = old->committed;
+    now.progress = old->progress;
+    now.last_taken = old->last_taken;
   }
+}
+
+/// Copies watermarks and operator state of everything that both pipelines have.
+/// Entries in memory are copied unless there are many; the rest is on disk.
+Status move_state(NodeState& node, Pipeline& from, Pipeline& to, const std::vector<sql::CatalogObject>& anew) {
   const std::vector<state::TableId> known = to.table_ids();
   std::vector<state::TableId> unknown = known;  // no former table has their entries: what is on disk is void
   std::set<state::TableId> complete;
@@ -75,7 +85,9 @@ Status move_state(NodeState& node, Pipeline& from, Pipeline& to) {
   for (auto& view : to.views()) {
     if (!same_view(from, *view)) unfilled.insert(view->name);
   }
-  to.set_watermarks(from.watermarks(), unfilled);
+  std::map<std::string, Timestamp> watermarks = from.watermarks();
+  for (const sql::CatalogObject& stream : anew) watermarks.erase(stream.name);
+  to.set_watermarks(std::move(watermarks), unfilled);
   for (auto& view : to.views()) {
     PipelineView* old = same_view(from, *view);
     if (!old) continue;
@@ -85,16 +97,6 @@ Status move_state(NodeState& node, Pipeline& from, Pipeline& to) {
     view->late_rows = old->late_rows;
   }
   return {};
-}
-
-/// A stream that is new starts where its log starts; what it holds is taken by the next steps.
-void start_new_sources(Pipeline& pipeline, Pipeline& before) {
-  for (RunningSource& running : pipeline.sources()) {
-    if (before.find_source(running.source.id)) continue;
-    for (size_t p = 0; p < running.positions.size(); ++p) {
-      running.positions[p] = running.source.stream->partition(PartitionId(static_cast<int32_t>(p))).begin_offset();
-    }
-  }
 }
 
 }  // namespace
@@ -258,13 +260,15 @@ Status rebuild(NodeState& node, sql::Catalog catalog) {
   PipelineSetup setup = pipeline_setup(node, catalog);
   setup.asked.insert(replanned.begin(), replanned.end());  // what is filled with them reads their rows
   MR_TRY(keep_rows_that_are_wanted(node, setup));
-  // What is dirty must be on disk before it moves: restored entries count as clean.
+  const std::vector<sql::CatalogObject> given = streams_given_schema(node.catalog, catalog);
+  // What is dirty must be on disk before it moves: restored entries count as clean. And no commit that took a stream's
+  // records as bytes may be run again when they are rows.
   bool state_moves = !node.pipeline->views().empty();
-  if (state_moves) MR_TRY(checkpoint(node));
+  if (state_moves || !given.empty()) MR_TRY(checkpoint(node));
   BooksOfReplaced books(node, replanned);
   MR_ASSIGN(std::unique_ptr<Pipeline> next, Pipeline::build(setup));
-  MR_TRY(move_state(node, *node.pipeline, *next));
-  start_new_sources(*next, *node.pipeline);
+  move_positions(*node.pipeline, *next, given);
+  MR_TRY(move_state(node, *node.pipeline, *next, given));
   std::vector<std::string> fresh;
   for (auto& view : next->views()) {
     if (!same_view(*node.pipeline, *view)) fresh.push_back(view->name);
@@ -277,6 +281,7 @@ Status rebuild(NodeState& node, sql::Catalog catalog) {
   node.in_doubt = true;  // until memory has what the disk may have from here on
   MR_TRY(persist_catalog(node, catalog));
   MR_TRY(node.env.failpoints().point("engine.change.durable").check());
+  for (const sql::CatalogObject& stream : given) MR_TRY(forget_bytes(node, stream));
   {
     std::unique_lock readers(node.readers_mutex);
     node.pipeline = std::move(next);
@@ -285,7 +290,7 @@ Status rebuild(NodeState& node, sql::Catalog catalog) {
   }
   node.in_doubt = false;
   MR_TRY(node.env.failpoints().point("engine.change.swapped").check());
-  if (fresh.empty()) return {};
+  if (fresh.empty() && given.empty()) return {};
   if (node.pipeline->has_side_rows()) MR_TRY(commit(node));  // of the backfill
   return checkpoint(node);
 }

@@ -44,7 +44,7 @@ Status refuse_unsupported(const sql::CatalogChange& planned) {
   }
   if (planned.removed.empty()) return {};
   const bool replaces = object.kind != sql::ObjectKind::kStream && object.kind != sql::ObjectKind::kTable;
-  if (replaces) return {};
+  if (replaces || planned.action == sql::CatalogChange::Action::kGivenSchema) return {};
   std::string kind(sql::object_kind_name(object.kind));
   return user_error(sqlstate::kNotSupported,
                     "OR REPLACE of a " + kind + " by another definition is not part of this version: " + object.name)
@@ -158,8 +158,9 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   MR_TRY(book_what_is_gone(node, change.added));
   MR_TRY(follow_sinks(node));
   node.loader->follow();
+  const bool keeps_log = replaces || change.action == sql::CatalogChange::Action::kGivenSchema;
   for (const sql::CatalogObject& object : change.removed) {
-    if (replaces) break;
+    if (keeps_log) break;
     end_subscriptions(node, &object.name, user_error(sqlstate::kUndefinedTable, "what was followed is dropped"));
     std::lock_guard steps(node.step_mutex);
     MR_TRY(drop_log_streams(node, object));

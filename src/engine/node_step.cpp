@@ -6,6 +6,7 @@
 #include "engine/changelog.h"
 #include "engine/compactor.h"
 #include "engine/directory_files.h"
+#include "engine/given_schema.h"
 #include "engine/node_state.h"
 #include "engine/sink_runner.h"
 #include "engine/start_checks.h"
@@ -237,6 +238,7 @@ Status checkpoint(NodeState& node) {
     note.views.push_back(note_name(*view));
     note.view_rows.push_back(view->kept ? view->store->rows() : 0);
   }
+  for (const sql::CatalogObject& stream : streams_not_in_note(node.catalog, {})) note.streams.push_back(note_name(stream));
   note.kept.assign(node.asked.begin(), node.asked.end());
   note.ledger = node.ledger.snapshot();
   MR_TRY(node.env.failpoints().point("engine.checkpoint").check());

@@ -4,8 +4,8 @@
 #include <map>
 
 #include "engine/changelog.h"
+#include "engine/gone_rows.h"
 #include "engine/sink_runner.h"
-#include "ledger/identity.h"
 
 namespace millrace::engine {
 namespace {
@@ -48,29 +48,11 @@ Status SinkRunner::book_what_is_gone() {
   std::lock_guard steps(node_.step_mutex);
   MR_TRY(refuse_in_doubt(node_));
   log::Partition& partition = changelog_->partition(PartitionId(0));
-  Offset at = partition.begin_offset();
-  if (at == Offset(0)) return {};
-  const StreamId stream = changelog_->id();
-  std::map<int64_t, ledger::IdSum> gone;  // by minute: all that the changelog ever had, then less what it still has
-  for (const ledger::Ledger::Row& row : node_.ledger.rows()) {
-    if (row.stream == stream && row.hop == "changelog") gone[row.minute.micros] = {row.count, row.fingerprint};
-  }
-  const uint64_t base = ledger::fingerprint_base(stream, PartitionId(0));
-  log::ReadBatches read;
-  for (; at < partition.end_offset(); at = read.next_offset()) {
-    MR_TRY(partition.read(at, 8 << 20, read));
-    for (const log::StoredBatch& batch : read.batches()) {
-      auto minute = gone.upper_bound(batch.append_time.micros);  // old minutes are joined into hours and days
-      if (minute == gone.begin()) continue;
-      --minute;
-      const auto rows = static_cast<uint64_t>(batch.offset_count);
-      minute->second.count -= rows;
-      minute->second.fingerprint -= ledger::fingerprint_sum(base, batch.base_offset.value, rows);
-    }
-  }
+  if (partition.begin_offset() == Offset(0)) return {};
+  MR_ASSIGN(auto gone, gone_rows(node_.ledger, "changelog", *changelog_, {partition.end_offset()}));
   ledger::Recorder recorder;
   const ledger::HopId hop = node_.ledger.hop("before:" + name_);
-  for (const auto& [minute, rows] : gone) recorder.add_ids(hop, stream, Timestamp{minute}, rows);
+  for (const auto& [minute, rows] : gone) recorder.add_ids(hop, changelog_->id(), minute, rows);
   node_.ledger.merge(recorder);
   return {};
 }

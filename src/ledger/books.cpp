@@ -85,6 +85,12 @@ void Books::drop_hop(std::string_view name) {
   dropped_hops_.insert(HopName(name));
 }
 
+void Books::drop_cells(StreamId stream, std::string_view name) {
+  std::erase_if(cells_, [&, id = hop(name)](const auto& entry) {
+    return entry.first.stream == stream && entry.first.hop == id;
+  });
+}
+
 std::string Books::stream_name(StreamId stream) const {
   const auto found = stream_names_.find(stream);
   return found == stream_names_.end() ? std::string() : found->second;

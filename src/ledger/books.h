@@ -55,6 +55,7 @@ class Books {
   void link(StreamId stream, std::string stream_name, Link link);
   void drop(StreamId stream);
   void drop_hop(std::string_view name);
+  void drop_cells(StreamId stream, std::string_view hop);
   void merge(const Recording& recorded);
   bool open_account(std::string_view producer, size_t producers_max);
   void declare(StreamId stream, std::string stream_name, std::string_view producer, Timestamp minute,

@@ -40,6 +40,11 @@ void Ledger::drop_hop(std::string_view name) {
   rep_->books.drop_hop(name);
 }
 
+void Ledger::drop_cells(StreamId stream, std::string_view hop) {
+  std::lock_guard lock(rep_->mutex);
+  rep_->books.drop_cells(stream, hop);
+}
+
 void Ledger::merge(Recorder& recorder) {
   if (recorder.empty()) return;
   {

@@ -109,6 +109,9 @@ class Ledger {
   /// Forgets the links and cells of hops of a dropped object.
   void drop(StreamId stream);
   void drop_hop(std::string_view name);
+  /// Forgets the cells of a hop in one stream, whose rows pass it anew. Not part of take_changes: whoever goes back to
+  /// an older snapshot does it again.
+  void drop_cells(StreamId stream, std::string_view hop);
 
   /// Adds what a recorder counted and clears it.
   void merge(Recorder& recorder);

@@ -68,8 +68,8 @@ struct CatalogObject {
   Duration allowed_lateness;
   std::string source;                     ///< of a sink made FROM a name
   std::vector<std::string> dependencies;  ///< names of objects that it reads
-  OperatorRange operators;
-  std::string plan;        ///< opaque to the catalog
+  OperatorRange operators;  ///< of a stream that got its schema over a topic: one, which says that it did
+  std::string plan;         ///< opaque to the catalog
   bool temporary = false;  ///< not stored: the view of a query that somebody follows
   bool operator==(const CatalogObject&) const = default;
 };
@@ -100,7 +100,8 @@ struct Relation {
 };
 
 struct CatalogChange {
-  enum class Action : uint8_t { kNone, kCreated, kReplaced, kDropped };
+  /// kGivenSchema: a stream of raw bytes became one of rows, with the same log.
+  enum class Action : uint8_t { kNone, kCreated, kReplaced, kGivenSchema, kDropped };
   Action action = Action::kNone;
   std::vector<CatalogObject> added;
   std::vector<CatalogObject> removed;  ///< dependents before what they depend on
@@ -159,6 +160,7 @@ class Catalog {
   };
 
   Result<CatalogChange> create_change(const Statement& statement, const OptionRegistry& registry) const;
+  Result<CatalogChange> schema_change(const CatalogObject& topic, CatalogObject wanted, const Name& name) const;
   Result<CatalogChange> drop_change(const Drop& drop) const;
   Status add_drops(const Drop& drop, const Name& name, std::vector<const CatalogObject*>& dropped) const;
   Status check_sink_source(CatalogObject& sink, const Name& source) const;
@@ -181,6 +183,12 @@ class Catalog {
 std::string companion_name(const CatalogObject& owner, CompanionKind kind);
 /// The fixed columns of companions.
 const std::vector<CatalogColumn>& companion_columns(CompanionKind kind);
+
+/// A stream as a Kafka client makes it: `(value BLOB)` in the format `raw`. A CREATE STREAM gives it a schema.
+bool is_raw_topic(const CatalogObject& object);
+/// What is fixed about the topic's log holds for the stream that takes its place: `wanted` gets what its statement does
+/// not say. Refused where it says something else.
+Status take_log_of(const CatalogObject& topic, CatalogObject& wanted, const Name& name);
 
 /// What a CREATE statement defines, without ids: names checked, options checked and filled in.
 Result<CatalogObject> define_object(const Statement& statement, const OptionRegistry& registry);

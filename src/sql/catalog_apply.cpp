@@ -87,11 +87,17 @@ Result<CatalogChange> Catalog::apply(const Statement& statement, const OptionReg
     object.operators = bound.operators;
     object.plan = std::move(bound.plan);
     next_operator_ = std::max(next_operator_, bound.operators.end);
-    if (change.removed.empty() || object.kind != ObjectKind::kMaterializedView) {
-      give_ids(object);
-    } else {
+    const bool same_log = change.action == CatalogChange::Action::kGivenSchema ||
+                          (!change.removed.empty() && object.kind == ObjectKind::kMaterializedView);
+    if (same_log) {
       object.stream = change.removed[0].stream;
       object.companions = change.removed[0].companions;
+    } else {
+      give_ids(object);
+    }
+    if (change.action == CatalogChange::Action::kGivenSchema) {
+      object.operators = {next_operator_, next_operator_.next()};
+      next_operator_ = next_operator_.next();
     }
   }
   for (const CatalogObject& object : change.removed) map_of(object.kind).erase(to_lower_ascii(object.name));
@@ -113,6 +119,9 @@ Result<CatalogChange> Catalog::create_change(const Statement& statement, const O
   if (there != nullptr) {
     std::string difference = describe_difference(*there, wanted);
     if (difference.empty()) return unchanged(*there);
+    const bool gives_schema = is_raw_topic(*there) && !is_raw_topic(wanted) && wanted.kind == there->kind &&
+                              wanted.options.text("connector") == there->options.text("connector");
+    if (gives_schema) return schema_change(*there, std::move(wanted), name);
     if (!mode.or_replace) return already_there(*there, wanted, difference, name);
     // A materialized view keeps its id: whoever replaces it looks after its readers.
     const bool keeps_readers = wanted.kind == ObjectKind::kMaterializedView && there->kind == wanted.kind;
@@ -122,6 +131,18 @@ Result<CatalogChange> Catalog::create_change(const Statement& statement, const O
     change.removed.push_back(*there);
   }
   change.message = (there != nullptr ? "replaced " : "created ") + described(wanted);
+  change.added.push_back(std::move(wanted));
+  return change;
+}
+
+/// Its records are read anew as rows, so nobody may have read them as bytes.
+Result<CatalogChange> Catalog::schema_change(const CatalogObject& topic, CatalogObject wanted, const Name& name) const {
+  MR_TRY(check_replaceable(topic, wanted, dependents(topic.name), name));
+  MR_TRY(take_log_of(topic, wanted, name));
+  CatalogChange change;
+  change.action = CatalogChange::Action::kGivenSchema;
+  change.message = "created " + described(wanted) + " over the topic of that name";
+  change.removed.push_back(topic);
   change.added.push_back(std::move(wanted));
   return change;
 }

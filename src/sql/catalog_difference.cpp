@@ -79,7 +79,8 @@ class Comparison {
       auto same = there.values().find(name);
       if (same == there.values().end()) {
         add("option " + name, "none", shown(value.text));
-      } else if (!equal(same->second, value)) {
+      } else if ((value.given || same->second.given) && !equal(same->second, value)) {
+        // Neither statement says anything: a default, or what a stream took over from its topic.
         add("option " + name, shown(same->second.text), shown(value.text));
       }
     }
