@@ -17,6 +17,20 @@ constexpr std::chrono::seconds kPause{15};
 
 std::vector<Compactor::Job> Compactor::jobs_of_pipeline() const {
   std::vector<Job> jobs;
+  add_tables(jobs);
+  add_topics(jobs);
+  return jobs;
+}
+
+void Compactor::add_topics(std::vector<Job>& jobs) const {
+  for (const auto& view : node_.pipeline->views()) {
+    if (!view->topic || !view->topic->options().compaction) continue;
+    const auto end = node_.written.find({view->topic->id(), PartitionId(0)});
+    if (end != node_.written.end()) jobs.push_back({view->name, view->topic, PartitionId(0), end->second, {}, {}});
+  }
+}
+
+void Compactor::add_tables(std::vector<Job>& jobs) const {
   for (const RunningSource& running : node_.pipeline->sources()) {
     const std::shared_ptr<log::Stream>& stream = running.source.stream;
     if (!stream->options().compaction) continue;
@@ -29,10 +43,10 @@ std::vector<Compactor::Job> Compactor::jobs_of_pipeline() const {
       const auto received = node_.written.find({running.source.id, PartitionId(p)});
       if (received == node_.written.end()) continue;
       const Offset taken = running.positions[static_cast<size_t>(p)];
-      jobs.push_back({running.source, table->primary_key, PartitionId(p), std::min(taken, received->second)});
+      const Offset end = std::min(taken, received->second);
+      jobs.push_back({running.source.name, stream, PartitionId(p), end, running.source, table->primary_key});
     }
   }
-  return jobs;
 }
 
 void Compactor::follow() {
@@ -89,13 +103,16 @@ void Compactor::compact(const Job& job) {
   if (more.ok() || more.error().code == sqlstate::kUnavailable) return;  // the table was dropped meanwhile
   // Nothing depends on it, and the next round tries again.
   std::lock_guard guard(mutex_);
-  status_.failure = job.source.name + ": " + more.error().message;
+  status_.failure = job.name + ": " + more.error().message;
 }
 
 Result<bool> Compactor::compact_once(const Job& job) {
   const uint64_t map_bytes = std::clamp<uint64_t>(node_.options.memory_bytes / 64, 1 << 20, 64 << 20);
-  MR_ASSIGN(std::unique_ptr<TableKeys> keys, TableKeys::make(job.source, job.primary_key));
-  log::Compaction compaction(job.source.stream->partition(job.partition), *keys,
+  std::unique_ptr<log::RecordKeys> keys = std::make_unique<log::KafkaKeys>();
+  if (job.source) {
+    MR_ASSIGN(keys, TableKeys::make(*job.source, job.primary_key));
+  }
+  log::Compaction compaction(job.stream->partition(job.partition), *keys,
                              {.end = job.end, .now = node_.env.clock().now(), .map_bytes = map_bytes});
   bool more = true;
   while (more && !stopping_) {

@@ -1,4 +1,5 @@
-// Compactor: compacts the logs of tables that ask for it (docs/adr/0012-compaction.md), on a thread of its own. After
+// Compactor: compacts the logs of tables that ask for it (docs/adr/0012-compaction.md) and the topics of views with a
+// key, on a thread of its own. After
 // each checkpoint it is told up to where nobody reads again; it works in pieces of about one segment.
 #pragma once
 
@@ -7,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -36,13 +38,17 @@ class Compactor {
 
  private:
   struct Job {
-    StreamSource source;
-    std::vector<std::string> primary_key;
+    std::string name;
+    std::shared_ptr<log::Stream> stream;  // shared with the log
     PartitionId partition;
     Offset end;
+    std::optional<StreamSource> source;  ///< of a table; of a view's topic: the records' keys say all
+    std::vector<std::string> primary_key;
   };
 
   std::vector<Job> jobs_of_pipeline() const;
+  void add_tables(std::vector<Job>& jobs) const;
+  void add_topics(std::vector<Job>& jobs) const;
   void run();
   void compact(const Job& job);
   /// False when there was nothing to do.

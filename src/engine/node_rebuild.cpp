@@ -4,6 +4,7 @@
 #include "engine/given_schema.h"
 #include "engine/node_replace.h"
 #include "engine/node_state.h"
+#include "engine/view_topic.h"
 
 namespace millrace::engine {
 namespace {
@@ -129,7 +130,9 @@ Status create_log_streams(NodeState& node, const sql::CatalogObject& object) {
     default: return {};
   }
   for (const sql::Companion& companion : object.companions) {
-    MR_TRY(create_if_missing(node, companion.stream, sql::companion_name(object, companion.kind), {}));
+    const bool topic = companion.kind == sql::CompanionKind::kTopic;
+    MR_TRY(create_if_missing(node, companion.stream, sql::companion_name(object, companion.kind),
+                             topic ? topic_options(object) : log::StreamOptions()));
   }
   return {};
 }
@@ -141,20 +144,21 @@ void drop_hops(NodeState& node, const std::string& object) {
   }
 }
 
+Status drop_log_stream(NodeState& node, StreamId id) {
+  std::erase_if(node.written, [id](const auto& entry) { return entry.first.first == id; });
+  {
+    std::unique_lock readers(node.readers_mutex);
+    std::erase_if(node.committed_ends, [id](const auto& entry) { return entry.first.first == id; });
+  }
+  node.received.forget(id);
+  node.ledger.drop(id);
+  return node.log->find(id) ? node.log->drop_stream(id) : Status();
+}
+
 Status drop_log_streams(NodeState& node, const sql::CatalogObject& object) {
-  auto drop = [&](StreamId id) -> Status {
-    std::erase_if(node.written, [id](const auto& entry) { return entry.first.first == id; });
-    {
-      std::unique_lock readers(node.readers_mutex);
-      std::erase_if(node.committed_ends, [id](const auto& entry) { return entry.first.first == id; });
-    }
-    node.received.forget(id);
-    node.ledger.drop(id);
-    return node.log->find(id) ? node.log->drop_stream(id) : Status();
-  };
-  MR_TRY(drop(object.stream));
+  MR_TRY(drop_log_stream(node, object.stream));
   node.table_gates.forget(object.stream);
-  for (const sql::Companion& companion : object.companions) MR_TRY(drop(companion.stream));
+  for (const sql::Companion& companion : object.companions) MR_TRY(drop_log_stream(node, companion.stream));
   drop_hops(node, object.name);
   return {};
 }

@@ -28,6 +28,12 @@ std::string names_of(const std::vector<const sql::CatalogObject*>& objects) {
 Status check_readers_of_changes(NodeState& node, const std::string& view) {
   std::lock_guard steps(node.step_mutex);
   const PipelineView* running = node.pipeline->find_view(view);
+  if (running && running->topic) {
+    return user_error(sqlstate::kDependentObjects, "the changes of " + view +
+                                                       " are kept one by one, for the Kafka clients that read it: it "
+                                                       "cannot be replaced, nor what it reads")
+        .with_hint("delete the topic " + view + " with a Kafka client, which keeps the view; then replace it");
+  }
   if (!running || !running->changelog) return {};
   std::vector<const sql::CatalogObject*> sinks;
   for (const sql::CatalogObject* sink : node.catalog.objects(sql::ObjectKind::kSink)) {

@@ -247,6 +247,8 @@ Status create_log_streams(NodeState& node, const sql::CatalogObject& object);
 /// Takes a view, table or sink out of the books.
 void drop_hops(NodeState& node, const std::string& object);
 Status drop_log_streams(NodeState& node, const sql::CatalogObject& object);
+/// With step_mutex held.
+Status drop_log_stream(NodeState& node, StreamId id);
 
 // node_binding.cpp
 /// Of a CREATE statement; fails where its text is wrong.

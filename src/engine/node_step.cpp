@@ -11,6 +11,7 @@
 #include "engine/sink_runner.h"
 #include "engine/start_checks.h"
 #include "engine/subscriptions.h"
+#include "engine/view_topic.h"
 #include "log/record_batch.h"
 
 namespace millrace::engine {
@@ -25,6 +26,7 @@ class CommitWriter {
   Status write_changes(PipelineView& view, const std::vector<Change>& changes) {
     MR_ASSIGN(auto ordered, order_changes(changes, view.store->codec(), view.pairing_key()));
     view.changes += ordered.size();
+    if (view.topic) MR_TRY(write_topic(view, ordered));
     if (!view.changelog || ordered.empty()) return {};
     log::Partition& partition = view.changelog->partition(PartitionId(0));
     MR_ASSIGN(auto tickets, append_changes(partition, ordered, node_.epoch.next(), now_));
@@ -63,7 +65,27 @@ class CommitWriter {
     return {};
   }
 
+  /// Wakes Kafka clients that wait for what is committed now.
+  void tell_readers() const {
+    for (const log::Partition* partition : touched_) {
+      node_.durable_watch.tell(partition->stream(), partition->id(), partition->end_offset());
+    }
+  }
+
  private:
+  /// A topic that has nothing yet begins with the rows that are there before this commit.
+  Status write_topic(PipelineView& view, const std::vector<LoggedChange>& changes) {
+    TopicWriter topic(view.store->schema(), view.key, view.topic->partition(PartitionId(0)), now_);
+    if (!node_.written.contains({view.topic->id(), PartitionId(0)})) {
+      MR_TRY(topic.add_rows(view.store->snapshot()));
+      MR_TRY(node_.store->status());
+    }
+    MR_TRY(topic.add_changes(changes));
+    MR_ASSIGN(std::optional<Offset> end, topic.finish());
+    if (end) note(*view.topic, *end);
+    return {};
+  }
+
   void note(log::Stream& stream, Offset end) {
     touched_.push_back(&stream.partition(PartitionId(0)));
     node_.written[{stream.id(), PartitionId(0)}] = end;
@@ -136,7 +158,7 @@ Status commit(NodeState& node) {
   CommitWriter writer(node);
   for (auto& view : node.pipeline->views()) {
     // Consolidating costs a hash a row: only for views whose changes somebody reads.
-    if (view->changelog) MR_TRY(writer.write_changes(*view, view->store->staged_changes()));
+    if (view->changelog || view->topic) MR_TRY(writer.write_changes(*view, view->store->staged_changes()));
   }
   MR_TRY(write_sides(node, writer));
   MR_TRY(write_dead(node, writer));
@@ -176,10 +198,18 @@ Status commit(NodeState& node) {
   node.in_doubt = false;
   node.commits_made.fetch_add(1, std::memory_order_relaxed);
   announce(node);
+  writer.tell_readers();
   return {};
 }
 
 namespace {
+
+Status keep_topic(NodeState& node, const log::Stream& topic, Timestamp now) {
+  const auto end = node.written.find({topic.id(), PartitionId(0)});
+  if (end == node.written.end()) return {};
+  MR_ASSIGN([[maybe_unused]] uint64_t freed, topic.partition(PartitionId(0)).enforce_retention(now, end->second));
+  return {};
+}
 
 /// Deletes what the options of streams and views allow to delete: nothing that the state of the last checkpoint does
 /// not hold, and nothing that a sink has not delivered or given up.
@@ -203,6 +233,7 @@ Status enforce_retention(NodeState& node) {
     }
   }
   for (const auto& view : node.pipeline->views()) {
+    if (view->topic) MR_TRY(keep_topic(node, *view->topic, now));
     auto at = view->changelog ? needed.find(view->changelog->id()) : needed.end();
     if (at == needed.end() && !view->keeps_changes) continue;
     log::Partition& changelog = view->changelog->partition(PartitionId(0));

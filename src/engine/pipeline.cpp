@@ -115,6 +115,7 @@ Status Pipeline::add_views(const PipelineSetup& setup) {
     for (const sql::Companion& companion : object->companions) {
       if (companion.kind == sql::CompanionKind::kLate) view->late = setup.log->find(companion.stream);
       if (companion.kind == sql::CompanionKind::kError) view->error = setup.log->find(companion.stream);
+      if (companion.kind == sql::CompanionKind::kTopic) view->topic = setup.log->find(companion.stream);
     }
     for (uint32_t worker = 0; worker < setup.workers; ++worker)
       view->sides.push_back(std::make_unique<SideRows>(view->name, setup.env->failpoints()));

@@ -38,6 +38,7 @@ struct PipelineView {
   std::vector<uint32_t> key;
   std::unique_ptr<ViewStore> store;
   std::shared_ptr<log::Stream> changelog;  // null: nobody reads it
+  std::shared_ptr<log::Stream> topic;      // null: no Kafka client has read it
   std::shared_ptr<log::Stream> late;
   std::shared_ptr<log::Stream> error;
   std::vector<std::unique_ptr<SideRows>> sides;  // by worker

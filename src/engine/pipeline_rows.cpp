@@ -39,7 +39,7 @@ std::set<std::string> Pipeline::closure_of(const std::string& name) const {
 /// True when nobody but other views reads the view, and its rows can be computed from the logs at any time: these are
 /// whole, and no window of time decides by when a row came.
 bool Pipeline::may_go_without_rows(const PipelineSetup& setup, const PipelineView& view) const {
-  if (view.is_table || view.temporary || view.keeps_changes || setup.asked.count(view.name)) return false;
+  if (view.is_table || view.temporary || view.keeps_changes || view.topic || setup.asked.count(view.name)) return false;
   bool feeds_a_view = false;
   for (const auto& other : views_) {
     if (other->temporary) continue;  // or the rows would have to come back when it goes

@@ -6,6 +6,7 @@
 #include "engine/node_state.h"
 #include "engine/producer_account.h"
 #include "engine/stream_source.h"
+#include "engine/view_topic.h"
 #include "log/record_batch.h"
 
 namespace millrace::engine {
@@ -86,8 +87,19 @@ class SettlingBatches final : public QueuedBatches {
   std::vector<log::PendingAppend> pending_;
 };
 
-bool is_topic(const sql::CatalogObject& object) {
-  return object.kind == sql::ObjectKind::kStream || object.kind == sql::ObjectKind::kTable;
+std::optional<TopicKind> kind_of(const sql::CatalogObject& object) {
+  if (object.temporary) return std::nullopt;
+  switch (object.kind) {
+    case sql::ObjectKind::kStream: return TopicKind::kStream;
+    case sql::ObjectKind::kTable: return TopicKind::kTable;
+    case sql::ObjectKind::kMaterializedView: return TopicKind::kView;
+    default: return std::nullopt;
+  }
+}
+
+/// The log of the object's own topic; none: of a view that nobody has read.
+StreamId log_of(const sql::CatalogObject& object, TopicKind kind) {
+  return kind == TopicKind::kView ? sql::topic_stream(object).value_or(StreamId()) : object.stream;
 }
 
 class NodeRawLog final : public RawLog {
@@ -98,22 +110,42 @@ class NodeRawLog final : public RawLog {
     std::shared_lock readers(node_.readers_mutex);
     std::vector<Topic> all;
     for (const sql::CatalogObject* object : node_.catalog.objects()) {
-      if (auto topic = topic_of(object)) all.push_back(*std::move(topic));
+      if (auto topic = topic_of(*object)) all.push_back(*std::move(topic));
+      for (const sql::Companion& companion : object->companions) {
+        if (auto topic = topic_of(*object, companion)) all.push_back(*std::move(topic));
+      }
     }
     return all;
   }
 
   std::optional<Topic> topic(std::string_view name) override {
     std::shared_lock readers(node_.readers_mutex);
-    return topic_of(node_.catalog.find(name));
+    if (const sql::CatalogObject* object = node_.catalog.find(name)) return topic_of(*object);
+    const std::optional<sql::Relation> relation = node_.catalog.relation(name);
+    if (!relation || !relation->companion) return std::nullopt;
+    return topic_of(*relation->object, {*relation->companion, relation->stream});
   }
 
   bool has_topic(StreamId id) override {
-    std::shared_lock readers(node_.readers_mutex);
-    const auto objects = node_.catalog.objects();
-    return std::any_of(objects.begin(), objects.end(),
-                       [&](const sql::CatalogObject* object) { return is_topic(*object) && object->stream == id; });
+    const std::vector<Topic> all = topics();
+    return std::any_of(all.begin(), all.end(), [&](const Topic& topic) { return topic.stream && topic.id == id; });
   }
+
+  Offset end_of(const Topic& topic, const log::Partition& partition) override {
+    if (topic.kind != TopicKind::kView && topic.kind != TopicKind::kSide) return partition.end_offset();
+    std::shared_lock readers(node_.readers_mutex);
+    const auto end = node_.committed_ends.find({topic.id, partition.id()});
+    return end == node_.committed_ends.end() ? partition.begin_offset() : end->second;
+  }
+
+  Result<Topic> serve(const Topic& view) override {
+    MR_TRY(serve_topic(node_, view.name));
+    std::optional<Topic> served = topic(view.name);
+    if (served && served->stream) return *std::move(served);
+    return user_error(sqlstate::kUndefinedTable, "the view is gone: " + view.name);
+  }
+
+  Result<bool> stop_serving(const Topic& view) override { return drop_topic(node_, view.name); }
 
   Result<std::shared_ptr<log::Stream>> broker_stream(const log::StreamOptions& options) override {
     if (auto there = node_.log->find(kBrokerStream)) return there;
@@ -158,16 +190,26 @@ class NodeRawLog final : public RawLog {
   void watch(log::DurableListener listener) override { node_.durable_watch.set(std::move(listener)); }
 
  private:
-  std::optional<Topic> topic_of(const sql::CatalogObject* object) const {
-    if (object == nullptr || !is_topic(*object)) return std::nullopt;
-    auto stream = node_.log->find(object->stream);
-    if (!stream) return std::nullopt;
-    return Topic{object->name, object->stream, object->kind == sql::ObjectKind::kTable, std::move(stream)};
+  std::optional<Topic> topic_of(const sql::CatalogObject& object) const {
+    const std::optional<TopicKind> kind = kind_of(object);
+    if (!kind) return std::nullopt;
+    const StreamId id = log_of(object, *kind);
+    auto stream = node_.log->find(id);
+    if (!stream && *kind != TopicKind::kView) return std::nullopt;
+    return Topic{object.name, id, *kind, std::move(stream)};
+  }
+
+  std::optional<Topic> topic_of(const sql::CatalogObject& owner, const sql::Companion& companion) const {
+    auto stream = node_.log->find(companion.stream);
+    if (companion.kind == sql::CompanionKind::kTopic || !stream) return std::nullopt;
+    const bool refused = companion.kind == sql::CompanionKind::kRefused;
+    return Topic{sql::companion_name(owner, companion.kind), companion.stream,
+                 refused ? TopicKind::kRefused : TopicKind::kSide, std::move(stream)};
   }
 
   Result<log::Ticket> append(const Topic& topic, log::Partition& partition, RawBatch batch) {
     // A table is compacted by what its records say, so they are looked at before they are in.
-    MR_TRY(check_produced_batch(batch.bytes, node_.options.record_bytes_max, topic.table));
+    MR_TRY(check_produced_batch(batch.bytes, node_.options.record_bytes_max, topic.kind == TopicKind::kTable));
     if (partition.failure()) MR_TRY(partition.reopen());
     return partition.append(std::move(batch.bytes), {batch.idempotency_hash});
   }

@@ -1,6 +1,6 @@
-// RawLog: a node's streams and tables as the Kafka protocol sees them: topics, and whole record batches into their
-// partitions. Reading is the log's own (log/log.h): an offset of Kafka's is an offset of ours.
-// docs/adr/0017-kafka-protocol.md.
+// RawLog: a node's streams, tables and views as the Kafka protocol sees them: topics, and whole record batches into
+// their partitions. Reading is the log's own (log/log.h): an offset of Kafka's is an offset of ours.
+// docs/adr/0017-kafka-protocol.md, docs/adr/0022-views-as-topics.md.
 //
 // Lives as long as its node. All functions may be called from any thread.
 #pragma once
@@ -18,11 +18,23 @@
 
 namespace millrace::engine {
 
+enum class TopicKind : uint8_t {
+  kStream,
+  kTable,
+  kView,     ///< a materialized view: its committed changes
+  kSide,     ///< rows that left the path of a stream, table or view: `_dead`, `_late`, `_error`
+  kRefused,  ///< what the destination of a sink refused: `_dead`
+};
+
 struct Topic {
   std::string name;  ///< as spelled in its CREATE
-  StreamId id;
-  bool table = false;
-  std::shared_ptr<log::Stream> stream;  // shared with the log: stays usable when it is dropped
+  StreamId id;       ///< of a view that nobody has read yet: none
+  TopicKind kind = TopicKind::kStream;
+  std::shared_ptr<log::Stream> stream = {};  ///< null: of a view that nobody has read yet (RawLog::serve)
+  // shared with the log: stays usable when it is dropped
+
+  bool takes_records() const { return kind == TopicKind::kStream || kind == TopicKind::kTable; }
+  int32_t partition_count() const { return stream ? stream->partition_count() : 1; }
 };
 
 struct RawBatch {
@@ -52,6 +64,12 @@ class RawLog {
   virtual std::vector<Topic> topics() = 0;
   virtual std::optional<Topic> topic(std::string_view name) = 0;
   virtual bool has_topic(StreamId id) = 0;
+  /// Up to where readers see a partition of the topic. Of what the engine writes: the last commit.
+  virtual Offset end_of(const Topic& topic, const log::Partition& partition) = 0;
+  /// A view's changes are kept from now on, its rows in front; the topic as it is then. It stays so.
+  virtual Result<Topic> serve(const Topic& view) = 0;
+  /// They are not kept any more. False when they were not.
+  virtual Result<bool> stop_serving(const Topic& view) = 0;
   /// The listener's own stream, of one partition, which nobody else writes and SQL does not see. Made at the first
   /// call.
   virtual Result<std::shared_ptr<log::Stream>> broker_stream(const log::StreamOptions& options) = 0;

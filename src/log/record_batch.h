@@ -157,6 +157,9 @@ void patch_batch(char* batch, Offset base_offset, int32_t partition_leader_epoch
 Result<std::string> batch_with_records(const RecordBatchView& batch, std::string_view records, int32_t record_count,
                                        int64_t max_timestamp_ms);
 
+/// The same batch without compression.
+Result<std::string> unpacked_batch(const RecordBatchView& batch, Decompressor& decompressor);
+
 /// Builds one batch. `add` any number of records, then `finish`; after that the builder is empty and can be used again.
 class RecordBatchBuilder {
  public:

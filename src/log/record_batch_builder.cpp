@@ -129,10 +129,10 @@ Result<std::string> RecordBatchBuilder::finish(Compression compression) {
   return batch;
 }
 
-Result<std::string> batch_with_records(const RecordBatchView& batch, std::string_view records, int32_t record_count,
-                                       int64_t max_timestamp_ms) {
-  Compression compression = record_count == 0 ? Compression::kNone : batch.compression();
-  if (compression == Compression::kGzip) compression = Compression::kLz4;
+namespace {
+
+Result<std::string> repacked(const RecordBatchView& batch, Compression compression, std::string_view records,
+                             int32_t record_count, int64_t max_timestamp_ms) {
   std::string out(batch.bytes().substr(0, kBatchHeaderBytes));
   if (compression == Compression::kNone) {
     out.append(records);
@@ -146,6 +146,22 @@ Result<std::string> batch_with_records(const RecordBatchView& batch, std::string
   store_big<int32_t>(at + 57, record_count);
   store_big<uint32_t>(at + 17, crc32c(std::string_view(out).substr(21)));
   return out;
+}
+
+}  // namespace
+
+Result<std::string> batch_with_records(const RecordBatchView& batch, std::string_view records, int32_t record_count,
+                                       int64_t max_timestamp_ms) {
+  Compression compression = record_count == 0 ? Compression::kNone : batch.compression();
+  if (compression == Compression::kGzip) compression = Compression::kLz4;
+  return repacked(batch, compression, records, record_count, max_timestamp_ms);
+}
+
+Result<std::string> unpacked_batch(const RecordBatchView& batch, Decompressor& decompressor) {
+  if (batch.compression() == Compression::kNone) return std::string(batch.bytes());
+  MR_ASSIGN(std::string_view records,
+            decompressor.unpack(batch.compression(), batch.bytes().substr(kBatchHeaderBytes)));
+  return repacked(batch, Compression::kNone, records, batch.record_count(), batch.max_timestamp_ms());
 }
 
 }  // namespace millrace::log

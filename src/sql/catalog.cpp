@@ -12,7 +12,8 @@ namespace {
 constexpr std::pair<CompanionKind, std::string_view> kCompanionSuffixes[] = {{CompanionKind::kDead, "_dead"},
                                                                              {CompanionKind::kLate, "_late"},
                                                                              {CompanionKind::kError, "_error"},
-                                                                             {CompanionKind::kRefused, "_dead"}};
+                                                                             {CompanionKind::kRefused, "_dead"},
+                                                                             {CompanionKind::kTopic, "$topic"}};
 
 Relation::Kind relation_kind(ObjectKind kind) {
   if (kind == ObjectKind::kStream) return Relation::Kind::kStream;
@@ -75,7 +76,7 @@ std::optional<Relation> Catalog::relation(std::string_view name) const {
     return Relation{relation_kind(object->kind), object->name, object->columns, object->stream, object};
   }
   for (const auto& [kind, suffix] : kCompanionSuffixes) {
-    if (!folded.ends_with(suffix)) continue;
+    if (kind == CompanionKind::kTopic || !folded.ends_with(suffix)) continue;
     const CatalogObject* owner = find(folded.substr(0, folded.size() - suffix.size()));
     if (owner == nullptr) continue;
     for (const Companion& companion : owner->companions) {
@@ -163,7 +164,9 @@ std::vector<std::string> Catalog::relation_names() const {
   for (const CatalogObject* object : objects()) {
     if (object->kind == ObjectKind::kSink || object->kind == ObjectKind::kMacro) continue;
     names.push_back(object->name);
-    for (const Companion& companion : object->companions) names.push_back(companion_name(*object, companion.kind));
+    for (const Companion& companion : object->companions) {
+      if (companion.kind != CompanionKind::kTopic) names.push_back(companion_name(*object, companion.kind));
+    }
   }
   for (const auto& [folded, relation] : system_) names.push_back(relation.name);
   return names;

@@ -42,8 +42,8 @@ struct CatalogWatermark {
 };
 
 /// A relation that comes with an object: what did not decode, came late, or threw; of a sink, what its destination
-/// refused.
-enum class CompanionKind : uint8_t { kDead, kLate, kError, kRefused };
+/// refused. The topic of a view is there once a Kafka client has read it; SQL does not see it.
+enum class CompanionKind : uint8_t { kDead, kLate, kError, kRefused, kTopic };
 
 struct Companion {
   CompanionKind kind = CompanionKind::kDead;
@@ -119,6 +119,9 @@ class Catalog {
   /// Replaces the stored plan of an object, after planning it again. The operators must be new, or those it has.
   Status set_plan(std::string_view name, BoundObject bound);
 
+  /// Gives a materialized view a topic, or takes it away.
+  void add_topic(std::string_view view);
+  void remove_topic(std::string_view view);
   /// It is not stored, and comes without companions.
   void set_temporary(std::string_view name);
 
@@ -179,6 +182,8 @@ class Catalog {
   OperatorId next_operator_{1};
 };
 
+/// The log of its topic; nothing when there is none.
+std::optional<StreamId> topic_stream(const CatalogObject& view);
 /// `plays_dead`.
 std::string companion_name(const CatalogObject& owner, CompanionKind kind);
 /// The fixed columns of companions.

@@ -158,7 +158,7 @@ class ObjectReader {
 
   Status read_companion(std::vector<Companion>& companions) {
     Companion companion;
-    MR_ASSIGN(companion.kind, choice<CompanionKind>(CompanionKind::kRefused, "companion"));
+    MR_ASSIGN(companion.kind, choice<CompanionKind>(CompanionKind::kTopic, "companion"));
     MR_ASSIGN(companion.stream, id<StreamId>());
     companions.push_back(companion);
     return {};

@@ -1,4 +1,7 @@
-// A topic that a Kafka client made, and the CREATE STREAM that gives it a schema.
+// Topics: one that a Kafka client made, and the CREATE STREAM that gives it a schema; those of views.
+#include <algorithm>
+#include <utility>
+
 #include "base/text.h"
 #include "sql/catalog.h"
 
@@ -31,6 +34,26 @@ bool is_raw_topic(const CatalogObject& object) {
   return iequals(column.name, "value") && iequals(column.type_text, "BLOB") && !column.not_null &&
          object.options.text("connector") == "log" && object.options.text("format") == "raw" &&
          object.options.text("load").empty();
+}
+
+std::optional<StreamId> topic_stream(const CatalogObject& view) {
+  for (const Companion& companion : view.companions) {
+    if (companion.kind == CompanionKind::kTopic) return companion.stream;
+  }
+  return std::nullopt;
+}
+
+void Catalog::add_topic(std::string_view view) {
+  auto found = objects_.find(to_lower_ascii(view));
+  if (found == objects_.end() || topic_stream(found->second)) return;
+  found->second.companions.push_back({CompanionKind::kTopic, std::exchange(next_stream_, next_stream_.next())});
+}
+
+void Catalog::remove_topic(std::string_view view) {
+  auto found = objects_.find(to_lower_ascii(view));
+  if (found == objects_.end()) return;
+  std::erase_if(found->second.companions,
+                [](const Companion& companion) { return companion.kind == CompanionKind::kTopic; });
 }
 
 Status take_log_of(const CatalogObject& topic, CatalogObject& wanted, const Name& name) {

@@ -1,11 +1,13 @@
 // Apache Kafka's own client, for test_kafka_java.py: KafkaJavaClient HOST:PORT produce TOPIC CODECS COUNT, which sends so many with
 // each codec, ids counting from 0, and prints how many were acked, or … consume TOPIC GROUP COUNT, which prints the ids it read, one a line, when they are committed, or
-// … topics NAME, which makes a topic, prints what it is and deletes it. All settings are the client's own but those named.
+// … topics NAME, which makes a topic, prints what it is and deletes it, or … refused TOPIC, which
+// prints why it cannot be written. All settings are the client's own but those named.
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -31,6 +33,7 @@ public class KafkaJavaClient {
       case "produce" -> produce(settings, args[2], args[3].split(","), Integer.parseInt(args[4]));
       case "consume" -> consume(settings, args[2], args[3], Integer.parseInt(args[4]));
       case "topics" -> topics(settings, args[2]);
+      case "refused" -> refused(settings, args[2]);
       default -> throw new IllegalArgumentException(args[1]);
     }
   }
@@ -68,6 +71,14 @@ public class KafkaJavaClient {
       }
     }
     System.out.println(String.join("\n", ids));
+  }
+
+  static void refused(Properties settings, String topic) throws Exception {
+    try (var producer = new KafkaProducer<>(settings, new StringSerializer(), new StringSerializer())) {
+      producer.send(new ProducerRecord<>(topic, "{}")).get();
+    } catch (ExecutionException refusal) {
+      System.out.println(refusal.getCause().getClass().getSimpleName());
+    }
   }
 
   static void topics(Properties settings, String name) throws Exception {

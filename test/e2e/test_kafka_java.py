@@ -27,6 +27,14 @@ class Java(KafkaCase):
         rest = self.java("consume", "plays", "java", COUNT * len(CODECS) - len(half))
         self.assertEqual(sorted(map(int, half + rest)), list(range(COUNT * len(CODECS))))
 
+    def test_a_group_reads_a_view(self):
+        self.node.sql("CREATE MATERIALIZED VIEW large AS SELECT id, n FROM plays WHERE id >= 100")
+        self.java("produce", "plays", "none", COUNT)
+        self.node.sql("SYNC")
+        read = self.java("consume", "large", "views", COUNT - 100)
+        self.assertEqual(sorted(map(int, read)), list(range(100, COUNT)))
+        self.assertEqual(self.java("refused", "large"), ["TopicAuthorizationException"])
+
     def test_an_administrator_makes_and_deletes_topics(self):
         self.assertEqual(self.java("topics", "made"), ["3 60000", "gone"])
 

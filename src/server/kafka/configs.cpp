@@ -48,7 +48,7 @@ std::vector<Config> configs_of_stream(Broker& broker, const log::StreamOptions& 
 }  // namespace
 
 std::vector<Config> configs_of_topic(Broker& broker, const engine::Topic& topic) {
-  return configs_of_stream(broker, topic.stream->options());
+  return configs_of_stream(broker, topic.stream ? topic.stream->options() : log::StreamOptions());
 }
 
 std::vector<Config> configs_of_node(Broker& broker) {

@@ -1,9 +1,11 @@
-// Fetch: whole batches as they lie in the log. When there is less than the client wants it waits, without a thread.
+// Fetch: whole batches as they lie in the log; those that the engine wrote are unpacked, since not every client knows
+// its compression. When there is less than the client wants it waits, without a thread.
 //
 // Every fetch is complete in itself: sessions (KIP-227) are not offered, which a session id of 0 says.
 #include <algorithm>
 #include <atomic>
 
+#include "log/record_batch.h"
 #include "server/kafka/handlers.h"
 
 namespace millrace::server::kafka {
@@ -44,10 +46,11 @@ class Fetching : public std::enable_shared_from_this<Fetching> {
   void run();
   void wait(const Try& tried);
   void wake();
-  void read_partition(const std::optional<engine::Topic>& topic, const FetchRequest::Topics::Partitions& asked,
-                      AnsweredPartition& answered, Try& tried);
-  void read_batches(log::Partition& partition, Offset from, uint64_t bytes_max, AnsweredPartition& answered,
-                    Try& tried);
+  void read_partition(const std::optional<engine::Topic>& topic, Code refused,
+                      const FetchRequest::Topics::Partitions& asked, AnsweredPartition& answered, Try& tried);
+  /// From an offset on, what is before `end`.
+  void read_batches(const engine::Topic& topic, log::Partition& partition, Offset from, Offset end, uint64_t bytes_max,
+                    AnsweredPartition& answered, Try& tried);
 
   Broker& broker_;
   std::shared_ptr<Request> request_;
@@ -58,14 +61,21 @@ class Fetching : public std::enable_shared_from_this<Fetching> {
   std::atomic<bool> waiting_{false};
 };
 
+Result<std::string> unpack(std::string_view stored) {
+  thread_local log::Decompressor decompressor;
+  MR_ASSIGN(auto batch, log::RecordBatchView::parse_unchecked(stored));
+  return log::unpacked_batch(batch, decompressor);
+}
+
 void Fetching::run() {
   Try tried;
   for (const auto& topic : asked_.topics) {
-    std::optional<engine::Topic> there = broker_.log().topic(topic.name);
+    Code refused = Code::kNone;
+    std::optional<engine::Topic> there = topic_to_read(broker_, topic.name, refused);
     auto& answered = tried.answer.topics.emplace_back();
     answered.name = std::string(topic.name);
     for (const auto& partition : topic.partitions) {
-      read_partition(there, partition, answered.partitions.emplace_back(), tried);
+      read_partition(there, refused, partition, answered.partitions.emplace_back(), tried);
     }
   }
   const bool over = broker_.stopping() || broker_.env().clock().monotonic() >= deadline_;
@@ -77,8 +87,8 @@ void Fetching::run() {
   wait(tried);
 }
 
-void Fetching::read_partition(const std::optional<engine::Topic>& topic, const FetchRequest::Topics::Partitions& asked,
-                              AnsweredPartition& answered, Try& tried) {
+void Fetching::read_partition(const std::optional<engine::Topic>& topic, Code refused,
+                              const FetchRequest::Topics::Partitions& asked, AnsweredPartition& answered, Try& tried) {
   answered.index = asked.index;
   answered.records = "";
   auto fail = [&](Code code) {
@@ -86,9 +96,9 @@ void Fetching::read_partition(const std::optional<engine::Topic>& topic, const F
     tried.failed = true;
   };
   log::Partition* partition = find_partition(topic, asked.index);
-  if (partition == nullptr) return fail(Code::kUnknownTopicOrPartition);
+  if (partition == nullptr) return fail(refused);
   if (asked.current_leader_epoch > 0) return fail(Code::kUnknownLeaderEpoch);
-  const Offset end = partition->end_offset();
+  const Offset end = broker_.log().end_of(*topic, *partition);
   const Offset begin = partition->begin_offset();
   answered.high_watermark = end.value;
   answered.last_stable_offset = end.value;
@@ -102,11 +112,11 @@ void Fetching::read_partition(const std::optional<engine::Topic>& topic, const F
   if (asked.fetch_offset == end.value || (tried.bytes > 0 && tried.bytes >= bytes_max)) return;
   const uint64_t left =
       std::min(static_cast<uint64_t>(std::max(asked.max_bytes, 0)), bytes_max - std::min(tried.bytes, bytes_max));
-  read_batches(*partition, Offset(asked.fetch_offset), left, answered, tried);
+  read_batches(*topic, *partition, Offset(asked.fetch_offset), end, left, answered, tried);
 }
 
-void Fetching::read_batches(log::Partition& partition, Offset from, uint64_t bytes_max, AnsweredPartition& answered,
-                            Try& tried) {
+void Fetching::read_batches(const engine::Topic& topic, log::Partition& partition, Offset from, Offset end,
+                            uint64_t bytes_max, AnsweredPartition& answered, Try& tried) {
   thread_local log::ReadBatches batches;  // of this worker: its buffer is used again
   auto failed = [&](const Error& error) {
     answered.error_code = number(code_of(error));
@@ -130,10 +140,14 @@ void Fetching::read_batches(log::Partition& partition, Offset from, uint64_t byt
   }
   std::string& records = *answered.records;
   for (const log::StoredBatch& batch : batches.batches()) {
+    if (batch.base_offset >= end) break;
+    Result<std::string> unpacked = topic.takes_records() ? std::string() : unpack(batch.bytes);
+    if (!unpacked.ok()) return failed(unpacked.error());
+    const std::string_view bytes = topic.takes_records() ? batch.bytes : std::string_view(*unpacked);
     // The first batch of an answer always goes out, however large: a client must get on.
-    if (tried.bytes > 0 && records.size() + batch.bytes.size() > bytes_max) break;
-    records.append(batch.bytes);
-    tried.bytes += batch.bytes.size();
+    if (tried.bytes > 0 && records.size() + bytes.size() > bytes_max) break;
+    records.append(bytes);
+    tried.bytes += bytes.size();
   }
 }
 
@@ -143,7 +157,8 @@ void Fetching::wait(const Try& tried) {
   waiter_ = broker_.waiters().add(tried.places, deadline_, [self] { self->wake(); });
   // What came between the try and now told nobody.
   for (size_t i = 0; i < tried.partitions.size(); ++i) {
-    if (tried.partitions[i].second->end_offset() > tried.ends[i]) return wake();
+    const auto& [topic, partition] = tried.partitions[i];
+    if (broker_.log().end_of(topic, *partition) > tried.ends[i]) return wake();
   }
   if (broker_.stopping()) wake();
 }

@@ -74,8 +74,18 @@ void api_versions(Broker&, const Request&, const ApiVersionsRequest&, ApiVersion
   add_api_keys(answer);
 }
 
+std::optional<engine::Topic> topic_to_read(Broker& broker, std::string_view name, Code& code) {
+  code = Code::kUnknownTopicOrPartition;
+  std::optional<engine::Topic> topic = broker.log().topic(name);
+  if (!topic || topic->stream) return topic;
+  Result<engine::Topic> served = broker.log().serve(*topic);
+  if (served.ok()) return *std::move(served);
+  if (served.error().code != sqlstate::kUndefinedTable) code = code_of(served.error());
+  return std::nullopt;
+}
+
 log::Partition* find_partition(const std::optional<engine::Topic>& topic, int32_t index) {
-  if (!topic || index < 0 || index >= topic->stream->partition_count()) return nullptr;
+  if (!topic || !topic->stream || index < 0 || index >= topic->stream->partition_count()) return nullptr;
   return &topic->stream->partition(PartitionId(index));
 }
 

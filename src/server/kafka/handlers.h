@@ -52,6 +52,8 @@ void init_producer_id(Broker& broker, const std::shared_ptr<Request>& request, c
 void delete_groups(Broker& broker, const std::shared_ptr<Request>& request, const Respond& respond,
                    const std::function<void()>& proceed);
 
+/// A topic that a client reads: of a view this begins to keep its changes. Nothing, and why, when it cannot be read.
+std::optional<engine::Topic> topic_to_read(Broker& broker, std::string_view name, Code& code);
 /// A partition of a topic that clients named; null when there is none.
 log::Partition* find_partition(const std::optional<engine::Topic>& topic, int32_t index);
 

@@ -33,12 +33,13 @@ Result<Found> find_in_batch(const log::RecordBatchView& batch, int64_t timestamp
 
 /// By the records' own time, which the log has no index for. It has one for when they were stored, and from there on
 /// the heads of batches are looked at.
-Result<Found> find_by_time(log::Partition& partition, int64_t timestamp) {
+Result<Found> find_by_time(const log::Partition& partition, Offset end, int64_t timestamp) {
   MR_ASSIGN(Offset from, partition.offset_at_or_after(Timestamp::from_millis(timestamp) - kAheadMax));
   log::ReadBatches batches;
-  while (from < partition.end_offset()) {
+  while (from < end) {
     MR_TRY(partition.read(from, kScanBytes, batches));
     for (const log::StoredBatch& stored : batches.batches()) {
+      if (stored.base_offset >= end) break;
       MR_ASSIGN(auto batch, log::RecordBatchView::parse_unchecked(stored.bytes));
       if (batch.control() || batch.max_timestamp_ms() < timestamp) continue;
       auto found = find_in_batch(batch, timestamp, from);
@@ -52,15 +53,16 @@ Result<Found> find_by_time(log::Partition& partition, int64_t timestamp) {
 }
 
 /// The record with the latest time: in the last part of the log, where it nearly always is.
-Result<Found> find_latest_time(log::Partition& partition) {
+Result<Found> find_latest_time(const log::Partition& partition, Offset end) {
   Found found;
   auto last = partition.last_append_time();
   if (!last) return found;
   MR_ASSIGN(Offset from, partition.offset_at_or_after(*last - kAheadMax));
   log::ReadBatches batches;
-  while (from < partition.end_offset()) {
+  while (from < end) {
     MR_TRY(partition.read(from, kScanBytes, batches));
     for (const log::StoredBatch& stored : batches.batches()) {
+      if (stored.base_offset >= end) break;
       MR_ASSIGN(auto batch, log::RecordBatchView::parse_unchecked(stored.bytes));
       if (batch.max_timestamp_ms() <= found.timestamp) continue;
       auto record = find_in_batch(batch, batch.max_timestamp_ms(), stored.base_offset);
@@ -71,18 +73,20 @@ Result<Found> find_latest_time(log::Partition& partition) {
   return found;
 }
 
-Result<Found> find_offset(log::Partition& partition, int64_t timestamp) {
-  if (timestamp == kLatest) return Found{-1, partition.end_offset().value};
+/// `end`: up to where readers see it.
+Result<Found> find_offset(const log::Partition& partition, Offset end, int64_t timestamp) {
+  if (timestamp == kLatest) return Found{-1, end.value};
   if (timestamp == kEarliest) return Found{-1, partition.begin_offset().value};
-  if (timestamp == kMaxTimestamp) return find_latest_time(partition);
-  return find_by_time(partition, std::max<int64_t>(timestamp, 0));
+  if (timestamp == kMaxTimestamp) return find_latest_time(partition, end);
+  return find_by_time(partition, end, std::max<int64_t>(timestamp, 0));
 }
 
 }  // namespace
 
 void list_offsets(Broker& broker, const Request&, const ListOffsetsRequest& asked, ListOffsetsResponse& answer) {
   for (const auto& topic : asked.topics) {
-    std::optional<engine::Topic> there = broker.log().topic(topic.name);
+    Code refused = Code::kNone;
+    std::optional<engine::Topic> there = topic_to_read(broker, topic.name, refused);
     auto& answered = answer.topics.emplace_back();
     answered.name = std::string(topic.name);
     for (const auto& partition : topic.partitions) {
@@ -90,10 +94,10 @@ void list_offsets(Broker& broker, const Request&, const ListOffsetsRequest& aske
       result.index = partition.index;
       log::Partition* stored = find_partition(there, partition.index);
       if (stored == nullptr) {
-        result.error_code = number(Code::kUnknownTopicOrPartition);
+        result.error_code = number(refused);
         continue;
       }
-      auto found = find_offset(*stored, partition.timestamp);
+      auto found = find_offset(*stored, broker.log().end_of(*there, *stored), partition.timestamp);
       if (!found.ok()) {
         result.error_code = number(code_of(found.error()));
         continue;
@@ -121,7 +125,7 @@ void offset_for_leader_epoch(Broker& broker, const Request&, const OffsetForLead
         result.error_code = number(Code::kUnknownLeaderEpoch);
       } else if (partition.leader_epoch == 0) {  // the only epoch there is
         result.leader_epoch = 0;
-        result.end_offset = stored->end_offset().value;
+        result.end_offset = broker.log().end_of(*there, *stored).value;
       }
     }
   }

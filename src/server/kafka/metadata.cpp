@@ -17,7 +17,7 @@ AnsweredTopic failed_topic(std::string_view name, Code code) {
 AnsweredTopic describe(std::string_view name, const engine::Topic& there) {
   AnsweredTopic topic;
   topic.name = std::string(name);
-  for (int32_t i = 0; i < there.stream->partition_count(); ++i) {
+  for (int32_t i = 0; i < there.partition_count(); ++i) {
     AnsweredTopic::Partitions partition;
     partition.index = i;
     partition.leader_id = kNodeId;

@@ -61,7 +61,7 @@ Refusal create(Broker& broker, const CreateTopicsRequest::Topics& asked, bool va
 void describe(Broker& broker, CreateTopicsResponse::Topics& answered) {
   auto topic = broker.log().topic(answered.name);
   if (!topic) return;
-  answered.num_partitions = topic->stream->partition_count();
+  answered.num_partitions = topic->partition_count();
   answered.replication_factor = 1;
   answered.configs.emplace();
   for (Config& config : configs_of_topic(broker, *topic)) {
@@ -69,11 +69,23 @@ void describe(Broker& broker, CreateTopicsResponse::Topics& answered) {
   }
 }
 
+/// Of a view goes what is kept for readers.
+Refusal stop_reading(Broker& broker, const engine::Topic& topic) {
+  if (topic.kind != engine::TopicKind::kView) {
+    return {Code::kPolicyViolation, "it goes with the stream, table, view or sink whose rows it has"};
+  }
+  auto stopped = broker.log().stop_serving(topic);
+  if (!stopped.ok()) return {code_of(stopped.error()), stopped.error().message};
+  if (*stopped) return {};
+  return {Code::kPolicyViolation, "nothing is kept of the view for readers; DROP MATERIALIZED VIEW drops it"};
+}
+
 Refusal drop(Broker& broker, std::string_view name) {
   auto topic = broker.log().topic(name);
   if (!topic) return {Code::kUnknownTopicOrPartition, "there is no such topic"};
+  if (!topic->takes_records()) return stop_reading(broker, *topic);
   auto dropped = broker.node().execute(
-      fmt::format("DROP {} {}", topic->table ? "TABLE" : "STREAM", quote_identifier(topic->name)));
+      fmt::format("DROP {} {}", topic->kind == engine::TopicKind::kTable ? "TABLE" : "STREAM", quote_identifier(topic->name)));
   if (dropped.ok()) return {};
   Error error = std::move(dropped).error();
   if (error.code == sqlstate::kUndefinedTable) return {Code::kUnknownTopicOrPartition, error.message};
@@ -135,7 +147,7 @@ void create_partitions(Broker& broker, const Request&, const CreatePartitionsReq
     }
     set(result,
         {Code::kInvalidPartitions, fmt::format("the number of partitions is fixed when a topic is made: {} has {}",
-                                               topic.name, there->stream->partition_count())});
+                                               topic.name, there->partition_count())});
   }
 }
 
@@ -154,8 +166,8 @@ void delete_records(Broker& broker, const Request&, const DeleteRecordsRequest& 
         result.error_code = number(Code::kUnknownTopicOrPartition);
       } else if (wanted < 0 || wanted > end) {
         result.error_code = number(Code::kOffsetOutOfRange);
-      } else if (there->table) {
-        result.error_code = number(Code::kPolicyViolation);  // its rows are what its records say
+      } else if (there->kind != engine::TopicKind::kStream) {
+        result.error_code = number(Code::kPolicyViolation);  // a table's rows are what its records say
       } else {
         auto begin = broker.log().delete_records(*there, stored->id(), Offset(wanted));
         result.error_code = number(begin.ok() ? Code::kNone : code_of(begin.error()));
