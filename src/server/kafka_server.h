@@ -41,6 +41,7 @@ struct KafkaOptions {
   Duration fetch_wait_max = Duration::from_seconds(60);
   Duration idle_timeout = Duration::from_seconds(600);     ///< between requests
   Duration progress_timeout = Duration::from_seconds(30);  ///< of a request half sent, or an answer not taken
+  uint64_t bytes_per_second_min = 4 << 10;  ///< of a request and of an answer, beyond the first progress_timeout of each
   Duration stop_timeout = Duration::from_seconds(3);       ///< for what is in hand when the server stops
 };
 

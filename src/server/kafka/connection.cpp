@@ -52,7 +52,7 @@ void Connection::start() {
   socket_.set_option(asio::ip::tcp::no_delay(true), failed);
   reached_ = endpoint_of(socket_.local_endpoint(failed));
   peer_ = endpoint_of(socket_.remote_endpoint(failed)).host;
-  progress();
+  moved_at_ = broker_.env().clock().monotonic();
   auto self = shared_from_this();
   auto done = [self](std::exception_ptr) { self->end(); };  // out of memory, at worst: this connection ends
   asio::co_spawn(socket_.get_executor(), read_requests(), done);
@@ -62,7 +62,7 @@ void Connection::start() {
 
 void Connection::close(bool only_when_idle) {
   asio::post(socket_.get_executor(), [self = shared_from_this(), only_when_idle] {
-    if (!only_when_idle || (self->slots_.empty() && !self->writing_)) self->end();
+    if (!only_when_idle || (self->slots_.empty() && !self->outgoing_)) self->end();
   });
 }
 
@@ -87,15 +87,15 @@ asio::awaitable<bool> Connection::read_bytes(char* into, size_t count) {
     auto [failed, piece] = co_await socket_.async_read_some(asio::buffer(into + got, count - got), kAwait);
     if (failed) co_return false;
     got += piece;
-    inside_request_ = true;
-    progress();
+    if (!incoming_) incoming_.emplace(transfer());
+    moved(*incoming_, piece);
   }
   co_return true;
 }
 
 asio::awaitable<bool> Connection::read_request(Request& request) {
   char head[4];
-  inside_request_ = false;
+  incoming_.reset();
   bool got = co_await read_bytes(head, sizeof head);
   if (!got) co_return false;
   auto length = load_big<int32_t>(head);
@@ -108,6 +108,7 @@ asio::awaitable<bool> Connection::read_request(Request& request) {
     while (!request.claim.add(piece)) {
       if (ended_) co_return false;
       co_await pause(kBusyPauseMs);
+      incoming_.emplace(transfer());  // it is us who are slow
     }
     size_t before = request.bytes.size();
     request.bytes.resize(before + piece);
@@ -115,7 +116,7 @@ asio::awaitable<bool> Connection::read_request(Request& request) {
     if (!got) co_return false;
     left -= piece;
   }
-  inside_request_ = false;
+  incoming_.reset();
   broker_.received_bytes.add(request.bytes.size());
   broker_.requests.add(1);
   request.reached = broker_.options().advertised.value_or(reached_);
@@ -192,16 +193,15 @@ void Connection::answered(const std::shared_ptr<Slot>& slot, Answer answer) {
 }
 
 asio::awaitable<bool> Connection::write(std::string_view bytes) {
-  writing_ = true;
-  progress();
+  outgoing_.emplace(transfer());
   while (!bytes.empty()) {
     auto piece = bytes.substr(0, kPieceBytes);
     auto [failed, count] = co_await socket_.async_write_some(asio::buffer(piece.data(), piece.size()), kAwait);
     if (failed) co_return false;
     bytes.remove_prefix(count);
-    progress();
+    moved(*outgoing_, count);
   }
-  writing_ = false;
+  outgoing_.reset();
   co_return true;
 }
 
@@ -223,16 +223,31 @@ asio::awaitable<void> Connection::write_answers() {
   end();
 }
 
-/// A client that neither sends the rest of a request nor takes its answer, or is silent for long, holds nothing.
+Connection::Transfer Connection::transfer() const {
+  Clock& clock = broker_.env().clock();
+  return {{clock, broker_.options().progress_timeout, broker_.options().bytes_per_second_min}, 0, clock.monotonic()};
+}
+
+void Connection::moved(Transfer& transfer, size_t bytes) {
+  transfer.bytes += bytes;
+  transfer.moved_at = moved_at_ = broker_.env().clock().monotonic();
+}
+
+bool Connection::is_too_slow(const std::optional<Transfer>& transfer) const {
+  if (!transfer) return false;
+  const Duration silent{broker_.env().clock().monotonic().micros - transfer->moved_at.micros};
+  return silent > broker_.options().progress_timeout || transfer->pace.patience(transfer->bytes).micros <= 0;
+}
+
+/// A client that is slow to send the rest of a request or to take its answer, or is silent for long, holds nothing.
 asio::awaitable<void> Connection::watch_progress() {
+  const Duration period{std::min(kWatchMs * 1000, broker_.options().progress_timeout.micros / 4)};
   while (!ended_) {
-    watch_.expires_after(std::chrono::milliseconds(kWatchMs));
+    watch_.expires_after(std::chrono::microseconds(period.micros));
     co_await watch_.async_wait(kAwait);
-    Duration silent{broker_.env().clock().monotonic().micros - progress_at_.micros};
-    bool half_way = inside_request_ || writing_;
-    const bool waits_for_us = !slots_.empty() && !half_way;
-    Duration limit = half_way ? broker_.options().progress_timeout : broker_.options().idle_timeout;
-    if (!waits_for_us && silent > limit) end();
+    const Duration silent{broker_.env().clock().monotonic().micros - moved_at_.micros};
+    const bool idle = slots_.empty() && !incoming_ && !outgoing_ && silent > broker_.options().idle_timeout;
+    if (idle || is_too_slow(incoming_) || is_too_slow(outgoing_)) end();
   }
 }
 

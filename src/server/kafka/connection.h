@@ -18,6 +18,7 @@
 
 #include "server/kafka/broker.h"
 #include "server/kafka/request.h"
+#include "server/pace.h"
 
 namespace millrace::server::kafka {
 
@@ -40,6 +41,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::optional<Answer> answer;
   };
 
+  /// A request of which some bytes are here, or an answer of which not all are gone.
+  struct Transfer {
+    Pace pace;
+    uint64_t bytes = 0;
+    Duration moved_at;
+  };
+
   boost::asio::awaitable<void> read_requests();
   /// False when the connection is to end.
   boost::asio::awaitable<bool> read_request(Request& request);
@@ -51,7 +59,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::awaitable<void> watch_progress();
   boost::asio::awaitable<void> pause(int64_t millis);
   void answered(const std::shared_ptr<Slot>& slot, Answer answer);
-  void progress() { progress_at_ = broker_.env().clock().monotonic(); }
+  Transfer transfer() const;
+  void moved(Transfer& transfer, size_t bytes);
+  bool is_too_slow(const std::optional<Transfer>& transfer) const;
   void end();
 
   Broker& broker_;
@@ -63,9 +73,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::deque<std::shared_ptr<Slot>> slots_;
   Endpoint reached_;
   std::string peer_;
-  Duration progress_at_;
-  bool inside_request_ = false;  ///< some bytes of it are here
-  bool writing_ = false;
+  std::optional<Transfer> incoming_;
+  std::optional<Transfer> outgoing_;
+  Duration moved_at_;  ///< when bytes last came or went
   bool ended_ = false;
 };
 
