@@ -1,12 +1,13 @@
 // Apache Kafka's own client, for test_kafka_java.py: KafkaJavaClient HOST:PORT produce TOPIC CODECS COUNT, which sends so many with
 // each codec, ids counting from 0, and prints how many were acked, or … consume TOPIC GROUP COUNT, which prints the ids it read, one a line, when they are committed, or
-// … topics NAME, which makes a topic, prints what it is and deletes it, or … refused TOPIC, which
-// prints why it cannot be written. All settings are the client's own but those named.
+// … topics NAME, which makes a topic, prints what it is and deletes it, … refused TOPIC, which prints why it cannot be written, or
+// … forget TOPIC GROUP, which deletes what the group committed for partition 0 and prints what is left. All settings are the client's own but those named.
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.regex.Matcher;
@@ -19,6 +20,7 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
@@ -34,6 +36,7 @@ public class KafkaJavaClient {
       case "consume" -> consume(settings, args[2], args[3], Integer.parseInt(args[4]));
       case "topics" -> topics(settings, args[2]);
       case "refused" -> refused(settings, args[2]);
+      case "forget" -> forget(settings, args[2], args[3]);
       default -> throw new IllegalArgumentException(args[1]);
     }
   }
@@ -78,6 +81,13 @@ public class KafkaJavaClient {
       producer.send(new ProducerRecord<>(topic, "{}")).get();
     } catch (ExecutionException refusal) {
       System.out.println(refusal.getCause().getClass().getSimpleName());
+    }
+  }
+
+  static void forget(Properties settings, String topic, String group) throws Exception {
+    try (Admin admin = Admin.create(settings)) {
+      admin.deleteConsumerGroupOffsets(group, Set.of(new TopicPartition(topic, 0))).all().get();
+      System.out.println(admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get().size());
     }
   }
 

@@ -4,6 +4,8 @@ import collections
 import contextlib
 import json
 import pathlib
+import socket
+import struct
 import time
 import unittest
 
@@ -113,6 +115,26 @@ class Confluent(GroupCase):
         self.assertEqual(refused.exception.args[0].code(), confluent_kafka.KafkaError.NON_EMPTY_GROUP)
         admin.delete_consumer_groups(["notes"])["notes"].result(SECONDS_MAX)
         self.assertEqual([p.offset for p in consumer.committed([place], SECONDS_MAX)], [confluent_kafka.OFFSET_INVALID])
+
+    def test_single_offsets_are_deleted(self):
+        """OffsetDelete, which this client has no call for: byte by byte."""
+        import confluent_kafka
+        consumer = self.group_consumer("once")
+        places = [confluent_kafka.TopicPartition("plays", partition, 1) for partition in (0, 1)]
+        consumer.commit(offsets=places, asynchronous=False)
+        text = lambda value: struct.pack(">h", len(value)) + value
+        body = text(b"once") + struct.pack(">i", 1) + text(b"plays") + struct.pack(">iii", 2, 0, 7)
+        request = struct.pack(">hhih", 47, 0, 5, -1) + body
+        with socket.create_connection(("127.0.0.1", self.kafka_port), SECONDS_MAX) as connection:
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            answer = connection.makefile("rb")
+            answer = answer.read(*struct.unpack(">i", answer.read(4)))
+        self.assertEqual(struct.unpack(">ihi", answer[:10]), (5, 0, 0))
+        self.assertEqual(struct.unpack(">iihih", answer[-16:]), (2, 0, 0, 7, 3))  # there is no partition 7
+        for _ in range(2):
+            self.assertEqual([p.offset for p in consumer.committed(places, SECONDS_MAX)], [confluent_kafka.OFFSET_INVALID, 1])
+            self.node.kill()
+            self.node.start()
 
     def test_a_topic_made_anew_has_no_offsets(self):
         self.node.sql("CREATE STREAM passing (id BIGINT)")

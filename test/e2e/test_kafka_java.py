@@ -34,6 +34,7 @@ class Java(KafkaCase):
         read = self.java("consume", "large", "views", COUNT - 100)
         self.assertEqual(sorted(map(int, read)), list(range(100, COUNT)))
         self.assertEqual(self.java("refused", "large"), ["TopicAuthorizationException"])
+        self.assertEqual(self.java("forget", "large", "views"), ["0"])
 
     def test_an_administrator_makes_and_deletes_topics(self):
         self.assertEqual(self.java("topics", "made"), ["3 60000", "gone"])

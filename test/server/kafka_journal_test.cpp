@@ -69,6 +69,75 @@ TEST_F(KafkaJournal, WhatWasCommittedIsThereAfterAPowerCut) {
   }
 }
 
+TEST_F(KafkaJournal, OffsetsThatAreTakenAwayStayAwayAndNewerOnesStay) {
+  GroupOffsets both = at(1, 10);
+  both.merge(at(2, 20));
+  ASSERT_TRUE(commit("g", both).ok());
+  const Timestamp until = env.clock().now();
+  env.clock().advance(Duration::from_seconds(1));
+  ASSERT_TRUE(commit("g", at(2, 21)).ok());
+  journal->remove("g", {{StreamId(1), PartitionId(0)}, {StreamId(2), PartitionId(0)}}, until, [](const Status&) {});
+  journal->mark_idle("g", until, [](const Status&) {});
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(journal->offsets("g").size(), 1u);
+    EXPECT_EQ(journal->offsets("g").begin()->second.offset, Offset(21));
+    EXPECT_EQ(journal->kept("g").idle_since, until);
+    cut_power();
+  }
+  ASSERT_TRUE(journal->snapshot([](StreamId) { return true; }).ok());
+  cut_power();
+  EXPECT_EQ(journal->kept("g").idle_since, until);
+  journal->remove("g", {{StreamId(2), PartitionId(0)}}, env.clock().now(), [](const Status&) {});
+  EXPECT_TRUE(journal->groups().empty());
+}
+
+TEST_F(KafkaJournal, OffsetsExpireAfterTheGroupIsEmptyAndTheyAreOld) {
+  GroupLimits groups_limits;
+  groups_limits.offset_retention = Duration::from_seconds(3600);
+  auto pass = [&](int64_t seconds) {
+    env.clock().advance(Duration::from_seconds(seconds));
+    Groups(env, *journal, groups_limits).expire();
+  };
+  ASSERT_TRUE(commit("g", at(1, 10)).ok());
+  pass(7200);  // from here on it is known to be empty, however old the offset is
+  pass(3000);
+  ASSERT_TRUE(commit("g", at(2, 5)).ok());
+  cut_power();
+  EXPECT_EQ(journal->offsets("g").size(), 2u);
+  pass(700);
+  ASSERT_EQ(journal->offsets("g").size(), 1u) << "the newer one stays";
+  EXPECT_EQ(journal->offsets("g").begin()->first.stream, StreamId(2));
+  pass(3000);
+  EXPECT_TRUE(journal->groups().empty());
+}
+
+TEST_F(KafkaJournal, OffsetsOfAGroupWithMembersDoNotExpire) {
+  GroupLimits groups_limits;
+  groups_limits.offset_retention = Duration::from_seconds(60);
+  groups_limits.first_join_delay = Duration();
+  Groups groups(env, *journal, groups_limits);
+  ASSERT_TRUE(commit("g", at(1, 10)).ok());
+  groups.expire();
+  Join join;
+  join.session_timeout = Duration::from_seconds(1800);
+  join.rebalance_timeout = join.session_timeout;
+  join.protocol_type = "consumer";
+  join.protocols = {{"range", "m"}};
+  std::string member;
+  groups.join("g", join, [&](Joined joined) { member = joined.member_id; });
+  for (int i = 0; i < 3; ++i) {
+    env.clock().advance(Duration::from_seconds(100));
+    groups.expire();
+  }
+  EXPECT_EQ(journal->groups().size(), 1u);
+  ASSERT_EQ(groups.leave("g", {member, std::nullopt}), Code::kNone);
+  groups.expire();
+  EXPECT_EQ(journal->groups().size(), 1u) << "it lost its last member just now";
+  env.clock().advance(Duration::from_seconds(61));
+  groups.expire();
+  EXPECT_TRUE(journal->groups().empty());
+}
+
 TEST_F(KafkaJournal, ASnapshotKeepsWhatCountsAndLetsGoOfTheRest) {
   limits.snapshot_bytes_min = 1 << 20;
   close();

@@ -35,12 +35,21 @@ Broker::Broker(Env& env, Metrics& metrics, engine::Node& node, engine::RawLog& l
 void Broker::tick() {
   waiters_.tick(env_.clock().monotonic());
   groups_.tick();
+  expire_offsets();
   if (!journal_->wants_snapshot()) return;
   workers_.try_post([this] {
     if (!journal_->wants_snapshot()) return;
     // A failure shows at the next commit, which meets the same disk.
     (void)journal_->snapshot([this](StreamId stream) { return log_.has_topic(stream); });
   });
+}
+
+void Broker::expire_offsets() {
+  const Duration now = env_.clock().monotonic();
+  if (now < expires_at_) return;
+  // Not at once after a start: members join again first.
+  if (expires_at_ != Duration()) workers_.try_post([this] { groups_.expire(); });
+  expires_at_ = Duration{now.micros + options_.groups.expiry_interval.micros};
 }
 
 Code Broker::create_topic(std::string_view name, int32_t partitions, std::string_view options, std::string* message) {

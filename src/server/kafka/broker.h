@@ -62,6 +62,8 @@ class Broker {
   Counter& fetched_bytes;
 
  private:
+  void expire_offsets();
+
   Env& env_;
   engine::Node& node_;
   engine::RawLog& log_;
@@ -71,6 +73,7 @@ class Broker {
   DataWaiters waiters_;
   const std::unique_ptr<Journal> journal_;
   Groups groups_;
+  Duration expires_at_;  ///< of the thread that ticks
   Workers workers_;  // last: its threads use all of the above
 };
 

@@ -71,6 +71,8 @@ std::vector<Config> configs_of_node(Broker& broker) {
       integer("min.insync.replicas", 1),
       integer("num.partitions", std::max(made, 1)),
       integer("offset.metadata.max.bytes", kOffsetMetadataBytesMax),
+      integer("offsets.retention.check.interval.ms", millis_of(options.groups.expiry_interval)),
+      integer("offsets.retention.minutes", millis_of(options.groups.offset_retention) / 60000),
       integer("socket.request.max.bytes", options.request_bytes_max),
   };
 }

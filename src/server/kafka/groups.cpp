@@ -136,6 +136,39 @@ void Groups::remove(std::string_view group, std::function<void(Code)> done) {
   journal_.forget(group, [done = std::move(done)](const Status& status) { done(code_of_journal(status)); });
 }
 
+void Groups::remove_offsets(std::string_view group, std::vector<OffsetPlace> places, std::function<void(Code)> done) {
+  if (places.empty()) return done(Code::kNone);
+  journal_.remove(group, std::move(places), env_.clock().now(),
+                  [done = std::move(done)](const Status& status) { done(code_of_journal(status)); });
+}
+
+bool Groups::has_members(std::string_view group) {
+  std::lock_guard lock(mutex_);
+  Group* found = find(group);
+  return found != nullptr && found->has_members();
+}
+
+void Groups::expire() {
+  for (const std::string& group : journal_.groups()) expire(group, journal_.kept(group));
+}
+
+/// What cannot be written now is written the next time.
+void Groups::expire(std::string_view group, const KeptGroup& kept) {
+  const auto ignore = [](const Status&) {};
+  const Timestamp time = env_.clock().now();
+  const bool idle = !has_members(group);
+  if (idle != kept.idle_since.has_value()) {
+    return journal_.mark_idle(group, idle ? std::optional(time) : std::nullopt, ignore);
+  }
+  if (!idle || time - *kept.idle_since < limits_.offset_retention) return;
+  const Timestamp until = time - limits_.offset_retention;
+  std::vector<OffsetPlace> old;
+  for (const auto& [place, offset] : kept.offsets) {
+    if (offset.time <= until) old.push_back(place);
+  }
+  if (!old.empty()) journal_.remove(group, std::move(old), until, ignore);
+}
+
 void Groups::tick() {
   std::lock_guard lock(mutex_);
   const Duration time = now();

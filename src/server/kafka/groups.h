@@ -47,6 +47,11 @@ class Groups {
   /// Forgets its offsets, durably; not while it has members.
   void remove(std::string_view group, std::function<void(Code)> done);
 
+  /// Forgets what was committed for these places until now. Nobody looks whether members read them.
+  void remove_offsets(std::string_view group, std::vector<OffsetPlace> places, std::function<void(Code)> done);
+  /// Forgets offsets that nobody has come back to for long. Called now and then; writes to the journal.
+  void expire();
+
   /// Ends what time ends. Called every few milliseconds.
   void tick();
   /// Answers all that wait, and lets nobody join any more.
@@ -55,6 +60,8 @@ class Groups {
  private:
   Code check(std::string_view group, const Join& join) const;
   Group* find(std::string_view group);
+  bool has_members(std::string_view group);
+  void expire(std::string_view group, const KeptGroup& kept);
   Group& find_or_make(std::string_view group);
   void drop_if_vacant(std::string_view group);
   std::string make_member_id(const Join& join);

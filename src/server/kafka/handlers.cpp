@@ -24,6 +24,7 @@ constexpr Entry kHandlers[] = {
     {ApiKey::kDescribeGroups, answer_at_once<DescribeGroupsRequest, DescribeGroupsResponse, describe_groups>},
     {ApiKey::kListGroups, answer_at_once<ListGroupsRequest, ListGroupsResponse, list_groups>},
     {ApiKey::kDeleteGroups, delete_groups},
+    {ApiKey::kOffsetDelete, offset_delete},
     {ApiKey::kInitProducerId, init_producer_id},
     {ApiKey::kCreateTopics, answer_at_once<CreateTopicsRequest, CreateTopicsResponse, create_topics>},
     {ApiKey::kDeleteTopics, answer_at_once<DeleteTopicsRequest, DeleteTopicsResponse, delete_topics>},

@@ -49,6 +49,8 @@ void offset_commit(Broker& broker, const std::shared_ptr<Request>& request, cons
                    const std::function<void()>& proceed);
 void init_producer_id(Broker& broker, const std::shared_ptr<Request>& request, const Respond& respond,
                       const std::function<void()>& proceed);
+void offset_delete(Broker& broker, const std::shared_ptr<Request>& request, const Respond& respond,
+                   const std::function<void()>& proceed);
 void delete_groups(Broker& broker, const std::shared_ptr<Request>& request, const Respond& respond,
                    const std::function<void()>& proceed);
 

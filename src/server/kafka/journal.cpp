@@ -10,7 +10,7 @@ namespace millrace::server::kafka {
 
 namespace {
 
-enum RecordKind : uint64_t { kOffsets = 1, kForgotten = 2, kSnapshot = 3, kProducerIds = 4 };
+enum RecordKind : uint64_t { kOffsets = 1, kForgotten = 2, kSnapshot = 3, kProducerIds = 4, kRemoved = 5, kIdle = 6 };
 
 /// Given out with one write.
 constexpr int64_t kProducerIdsAtOnce = 1000;
@@ -25,9 +25,19 @@ Error damaged(std::string message) {
                         "the journal of the Kafka listener is damaged: " + std::move(message));
 }
 
-void append_offset(std::string& out, const OffsetPlace& place, const CommittedOffset& offset) {
+void append_place(std::string& out, const OffsetPlace& place) {
   append_varint(out, place.stream.value);
   append_varint(out, static_cast<uint64_t>(place.partition.value));
+}
+
+Result<OffsetPlace> read_place(ByteReader& in) {
+  MR_ASSIGN(uint64_t stream, in.varint());
+  MR_ASSIGN(uint64_t partition, in.varint());
+  return OffsetPlace{StreamId(static_cast<uint32_t>(stream)), PartitionId(static_cast<int32_t>(partition))};
+}
+
+void append_offset(std::string& out, const OffsetPlace& place, const CommittedOffset& offset) {
+  append_place(out, place);
   append_zigzag(out, offset.offset.value);
   append_zigzag(out, offset.leader_epoch);
   append_zigzag(out, offset.time.micros);
@@ -35,13 +45,11 @@ void append_offset(std::string& out, const OffsetPlace& place, const CommittedOf
 }
 
 Status read_offset(ByteReader& in, GroupOffsets& into) {
-  MR_ASSIGN(uint64_t stream, in.varint());
-  MR_ASSIGN(uint64_t partition, in.varint());
+  MR_ASSIGN(const OffsetPlace place, read_place(in));
   MR_ASSIGN(int64_t offset, in.zigzag());
   MR_ASSIGN(int64_t epoch, in.zigzag());
   MR_ASSIGN(int64_t time, in.zigzag());
   MR_ASSIGN(std::string_view metadata, in.string());
-  const OffsetPlace place{StreamId(static_cast<uint32_t>(stream)), PartitionId(static_cast<int32_t>(partition))};
   into[place] = {Offset(offset), static_cast<int32_t>(epoch), Timestamp{time}, std::string(metadata)};
   return {};
 }
@@ -81,6 +89,20 @@ std::string Journal::encode(const Change& change) {
     append_zigzag(out, change.producer_ids_end);
     return out;
   }
+  if (change.marks) {
+    append_varint(out, kIdle);
+    append_string(out, change.group);
+    append_zigzag(out, change.idle_since ? change.idle_since->micros : 0);
+    return out;
+  }
+  if (change.until) {
+    append_varint(out, kRemoved);
+    append_string(out, change.group);
+    append_zigzag(out, change.until->micros);
+    append_varint(out, change.removed.size());
+    for (const OffsetPlace& place : change.removed) append_place(out, place);
+    return out;
+  }
   append_varint(out, change.forgets ? kForgotten : kOffsets);
   append_string(out, change.group);
   if (change.forgets) return out;
@@ -93,7 +115,7 @@ Result<Journal::Change> Journal::decode(std::string_view bytes) {
   ByteReader in(bytes);
   Change change;
   MR_ASSIGN(uint64_t kind, in.varint());
-  if (kind < kOffsets || kind > kProducerIds) {
+  if (kind < kOffsets || kind > kIdle) {
     return user_error(sqlstate::kNotSupported,
                       "the journal of the Kafka listener has a record of a later release: " + std::to_string(kind));
   }
@@ -107,8 +129,22 @@ Result<Journal::Change> Journal::decode(std::string_view bytes) {
   MR_ASSIGN(std::string_view group, in.string());
   change.group = group;
   if (change.forgets) return change;
+  if (kind == kIdle || kind == kRemoved) {
+    MR_ASSIGN(const int64_t micros, in.zigzag());
+    const std::optional<Timestamp> time = micros == 0 ? std::nullopt : std::optional(Timestamp{micros});
+    change.marks = kind == kIdle;
+    (change.marks ? change.idle_since : change.until) = time;
+    if (change.marks) return change;
+  }
   MR_ASSIGN(uint64_t count, in.varint());
-  for (uint64_t i = 0; i < count; ++i) MR_TRY(read_offset(in, change.offsets));
+  for (uint64_t i = 0; i < count; ++i) {
+    if (kind == kOffsets) {
+      MR_TRY(read_offset(in, change.offsets));
+      continue;
+    }
+    MR_ASSIGN(OffsetPlace place, read_place(in));
+    change.removed.push_back(place);
+  }
   if (!in.done()) return damaged("a record is too long");
   return change;
 }
@@ -146,20 +182,32 @@ void Journal::apply(Change change) {
     producer_ids_end_ = std::max(producer_ids_end_, change.producer_ids_end);
     return;
   }
+  apply_to_group(std::move(change));
+}
+
+void Journal::apply_to_group(Change change) {
   auto found = groups_.find(change.group);
-  if (change.forgets) {
-    if (found == groups_.end()) return;
-    for (const auto& [place, offset] : found->second) bytes_ -= bytes_of(offset);
-    groups_.erase(found);
-    return;
+  const bool adds = !change.offsets.empty();
+  if (found == groups_.end() && !adds) return;
+  if (found == groups_.end()) found = groups_.emplace(std::move(change.group), KeptGroup()).first;
+  KeptGroup& group = found->second;
+  auto take = [&](auto at) {
+    bytes_ -= bytes_of(at->second);
+    return group.offsets.erase(at);
+  };
+  if (change.marks) group.idle_since = change.idle_since;
+  for (const OffsetPlace& place : change.removed) {
+    auto at = group.offsets.find(place);
+    if (at != group.offsets.end() && at->second.time <= *change.until) take(at);
   }
-  if (found == groups_.end()) found = groups_.emplace(std::move(change.group), GroupOffsets()).first;
+  for (auto at = group.offsets.begin(); change.forgets && at != group.offsets.end();) at = take(at);
   for (auto& [place, offset] : change.offsets) {
-    auto [at, added] = found->second.try_emplace(place);
+    auto [at, added] = group.offsets.try_emplace(place);
     if (!added) bytes_ -= bytes_of(at->second);
     bytes_ += bytes_of(offset);
     at->second = std::move(offset);
   }
+  if (group.offsets.empty()) groups_.erase(found);
 }
 
 void Journal::commit(std::string_view group, const GroupOffsets& offsets, Done done) {
@@ -169,6 +217,14 @@ void Journal::commit(std::string_view group, const GroupOffsets& offsets, Done d
 
 void Journal::forget(std::string_view group, Done done) {
   add({.forgets = true, .group = std::string(group)}, std::move(done));
+}
+
+void Journal::remove(std::string_view group, std::vector<OffsetPlace> places, Timestamp until, Done done) {
+  add({.group = std::string(group), .removed = std::move(places), .until = until}, std::move(done));
+}
+
+void Journal::mark_idle(std::string_view group, std::optional<Timestamp> since, Done done) {
+  add({.group = std::string(group), .marks = true, .idle_since = since}, std::move(done));
 }
 
 std::optional<int64_t> Journal::next_producer_id() {
@@ -201,8 +257,8 @@ int64_t Journal::growth(const Change& change) const {
   for (const auto& [place, offset] : change.offsets) {
     bytes += static_cast<int64_t>(bytes_of(offset));
     if (group == groups_.end()) continue;
-    auto known = group->second.find(place);
-    if (known != group->second.end()) bytes -= static_cast<int64_t>(bytes_of(known->second));
+    auto known = group->second.offsets.find(place);
+    if (known != group->second.offsets.end()) bytes -= static_cast<int64_t>(bytes_of(known->second));
   }
   return bytes;
 }
@@ -264,13 +320,19 @@ void Journal::settled(Pending& pending, Status outcome) {
 GroupOffsets Journal::offsets(std::string_view group) const {
   std::lock_guard lock(mutex_);
   auto found = groups_.find(group);
-  return found == groups_.end() ? GroupOffsets() : found->second;
+  return found == groups_.end() ? GroupOffsets() : found->second.offsets;
+}
+
+KeptGroup Journal::kept(std::string_view group) const {
+  std::lock_guard lock(mutex_);
+  auto found = groups_.find(group);
+  return found == groups_.end() ? KeptGroup() : found->second;
 }
 
 std::vector<std::string> Journal::groups() const {
   std::lock_guard lock(mutex_);
   std::vector<std::string> names;
-  for (const auto& [name, offsets] : groups_) names.push_back(name);
+  for (const auto& [name, kept] : groups_) names.push_back(name);
   return names;
 }
 
@@ -286,15 +348,20 @@ Result<std::string> Journal::snapshot_batch(const std::function<bool(StreamId)>&
   builder.add(std::nullopt, encode({.clears_all = true}), now_ms);
   if (producer_ids_end_ > 0) builder.add(std::nullopt, encode({.producer_ids_end = producer_ids_end_}), now_ms);
   for (auto group = groups_.begin(); group != groups_.end();) {
-    std::erase_if(group->second, [&](const auto& entry) {
+    GroupOffsets& offsets = group->second.offsets;
+    std::erase_if(offsets, [&](const auto& entry) {
       if (exists(entry.first.stream)) return false;
       bytes_ -= bytes_of(entry.second);
       return true;
     });
-    if (!group->second.empty()) {
-      builder.add(std::nullopt, encode({.group = group->first, .offsets = group->second}), now_ms);
+    if (offsets.empty()) {
+      group = groups_.erase(group);
+      continue;
     }
-    group = group->second.empty() ? groups_.erase(group) : std::next(group);
+    builder.add(std::nullopt, encode({.group = group->first, .offsets = offsets}), now_ms);
+    const std::optional<Timestamp> idle = group->second.idle_since;
+    if (idle) builder.add(std::nullopt, encode({.group = group->first, .marks = true, .idle_since = idle}), now_ms);
+    ++group;
   }
   return builder.finish(log::Compression::kLz4);
 }

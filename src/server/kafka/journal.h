@@ -43,6 +43,12 @@ struct CommittedOffset {
 
 using GroupOffsets = std::map<OffsetPlace, CommittedOffset>;
 
+/// What is kept of one group.
+struct KeptGroup {
+  GroupOffsets offsets;
+  std::optional<Timestamp> idle_since;  ///< nothing: it has members, or nobody has looked since
+};
+
 /// Settings of its stream.
 log::StreamOptions journal_stream_options();
 
@@ -66,6 +72,10 @@ class Journal {
   /// Refused with kTooLarge at bytes_max, with kUnavailable while too much is on its way.
   void commit(std::string_view group, const GroupOffsets& offsets, Done done);
   void forget(std::string_view group, Done done);
+  /// Takes away what was committed for these places until then; a commit that comes meanwhile stays.
+  void remove(std::string_view group, std::vector<OffsetPlace> places, Timestamp until, Done done);
+  /// Notes since when a group has no members, or that it has some.
+  void mark_idle(std::string_view group, std::optional<Timestamp> since, Done done);
 
   /// An id that no producer had before, also after any crash.
   void take_producer_id(std::function<void(Result<int64_t>)> done);
@@ -74,6 +84,7 @@ class Journal {
   GroupOffsets offsets(std::string_view group) const;
   /// With offsets, by name.
   std::vector<std::string> groups() const;
+  KeptGroup kept(std::string_view group) const;
 
   /// Whether so much was written that `snapshot` is worth it.
   bool wants_snapshot() const;
@@ -89,6 +100,10 @@ class Journal {
     int64_t producer_ids_end = 0;  ///< ids below it are given out, or may be
     std::string group = {};
     GroupOffsets offsets = {};
+    std::vector<OffsetPlace> removed = {};
+    std::optional<Timestamp> until = {};  ///< of `removed`
+    bool marks = false;                   ///< sets idle_since
+    std::optional<Timestamp> idle_since = {};
   };
   /// A change on its way to the disk.
   struct Pending {
@@ -108,6 +123,7 @@ class Journal {
   void settled(Pending& pending, Status outcome);
   int64_t growth(const Change& change) const;
   void apply(Change change);
+  void apply_to_group(Change change);
   std::optional<int64_t> next_producer_id();
   Result<std::string> snapshot_batch(const std::function<bool(StreamId)>& exists);
 
@@ -119,7 +135,7 @@ class Journal {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   // Guarded by mutex_.
-  std::map<std::string, GroupOffsets, std::less<>> groups_;
+  std::map<std::string, KeptGroup, std::less<>> groups_;
   size_t bytes_ = 0;  // of groups_
   int64_t producer_id_next_ = 0;
   int64_t producer_ids_end_ = 0;
