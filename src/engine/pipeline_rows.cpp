@@ -25,6 +25,15 @@ bool asks_for_time(const plan::Node& node) {
          std::holds_alternative<plan::LookupJoin>(node.operation);
 }
 
+/// Nobody has deleted its first records.
+bool is_whole(const log::Log& log, StreamId id) {
+  const std::shared_ptr<log::Stream> stream = log.find(id);
+  for (int32_t p = 0; stream && p < stream->partition_count(); ++p) {
+    if (stream->partition(PartitionId(p)).begin_offset() > Offset(0)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::set<std::string> Pipeline::closure_of(const std::string& name) const {
@@ -62,7 +71,8 @@ bool Pipeline::may_go_without_rows(const PipelineSetup& setup, const PipelineVie
     const sql::Options& options = relation->object->options;
     bool trimmed = (options.has("retention") && options.duration("retention")) ||
                    options.integer("retention_size") > 0 || options.text("cleanup_policy") == "compact";
-    if (relation->kind != sql::Relation::Kind::kMaterializedView && trimmed) return false;
+    if (relation->kind == sql::Relation::Kind::kMaterializedView) continue;
+    if (trimmed || !is_whole(*setup.log, relation->stream)) return false;
   }
   return true;
 }

@@ -176,6 +176,7 @@ class NodeRawLog final : public RawLog {
 
   Result<Offset> delete_records(const Topic& topic, PartitionId id, Offset end) override {
     log::Partition& partition = topic.stream->partition(id);
+    MR_TRY(keep_all_rows());
     std::lock_guard steps(node_.step_mutex);
     if (auto failure = failure_of(node_)) return *failure;
     MR_TRY(refuse_in_doubt(node_));
@@ -190,6 +191,19 @@ class NodeRawLog final : public RawLog {
   void watch(log::DurableListener listener) override { node_.durable_watch.set(std::move(listener)); }
 
  private:
+  /// From now on views cannot be computed from the log.
+  Status keep_all_rows() {
+    std::lock_guard ddl(node_.ddl_mutex);
+    std::vector<std::string> views;
+    {
+      std::shared_lock readers(node_.readers_mutex);
+      for (const auto& view : node_.pipeline->views()) {
+        if (!view->kept) views.push_back(view->name);
+      }
+    }
+    return keep_rows(node_, views);
+  }
+
   std::optional<Topic> topic_of(const sql::CatalogObject& object) const {
     const std::optional<TopicKind> kind = kind_of(object);
     if (!kind) return std::nullopt;

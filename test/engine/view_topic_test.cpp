@@ -141,6 +141,19 @@ TEST_F(ViewTopic, AReadViewIsReplacedWhenItsTopicIsGone) {
   EXPECT_FALSE(node_->raw_log()->topic("sums"));
 }
 
+// A view that only another reads keeps no rows: they are computed from the log, while that is whole.
+TEST_F(ViewTopic, DeletedRecordsStayInTheViews) {
+  Result<Offset> begin =
+      node_->raw_log()->delete_records(*node_->raw_log()->topic("s"), PartitionId(0), Offset(1));
+  ASSERT_TRUE(begin.ok());
+  EXPECT_EQ(*begin, Offset(1));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(sql("SELECT * FROM sums ORDER BY k"), "1,2\n");
+    EXPECT_EQ(sql("SELECT * FROM best"), "2\n");
+    open();
+  }
+}
+
 TEST_F(ViewTopic, ItIsKeptByKeyOrForSomeTime) {
   ASSERT_TRUE(serve("sums").ok());
   ASSERT_TRUE(serve("names").ok());
