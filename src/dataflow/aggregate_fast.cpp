@@ -1,43 +1,31 @@
 // GROUP BY where every call keeps a running result. At the end of a step each touched group gives its old row (−1) and
 // its new one (+1), when they differ. Table slots: 0 the groups; 1 + 2i and 2 + 2i the CallTables of call i.
-#include <deque>
-
 #include "base/hash.h"
-#include "dataflow/accumulator.h"
-#include "dataflow/distinct_values.h"
-#include "dataflow/extremes.h"
-#include "dataflow/first_value.h"
+#include "dataflow/fast_calls.h"
 #include "dataflow/operators.h"
 #include "dataflow/window_bound.h"
 
 namespace millrace::dataflow {
 namespace {
 
-constexpr size_t kCallsWithTablesMax = 120;
 constexpr size_t kPrefetchAhead = 16;
 
 class AggregateFast final : public Operator {
  public:
-  AggregateFast(const plan::Node& node, const plan::Aggregate& aggregate, const plan::Node& input,
-                std::vector<Accumulator> accumulators, std::vector<std::unique_ptr<CallTables>> beside,
-                uint32_t value_length, const OperatorContext& context)
+  AggregateFast(const plan::Node& node, const plan::Aggregate& aggregate, const plan::Node& input, FastCalls calls,
+                const OperatorContext& context)
       : Operator(node),
         context_(context),
         order_column_(input.order_column),
         group_columns_(aggregate.group_columns.size()),
-        accumulators_(std::move(accumulators)),
-        beside_(std::move(beside)),
-        value_length_(value_length),
+        calls_(std::move(calls)),
         keys_(input.output.types(), aggregate.group_columns),
         key_types_(types_of(input.output, aggregate.group_columns)),
         builder_(node.output.types()),
-        old_(accumulators_.size()),
-        new_(accumulators_.size()) {
+        old_(calls_.accumulators.size()),
+        new_(calls_.accumulators.size()) {
     whole_step_ = aggregate.window && aggregate.window->close == plan::WindowClose::kWholeStep;
     if (aggregate.window && !whole_step_) window_.emplace(*aggregate.window, aggregate, input);
-    for (size_t i = 0; i < beside_.size(); ++i) {
-      if (gives_bytes(i)) bytes_calls_.push_back(i);
-    }
   }
 
   Status push(size_t, const batch::Batch& batch, Output& out) override;
@@ -62,14 +50,12 @@ class AggregateFast final : public Operator {
   static GroupHeader& header(char* value) { return *reinterpret_cast<GroupHeader*>(value); }
   static const GroupHeader& header(const char* value) { return *reinterpret_cast<const GroupHeader*>(value); }
   bool global() const { return group_columns_ == 0; }
-  bool gives_bytes(size_t call) const { return beside_[call] && beside_[call]->gives_bytes(); }
 
   Status prepare();
   void find_groups(const batch::Batch& batch);
   bool drop_late(const batch::Batch& batch, size_t row, std::optional<int64_t>& closes_at);
   void touch(const Slot& slot, uint64_t hash, std::string_view key);
   Status change(const Touched& touched);
-  bool results(const char* value, std::vector<Cell>& cells);
   void find_new_views(uint64_t hash, std::string_view key);
   bool same_results(const Touched& touched, uint64_t hash, std::string_view key);
   Status emit(std::string_view key, const std::vector<Cell>& cells, const std::vector<std::string_view>& views,
@@ -82,10 +68,7 @@ class AggregateFast final : public Operator {
   OperatorContext context_;
   int32_t order_column_;
   size_t group_columns_;
-  std::vector<Accumulator> accumulators_;
-  std::vector<std::unique_ptr<CallTables>> beside_;  // one a call; null: nothing, or with an earlier call
-  std::vector<size_t> bytes_calls_;                  // whose results are bytes
-  uint32_t value_length_;
+  FastCalls calls_;
   batch::RowCodec keys_;
   std::vector<batch::Type> key_types_;
   std::optional<WindowTracker> window_;
@@ -102,7 +85,7 @@ class AggregateFast final : public Operator {
   std::vector<std::string> old_bytes_;
   batch::BatchBuilder builder_;
   std::vector<Cell> old_, new_;
-  std::vector<std::string_view> old_views_, new_views_;  // of bytes_calls_
+  std::vector<std::string_view> old_views_, new_views_;  // of calls_.bytes_calls
 };
 
 /// After a restore: the open windows. Without GROUP BY: the one group.
@@ -110,7 +93,7 @@ Status AggregateFast::prepare() {
   if (ready_) return {};
   ready_ = true;
   if (global() && context_.owns_global_group) {
-    const Slot slot = groups_.find_or_insert(hash_bytes({}), {}, value_length_);
+    const Slot slot = groups_.find_or_insert(hash_bytes({}), {}, calls_.value_length);
     if (slot.inserted) touch(slot, hash_bytes({}), {});
   }
   if (!window_) return {};
@@ -129,7 +112,7 @@ Status AggregateFast::prepare() {
 /// When the group of this value closes, by its end_call().
 std::optional<int64_t> AggregateFast::closes_at(const char* value) {
   Cell end;
-  result_of(accumulators_[static_cast<size_t>(window_->end_call())], value, end);
+  result_of(calls_.accumulators[static_cast<size_t>(window_->end_call())], value, end);
   int64_t micros;
   std::memcpy(&micros, end.bytes, sizeof micros);
   if (end.null || micros == INT64_MAX || micros == -INT64_MAX) return std::nullopt;
@@ -139,13 +122,7 @@ std::optional<int64_t> AggregateFast::closes_at(const char* value) {
 Status AggregateFast::push(size_t, const batch::Batch& batch, Output&) {
   MR_TRY(prepare());
   find_groups(batch);
-  for (size_t i = 0; i < accumulators_.size(); ++i) {
-    if (beside_[i]) {
-      beside_[i]->update(batch, states_, key_buffer_);
-    } else if (!accumulators_[i].distinct) {
-      accumulate(accumulators_[i], batch, states_);
-    }
-  }
+  calls_.update(batch, states_, key_buffer_);
   return {};
 }
 
@@ -170,7 +147,7 @@ void AggregateFast::find_groups(const batch::Batch& batch) {
       groups_.prefetch_entry(key_buffer_.hash(row + kPrefetchAhead / 2));
     std::optional<int64_t> closes_at;
     if (window_ && drop_late(batch, row, closes_at)) continue;
-    const Slot slot = groups_.find_or_insert(key_buffer_.hash(row), key_buffer_.row(row), value_length_);
+    const Slot slot = groups_.find_or_insert(key_buffer_.hash(row), key_buffer_.row(row), calls_.value_length);
     if (slot.inserted && closes_at) window_->add(*closes_at, key_buffer_.hash(row), key_buffer_.row(row));
     if (header(slot.value).touched == 0) touch(slot, key_buffer_.hash(row), key_buffer_.row(row));
     header(slot.value).rows += batch.diff(row);
@@ -180,9 +157,9 @@ void AggregateFast::find_groups(const batch::Batch& batch) {
 
 void AggregateFast::touch(const Slot& slot, uint64_t hash, std::string_view key) {
   touched_.push_back(Touched{slot, old_values_.size(), old_bytes_.size()});
-  old_values_.insert(old_values_.end(), slot.value, slot.value + value_length_);
-  for (const size_t call : bytes_calls_)
-    old_bytes_.emplace_back(slot.inserted ? std::string_view() : beside_[call]->result_bytes(hash, key));
+  old_values_.insert(old_values_.end(), slot.value, slot.value + calls_.value_length);
+  for (const size_t call : calls_.bytes_calls)
+    old_bytes_.emplace_back(slot.inserted ? std::string_view() : calls_.beside[call]->result_bytes(hash, key));
   header(slot.value).touched = static_cast<uint32_t>(touched_.size());
   groups_.mark_dirty(slot);
 }
@@ -195,41 +172,29 @@ Status AggregateFast::finish(Output& out) {
   old_values_.clear();
   old_bytes_.clear();
   if (window_ && window_->due()) MR_TRY(close_windows());
-  for (auto& tables : beside_) {
-    if (tables) MR_TRY(tables->finish_step());
-  }
+  MR_TRY(calls_.finish_step());
   return push_all(builder_, out, stats);
-}
-
-/// All results of a group; false when one overflows.
-bool AggregateFast::results(const char* value, std::vector<Cell>& cells) {
-  bool fits = true;
-  for (size_t i = 0; i < accumulators_.size(); ++i) {
-    cells[i] = Cell{};
-    fits &= result_of(accumulators_[i], value, cells[i]);
-  }
-  return fits;
 }
 
 bool AggregateFast::same_results(const Touched& touched, uint64_t hash, std::string_view key) {
   bool same = true;
-  for (size_t i = 0; i < accumulators_.size(); ++i) {
+  for (size_t i = 0; i < old_.size(); ++i) {
     same &= old_[i].null == new_[i].null;
-    same &= gives_bytes(i) || std::memcmp(old_[i].bytes, new_[i].bytes, sizeof new_[i].bytes) == 0;
+    same &= calls_.gives_bytes(i) || std::memcmp(old_[i].bytes, new_[i].bytes, sizeof new_[i].bytes) == 0;
   }
   old_views_.clear();
-  for (size_t i = 0; i < bytes_calls_.size(); ++i) old_views_.push_back(old_bytes_[touched.first_bytes + i]);
+  for (size_t i = 0; i < calls_.bytes_calls.size(); ++i) old_views_.push_back(old_bytes_[touched.first_bytes + i]);
   find_new_views(hash, key);
-  for (size_t i = 0; i < bytes_calls_.size(); ++i)
-    same &= old_[bytes_calls_[i]].null || old_views_[i] == new_views_[i];
+  for (size_t i = 0; i < calls_.bytes_calls.size(); ++i)
+    same &= old_[calls_.bytes_calls[i]].null || old_views_[i] == new_views_[i];
   return same;
 }
 
 /// Sets new_views_; new_ is set.
 void AggregateFast::find_new_views(uint64_t hash, std::string_view key) {
   new_views_.clear();
-  for (const size_t call : bytes_calls_)
-    new_views_.push_back(new_[call].null ? std::string_view() : beside_[call]->result_bytes(hash, key));
+  for (const size_t call : calls_.bytes_calls)
+    new_views_.push_back(new_[call].null ? std::string_view() : calls_.beside[call]->result_bytes(hash, key));
 }
 
 /// Compares a touched group with what it was before the step and emits the difference.
@@ -242,9 +207,7 @@ Status AggregateFast::change(const Touched& touched) {
   const GroupHeader& before = header(old_value);
   now.touched = 0;
   if (now.rows < 0) return internal_error("an aggregate was asked to take away rows that it never got");
-  for (auto& tables : beside_) {
-    if (tables) MR_TRY(tables->settle(hash, key, value));
-  }
+  MR_TRY(calls_.settle(hash, key, value));
   if (window_ && window_->emit_on_close()) {
     if (now.rows == 0) erase(hash, key);
     return {};
@@ -252,10 +215,10 @@ Status AggregateFast::change(const Touched& touched) {
   const bool stood = before.flags & kGroupEmitted;
   const bool had_failed = before.flags & kGroupFailed;
   const bool exists = now.rows > 0 || global();
-  const bool fails = !results(value, new_) && exists;
+  const bool fails = !calls_.results(value, new_) && exists;
   const bool stands = exists && !fails;
   now.flags = (stands ? kGroupEmitted : 0) | (fails ? kGroupFailed : 0);
-  results(old_value, old_);
+  calls_.results(old_value, old_);
   const bool same = same_results(touched, hash, key);
   if (had_failed != fails) MR_TRY(report(key, fails ? 1 : -1));
   if (stood && !(stands && same)) MR_TRY(emit(key, old_, old_views_, -1));
@@ -265,9 +228,7 @@ Status AggregateFast::change(const Touched& touched) {
 }
 
 void AggregateFast::erase(uint64_t hash, std::string_view key) {
-  for (auto& tables : beside_) {
-    if (tables) tables->forget(hash, key);
-  }
+  calls_.forget(hash, key);
   groups_.erase(hash, key);
 }
 
@@ -276,18 +237,10 @@ Status AggregateFast::emit(std::string_view key, const std::vector<Cell>& cells,
   batch::Batch& batch = builder_.current();
   const size_t row = builder_.row();
   MR_TRY(keys_.decode(key, batch, row));
-  for (size_t i = 0; i < cells.size(); ++i) {
-    batch::MutableColumn column = batch.mutable_column(group_columns_ + i);
-    if (cells[i].null) {
-      column.set_null(row);
-    } else if (!gives_bytes(i)) {
-      const size_t width = accumulators_[i].result.width();
-      std::memcpy(column.values<char>() + row * width, cells[i].bytes, width);
-    }
-  }
-  for (size_t i = 0; i < bytes_calls_.size(); ++i) {
-    const size_t call = bytes_calls_[i];
-    if (!cells[call].null) MR_TRY(beside_[call]->write_result(views[i], batch, row, group_columns_ + call));
+  calls_.write_cells(cells, batch, row, group_columns_);
+  for (size_t i = 0; i < calls_.bytes_calls.size(); ++i) {
+    const size_t call = calls_.bytes_calls[i];
+    if (!cells[call].null) MR_TRY(calls_.beside[call]->write_result(views[i], batch, row, group_columns_ + call));
   }
   builder_.finish_row(diff);
   return {};
@@ -300,8 +253,7 @@ Status AggregateFast::report(std::string_view key, int64_t diff) {
   MR_TRY(keys_.decode(key, group, 0));
   group.set_diffs({diff});
   stats.rows_failed += diff > 0 ? 1 : 0;
-  context_.side->row_failed(node_.id, "aggregate", group, 0, 0,
-                            "a result over this group is out of the range of its type");
+  context_.side->row_failed(node_.id, "aggregate", group, 0, 0, kOutOfRange);
   return {};
 }
 
@@ -315,7 +267,7 @@ Status AggregateFast::close_windows() {
       if (!at || !window_->is_due(*at)) return {};
     }
     if (window_->emit_on_close()) {
-      if (results(slot.value, new_)) {
+      if (calls_.results(slot.value, new_)) {
         find_new_views(hash, key);
         MR_TRY(emit(key, new_, new_views_, 1));
       } else {
@@ -329,12 +281,7 @@ Status AggregateFast::close_windows() {
 
 std::vector<state::TableRef> AggregateFast::tables() {
   std::vector<state::TableRef> tables{{{node_.id, 0}, &groups_}};
-  for (size_t i = 0; i < beside_.size(); ++i) {
-    if (!beside_[i]) continue;
-    const std::array<state::Table*, 2> two = beside_[i]->tables();
-    for (size_t j = 0; j < two.size(); ++j)
-      tables.push_back({{node_.id, static_cast<uint8_t>(1 + 2 * i + j)}, two[j]});
-  }
+  calls_.add_tables(node_.id, 1, tables);
   return tables;
 }
 
@@ -343,25 +290,8 @@ std::vector<state::TableRef> AggregateFast::tables() {
 Made make_aggregate_fast(const plan::Node& node, const Inputs& inputs, const OperatorContext& context) {
   const auto& aggregate = std::get<plan::Aggregate>(node.operation);
   const plan::Node& input = *inputs[0];
-  uint32_t value_length = 0;
-  MR_ASSIGN(std::vector<Accumulator> accumulators, make_accumulators(aggregate.calls, input.output, value_length));
-  std::vector<std::unique_ptr<CallTables>> beside(accumulators.size());
-  add_distinct_values(accumulators, input, aggregate.window.has_value(), beside);
-  for (size_t i = 0; i < accumulators.size(); ++i) {
-    const Accumulator& accumulator = accumulators[i];
-    if (is_append_only(accumulator.state) && !input.append_only) {
-      return internal_error("a call that takes no retractions was planned as fast over a changing input: " +
-                            aggregate.calls[i].text);
-    }
-    if (accumulator.state == StateKind::kExtreme) {
-      MR_ASSIGN(beside[i], Extremes::make(accumulator, input.append_only));
-    }
-    if (accumulator.state == StateKind::kFirst) beside[i] = std::make_unique<FirstValue>(accumulator, input);
-    if (beside[i] && i >= kCallsWithTablesMax)
-      return user_error(sqlstate::kTooLarge, "too many aggregates in one SELECT: more than 120");
-  }
-  return {std::make_unique<AggregateFast>(node, aggregate, input, std::move(accumulators), std::move(beside),
-                                          value_length, context)};
+  MR_ASSIGN(FastCalls calls, FastCalls::make(aggregate.calls, input, aggregate.window.has_value()));
+  return {std::make_unique<AggregateFast>(node, aggregate, input, std::move(calls), context)};
 }
 
 }  // namespace millrace::dataflow

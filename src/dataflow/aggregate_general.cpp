@@ -1,9 +1,12 @@
-// GROUP BY with some call that has no fast form: the rows of each group are kept, and DuckDB computes all calls of the
-// touched groups anew, in one query a step. Slot 0: the columns that the calls read, key → rows. Slot 1: key → the
-// result that stands in the output ('r' and the encoded results), or 'f' for a group that failed.
+// GROUP BY with some call that has no fast form: the rows of each group are kept, and DuckDB computes these calls of the
+// touched groups anew, in one query a step; the others keep running results. (Plans of before have a fragment of all
+// calls.) Slot 0: the columns that the calls of the fragment read, key → rows. Slot 1: key → the result that stands in
+// the output ('r' and the encoded results), or 'f' for a group that failed. Slot 2: key → the states of the fast calls;
+// from 3 on what these keep beside.
 #include <numeric>
 
 #include "base/hash.h"
+#include "dataflow/fast_calls.h"
 #include "dataflow/fragment_groups.h"
 #include "dataflow/operators.h"
 #include "dataflow/window_bound.h"
@@ -26,9 +29,32 @@ std::vector<uint32_t> call_places(const plan::Aggregate& aggregate) {
   return places;
 }
 
+constexpr uint8_t kFirstCallSlot = 3;
+
+/// The calls that the fragment does not compute.
+std::vector<plan::AggregateCall> fast_calls(const plan::Aggregate& aggregate) {
+  std::vector<plan::AggregateCall> calls;
+  if (aggregate.general.expressions().size() == aggregate.calls.size()) return calls;
+  for (const plan::AggregateCall& call : aggregate.calls) {
+    if (call.kind != plan::AggregateKind::kGeneral) calls.push_back(call);
+  }
+  return calls;
+}
+
+/// Of each call: where its result is in the group number, the fragment's results, the fast results.
+std::vector<uint32_t> result_places(const plan::Aggregate& aggregate, size_t fast) {
+  std::vector<uint32_t> places;
+  uint32_t next_general = 1, next_fast = static_cast<uint32_t>(1 + aggregate.calls.size() - fast);
+  for (const plan::AggregateCall& call : aggregate.calls) {
+    const bool is_fast = fast > 0 && call.kind != plan::AggregateKind::kGeneral;
+    places.push_back(is_fast ? next_fast++ : next_general++);
+  }
+  return places;
+}
+
 class AggregateGeneral final : public Operator {
  public:
-  AggregateGeneral(const plan::Node& node, const plan::Aggregate& aggregate, const plan::Node& input,
+  AggregateGeneral(const plan::Node& node, const plan::Aggregate& aggregate, const plan::Node& input, FastCalls fast,
                    const OperatorContext& context)
       : Operator(node),
         context_(context),
@@ -38,10 +64,13 @@ class AggregateGeneral final : public Operator {
         rows_(input.output.types(), aggregate.general_columns, batch::RowForm::kExact),
         results_codec_(result_types(aggregate), call_places(aggregate), batch::RowForm::kExact),
         fragment_(*context.session, aggregate.general, rows_),
+        result_columns_(result_places(aggregate, fast.accumulators.size())),
+        fast_(std::move(fast)),
+        cells_(fast_.accumulators.size()),
         builder_(node.output.types()) {
     whole_step_ = aggregate.window && aggregate.window->close == plan::WindowClose::kWholeStep;
     if (aggregate.window && !whole_step_) window_.emplace(*aggregate.window, aggregate, input);
-    for (uint32_t i = 0; i < aggregate.calls.size(); ++i) result_columns_.push_back(i + 1);
+    for (const Accumulator& call : fast_.accumulators) fast_types_.push_back(call.result);
   }
 
   Status push(size_t, const batch::Batch& batch, Output& out) override;
@@ -53,7 +82,12 @@ class AggregateGeneral final : public Operator {
     if (window_) window_->advance(watermark);
   }
   bool due_at(Timestamp watermark) const override { return window_ && window_->due_at(watermark); }
-  std::vector<state::TableRef> tables() override { return {{{node_.id, 0}, &groups_}, {{node_.id, 1}, &results_}}; }
+  std::vector<state::TableRef> tables() override {
+    std::vector<state::TableRef> tables{{{node_.id, 0}, &groups_}, {{node_.id, 1}, &results_}};
+    if (has_fast()) tables.push_back({{node_.id, 2}, &states_});
+    fast_.add_tables(node_.id, kFirstCallSlot, tables);
+    return tables;
+  }
 
  private:
   using Group = state::BagTable::Group;
@@ -62,6 +96,13 @@ class AggregateGeneral final : public Operator {
   Status prepare();
   bool drop_late(const batch::Batch& batch, size_t row, std::optional<int64_t>& closes_at);
   void touch(Group group);
+  bool has_fast() const { return !fast_.accumulators.empty(); }
+  Slot state_of(Group group) {
+    return states_.find_or_insert(groups_.hash_of(group), groups_.key_of(group), fast_.value_length);
+  }
+  Status settle();
+  Status encode(const std::vector<Group>& groups, const batch::Batch& results);
+  void forget(Group group);
   bool waits_for_close() const { return window_ && window_->emit_on_close(); }
   Status recompute(const std::vector<Group>& groups);
   void feed(Group group, const std::function<void(std::string_view, int64_t)>& add);
@@ -79,16 +120,22 @@ class AggregateGeneral final : public Operator {
   batch::RowCodec rows_;
   batch::RowCodec results_codec_;
   FragmentGroups fragment_;
-  std::vector<uint32_t> result_columns_;  // of a fragment's output
+  std::vector<uint32_t> result_columns_;  // of a fragment's output, and the fast results behind it
+  FastCalls fast_;
+  std::vector<batch::Type> fast_types_;
   std::optional<WindowTracker> window_;
   bool whole_step_ = false;  // groups come whole, and are forgotten once they are given
   state::BagTable groups_;
   state::ValueTable results_;
+  state::ValueTable states_;
   bool ready_ = false;
 
   batch::RowBuffer key_buffer_, row_buffer_, result_buffer_;
   std::vector<Group> touched_;
   std::vector<bool> is_touched_;  // by group
+  std::vector<char*> states_of_rows_;
+  std::vector<Cell> cells_;
+  std::vector<bool> fits_;  // by row of a fragment's output
   bool negative_ = false;
   batch::BatchBuilder builder_;
 };
@@ -147,20 +194,29 @@ Status AggregateGeneral::push(size_t, const batch::Batch& batch, Output&) {
   MR_TRY(prepare());
   keys_.encode(batch, key_buffer_);
   rows_.encode(batch, row_buffer_);
+  states_of_rows_.assign(batch.rows(), nullptr);
   for (size_t row = 0; row < batch.rows(); ++row) {
     std::optional<int64_t> closes_at;
     if (window_ && drop_late(batch, row, closes_at)) continue;
     const Group group = groups_.find_or_insert(key_buffer_.hash(row), key_buffer_.row(row));
     if (closes_at && groups_.rows(group) == 0) window_->add(*closes_at, key_buffer_.hash(row), key_buffer_.row(row));
     groups_.add(group, row_buffer_.hash(row), row_buffer_.row(row), batch.diff(row));
+    if (has_fast()) {
+      const Slot slot = state_of(group);
+      states_of_rows_[row] = slot.value;
+      reinterpret_cast<GroupHeader*>(slot.value)->rows += batch.diff(row);
+      if (group >= is_touched_.size() || !is_touched_[group]) states_.mark_dirty(slot);
+    }
     touch(group);
   }
+  fast_.update(batch, states_of_rows_, key_buffer_);
   return {};
 }
 
 Status AggregateGeneral::finish(Output& out) {
   MR_TRY(prepare());
   stats.groups_touched += touched_.size();
+  MR_TRY(settle());
   for (Group group : touched_) is_touched_[group] = false;
   std::vector<Group> filled;
   for (Group group : touched_) {
@@ -168,19 +224,41 @@ Status AggregateGeneral::finish(Output& out) {
       filled.push_back(group);
     } else if (group_columns_ == 0) {
       MR_TRY(recompute({group}));  // over no rows: a query of its own
+      forget(group);
     } else {
       MR_TRY(retract(group));
+      forget(group);
     }
   }
   if (!waits_for_close()) MR_TRY(recompute(filled));
   for (Group group : whole_step_ ? touched_ : std::vector<Group>()) {
     results_.erase(groups_.hash_of(group), groups_.key_of(group));
+    forget(group);
     groups_.clear_group(group);
   }
   touched_.clear();
   if (window_ && window_->due()) MR_TRY(close_windows());
+  MR_TRY(fast_.finish_step());
   groups_.release_empty();
   return push_all(builder_, out, stats);
+}
+
+/// Makes the states of the touched groups exact.
+Status AggregateGeneral::settle() {
+  if (!has_fast()) return {};
+  for (Group group : touched_) {
+    const Slot slot = state_of(group);
+    MR_TRY(fast_.settle(groups_.hash_of(group), groups_.key_of(group), slot.value));
+    states_.mark_dirty(slot);
+  }
+  return {};
+}
+
+/// The group ended.
+void AggregateGeneral::forget(Group group) {
+  if (!has_fast()) return;
+  fast_.forget(groups_.hash_of(group), groups_.key_of(group));
+  states_.erase(groups_.hash_of(group), groups_.key_of(group));
 }
 
 void AggregateGeneral::feed(Group group, const std::function<void(std::string_view, int64_t)>& add) {
@@ -194,7 +272,8 @@ void AggregateGeneral::feed(Group group, const std::function<void(std::string_vi
 Status AggregateGeneral::recompute(const std::vector<Group>& groups) {
   std::string value;
   const auto take = [&](size_t group, const batch::Batch& results, size_t row) -> Status {
-    if (row == 0) results_codec_.encode(results.project(result_columns_), result_buffer_);
+    if (row == 0) MR_TRY(encode(groups, results));
+    if (!fits_[row]) return stand(groups[group], {&kFailed, 1}, kOutOfRange);
     value.assign(1, kResult).append(result_buffer_.row(row));
     return stand(groups[group], value, {});
   };
@@ -204,6 +283,30 @@ Status AggregateGeneral::recompute(const std::vector<Group>& groups) {
   MR_TRY(fragment_.run(
       groups.size(), [&](size_t group, const auto& add) { feed(groups[group], add); }, take, fail));
   if (negative_) return internal_error("an aggregate was asked to take away rows that it never got");
+  return {};
+}
+
+/// Sets result_buffer_ to the results of all calls, where they fit. `groups`: by group number.
+Status AggregateGeneral::encode(const std::vector<Group>& groups, const batch::Batch& results) {
+  fits_.assign(results.rows(), true);
+  if (!has_fast()) {
+    results_codec_.encode(results.project(result_columns_), result_buffer_);
+    return {};
+  }
+  batch::Batch fast(fast_types_);
+  fast.set_rows(results.rows());
+  const batch::ColumnView numbers = results.column(0);
+  for (size_t row = 0; row < results.rows(); ++row) {
+    const Group group = groups[static_cast<size_t>(numbers.at<int64_t>(row))];
+    fits_[row] = fast_.results(state_of(group).value, cells_);
+    fast_.write_cells(cells_, fast, row, 0);
+    for (const size_t call : fast_.bytes_calls) {
+      if (cells_[call].null) continue;
+      CallTables& tables = *fast_.beside[call];
+      MR_TRY(tables.write_result(tables.result_bytes(groups_.hash_of(group), groups_.key_of(group)), fast, row, call));
+    }
+  }
+  results_codec_.encode(batch::Batch::beside(results, fast).project(result_columns_), result_buffer_);
   return {};
 }
 
@@ -274,6 +377,7 @@ Status AggregateGeneral::close_windows() {
   for (Group group : due) {
     is_touched_[group] = false;
     results_.erase(groups_.hash_of(group), groups_.key_of(group));
+    forget(group);
     groups_.clear_group(group);
   }
   return {};
@@ -282,7 +386,9 @@ Status AggregateGeneral::close_windows() {
 }  // namespace
 
 Made make_aggregate_general(const plan::Node& node, const Inputs& inputs, const OperatorContext& context) {
-  return {std::make_unique<AggregateGeneral>(node, std::get<plan::Aggregate>(node.operation), *inputs[0], context)};
+  const auto& aggregate = std::get<plan::Aggregate>(node.operation);
+  MR_ASSIGN(FastCalls fast, FastCalls::make(fast_calls(aggregate), *inputs[0], aggregate.window.has_value()));
+  return {std::make_unique<AggregateGeneral>(node, aggregate, *inputs[0], std::move(fast), context)};
 }
 
 }  // namespace millrace::dataflow

@@ -126,7 +126,7 @@ struct WindowBound {
 struct Aggregate {
   std::vector<uint32_t> group_columns;
   std::vector<AggregateCall> calls;
-  /// Set when some call has no fast form: computes all calls. Its input is the group number, then `general_columns`.
+  /// Computes the calls that are kGeneral (in older plans all). Its input is the group number, then `general_columns`.
   batch::Fragment general;
   std::vector<uint32_t> general_columns;
   std::optional<WindowBound> window;

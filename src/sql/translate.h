@@ -112,7 +112,6 @@ class Translator {
   std::optional<plan::WindowBound> session_bound(const SessionGroups& groups) const;
   /// Makes the ends of sessions results; gives the places of all columns, in the order of GROUP BY and the calls.
   std::vector<uint32_t> end_as_result(const SessionGroups& groups, plan::Aggregate& aggregate,
-                                      std::vector<duckdb::unique_ptr<duckdb::Expression>>& calls,
                                       const std::vector<uint32_t>& group_columns);
   /// What DuckDB's kinds of joins have in common. `residual` reads the left columns, then the right ones.
   struct JoinParts {
@@ -180,8 +179,7 @@ class Translator {
   struct GroupedCalls {
     std::vector<uint32_t> group_columns;
     plan::Aggregate aggregate;  // its calls alone
-    bool general = false;       // some call has no fast form
-    std::vector<duckdb::unique_ptr<duckdb::Expression>> bound;
+    std::vector<duckdb::unique_ptr<duckdb::Expression>> general;  // those that have no fast form
   };
   GroupedCalls grouped_calls(duckdb::LogicalAggregate& op, PreProjection& columns, bool append_only);
   uint32_t add_aggregate(plan::Aggregate aggregate, uint32_t input);

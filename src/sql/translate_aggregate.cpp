@@ -181,20 +181,17 @@ Translator::GroupedCalls Translator::grouped_calls(duckdb::LogicalAggregate& op,
                                                    bool append_only) {
   GroupedCalls result;
   for (auto& group : op.groups) result.group_columns.push_back(columns.column(*group));
-  result.general = std::any_of(op.expressions.begin(), op.expressions.end(), [&](const auto& expression) {
-    const auto& call = expression->template Cast<duckdb::BoundAggregateExpression>();
-    return fast_kind(call, append_only) == plan::AggregateKind::kGeneral;
-  });
   for (auto& expression : op.expressions) {
     auto call = expression->Copy();
     auto& bound = call->Cast<duckdb::BoundAggregateExpression>();
     result.aggregate.calls.push_back(aggregate_call(bound, columns, append_only));
+    if (result.aggregate.calls.back().kind != plan::AggregateKind::kGeneral) continue;
     for_each_child(bound, [&](duckdb::unique_ptr<duckdb::Expression>& child) {
-      if (!result.general || child->IsFoldable()) return;
+      if (child->IsFoldable()) return;
       const duckdb::LogicalType type = child->return_type;
       child = reference(columns.column(*child), type);
     });
-    result.bound.push_back(std::move(call));
+    result.general.push_back(std::move(call));
   }
   return result;
 }
@@ -245,13 +242,13 @@ uint32_t Translator::aggregate(duckdb::LogicalAggregate& op) {
   result.window = bound;
   std::vector<uint32_t> places;
   if (ends_are_results) {
-    places = end_as_result(*sessions, result, calls.bound, calls.group_columns);
+    places = end_as_result(*sessions, result, calls.group_columns);
   } else {
     result.group_columns = std::move(calls.group_columns);
   }
   // Columns that only this operator computes are all known now, so indices stay; the hidden ones go behind them.
   const uint32_t ready = columns.finish();
-  if (calls.general) make_general(result, std::move(calls.bound), ready);
+  if (!calls.general.empty()) make_general(result, std::move(calls.general), ready);
   const uint32_t made = add_aggregate(std::move(result), ready);
   return places.empty() ? made : keep(made, places);
 }
@@ -330,7 +327,7 @@ uint32_t Translator::grouping_sets(duckdb::LogicalAggregate& op) {
   PreProjection columns(*this, input);
   GroupedCalls calls = grouped_calls(op, columns, nodes_[input].append_only);
   const uint32_t ready = columns.finish();
-  if (calls.general) make_general(calls.aggregate, std::move(calls.bound), ready);
+  if (!calls.general.empty()) make_general(calls.aggregate, std::move(calls.general), ready);
   std::vector<uint32_t> results;
   for (size_t i = 0; i < sets.size(); ++i) {
     plan::Aggregate aggregate = calls.aggregate;

@@ -191,7 +191,6 @@ std::optional<plan::WindowBound> Translator::session_bound(const SessionGroups& 
 }
 
 std::vector<uint32_t> Translator::end_as_result(const SessionGroups& groups, plan::Aggregate& aggregate,
-                                                std::vector<duckdb::unique_ptr<duckdb::Expression>>& calls,
                                                 const std::vector<uint32_t>& group_columns) {
   const uint32_t end = group_columns[groups.ends[0]];
   std::vector<uint32_t> places;
@@ -213,13 +212,6 @@ std::vector<uint32_t> Translator::end_as_result(const SessionGroups& groups, pla
   if (aggregate.window) aggregate.window->end_call = static_cast<int32_t>(aggregate.calls.size());
   if (aggregate.window) aggregate.window->group_index = 0;
   aggregate.calls.push_back(call);
-  auto& entry = duckdb::Catalog::GetSystemCatalog(context_).GetEntry<duckdb::AggregateFunctionCatalogEntry>(
-      context_, DEFAULT_SCHEMA, "max");
-  duckdb::FunctionBinder binder(context_);
-  duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> arguments;
-  arguments.push_back(reference(end, duckdb::LogicalType::TIMESTAMP));
-  const auto function = entry.functions.GetFunctionByArguments(context_, {duckdb::LogicalType::TIMESTAMP});
-  calls.push_back(binder.BindAggregateFunction(function, std::move(arguments)));
   return places;
 }
 

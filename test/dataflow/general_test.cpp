@@ -30,6 +30,24 @@ Row random_row(Random& random, size_t, uint64_t serial) {
   return {key, random.chance(6) ? std::string(kNull) : std::to_string(random.below(7)), std::to_string(serial)};
 }
 
+/// The same with running results beside the one that is computed anew, and one more.
+Case mixed_case(bool global) {
+  using plan::AggregateKind;
+  plan::Aggregate aggregate;
+  std::vector<std::string> output;
+  if (!global) aggregate.group_columns = {0}, output = {"VARCHAR"};
+  aggregate.calls = {{AggregateKind::kCountDistinct, 1, -1, type("BIGINT"), "count(DISTINCT v)"},
+                     {AggregateKind::kCountStar, -1, -1, type("BIGINT"), "count(*)"},
+                     general("string_agg(v)", "VARCHAR"),
+                     {AggregateKind::kMax, 0, -1, type("VARCHAR"), "max(key)"}};
+  aggregate.general_columns = {0, 1, 2};
+  aggregate.general = database().aggregate("string_agg(v::VARCHAR, ',' ORDER BY o)");
+  for (const auto& call : aggregate.calls) output.push_back(call.result.name());
+  Case test;
+  test.input(kTypes, false, 2).node(aggregate, output);
+  return test;
+}
+
 Case aggregate_case(bool global) {
   plan::Aggregate aggregate;
   std::vector<std::string> output;
@@ -44,17 +62,19 @@ Case aggregate_case(bool global) {
   return test;
 }
 
-Bag expected_aggregate(const Bag& input, bool global) {
+Bag expected_aggregate(const Bag& input, bool global, bool mixed) {
   struct Group {
     std::set<std::string> values;
     int64_t rows = 0;
     std::map<int64_t, std::string> texts;
+    std::string most = kNull;
   };
   std::map<std::string, Group> groups;
   if (global) groups[""];
   for (const auto& [row, count] : input) {
     Group& group = groups[global ? "" : row[0]];
     group.rows += count;
+    if (row[0] != kNull && (group.most == kNull || row[0] > group.most)) group.most = row[0];
     if (row[1] == kNull) continue;
     group.values.insert(row[1]);
     group.texts[std::stoll(row[2])] = row[1];
@@ -64,23 +84,51 @@ Bag expected_aggregate(const Bag& input, bool global) {
     std::string text;
     for (const auto& [order, value] : group.texts) text += (text.empty() ? "" : ",") + value;
     Row row{key, std::to_string(group.values.size()), std::to_string(group.rows), text.empty() ? kNull : text};
+    if (mixed) row.push_back(group.most);
     if (global) row.erase(row.begin());
     result[row] = 1;
   }
   return result;
 }
 
-class AggregateGeneral : public ::testing::TestWithParam<bool> {};
+class AggregateGeneral : public ::testing::TestWithParam<std::tuple<bool, bool>> {};
 
 TEST_P(AggregateGeneral, EqualsARecomputationAfterEveryStep) {
-  const bool global = GetParam();
+  const auto [global, mixed] = GetParam();
   Property property;
   property.seeds = 25;
   property.row = random_row;
-  property.expected = [global](const std::vector<Bag>& inputs) { return expected_aggregate(inputs[0], global); };
-  EXPECT_GT(run(aggregate_case(global), property), 0U);
+  property.expected = [global = global, mixed = mixed](const std::vector<Bag>& inputs) {
+    return expected_aggregate(inputs[0], global, mixed);
+  };
+  EXPECT_GT(run(mixed ? mixed_case(global) : aggregate_case(global), property), 0U);
 }
-INSTANTIATE_TEST_SUITE_P(All, AggregateGeneral, ::testing::Bool());
+INSTANTIATE_TEST_SUITE_P(All, AggregateGeneral, ::testing::Combine(::testing::Bool(), ::testing::Bool()));
+
+TEST(AggregateGeneral, ARunningResultThatOverflowsFailsItsGroup) {
+  plan::Aggregate aggregate;
+  aggregate.group_columns = {0};
+  aggregate.calls = {{plan::AggregateKind::kSum, 2, -1, type("HUGEINT"), "sum(o)"}, general("string_agg(v)", "VARCHAR")};
+  aggregate.general_columns = {0, 1, 2};
+  aggregate.general = database().aggregate("string_agg(v::VARCHAR, ',' ORDER BY o)");
+  Case test;
+  test.input(kTypes, false, 2).node(aggregate, {"VARCHAR", "HUGEINT", "VARCHAR"});
+  SideCollector side;
+  auto op = test.make(side);
+  Collector out;
+  const std::string large = "170141183460469231731687303715884105727";  // 2^127 - 1
+  const auto step = [&](const std::vector<std::pair<Row, int64_t>>& rows) {
+    ASSERT_TRUE(op->push(0, make_batch(test.inputs[0]->output, rows), out).ok());
+    ASSERT_TRUE(op->finish(out).ok());
+  };
+  step({{{"a", "1", large}, 1}, {{"a", "2", "1"}, 1}, {{"b", "3", "7"}, 1}});
+  EXPECT_EQ(out.bag, (Bag{{{"b", "7", "3"}, 1}}));
+  EXPECT_EQ(side.failed, (Bag{{{"a"}, 1}}));
+  op = test.restored(*op, side);
+  step({{{"a", "2", "1"}, -1}});
+  EXPECT_EQ(out.bag, (Bag{{{"a", large, "1"}, 1}, {{"b", "7", "3"}, 1}}));
+  EXPECT_TRUE(side.failed.empty());
+}
 
 TEST(AggregateGeneral, AGroupThatFailsIsAbsentUntilItIsWellAgain) {
   plan::Aggregate aggregate;
