@@ -215,7 +215,9 @@ Result<StateKind> state_kind(const plan::AggregateCall& call, Layout argument) {
         return StateKind::kExactVariance;
       break;
     case AggregateKind::kFirst:
-    case AggregateKind::kLast: return StateKind::kFirst;
+    case AggregateKind::kLast:
+    case AggregateKind::kList:
+    case AggregateKind::kStringAgg: return StateKind::kFirst;
     case AggregateKind::kApproxCountDistinct: return StateKind::kSketch;
     default: break;
   }

@@ -74,7 +74,7 @@ enum class StateKind : uint8_t {
   kBool,
   kExactVariance,
   kFloatVariance,
-  kFirst,
+  kFirst,  // how many rows count; what they give is beside
   kSketch,  // HyperLogLog
 };
 

@@ -158,8 +158,9 @@ void AggregateFast::find_groups(const batch::Batch& batch) {
 void AggregateFast::touch(const Slot& slot, uint64_t hash, std::string_view key) {
   touched_.push_back(Touched{slot, old_values_.size(), old_bytes_.size()});
   old_values_.insert(old_values_.end(), slot.value, slot.value + calls_.value_length);
+  const bool is_given_once = window_ && window_->emit_on_close();
   for (const size_t call : calls_.bytes_calls)
-    old_bytes_.emplace_back(slot.inserted ? std::string_view() : calls_.beside[call]->result_bytes(hash, key));
+    old_bytes_.emplace_back(slot.inserted || is_given_once ? std::string_view() : calls_.beside[call]->result_bytes(hash, key));
   header(slot.value).touched = static_cast<uint32_t>(touched_.size());
   groups_.mark_dirty(slot);
 }

@@ -3,12 +3,21 @@
 #include "dataflow/distinct_values.h"
 #include "dataflow/extremes.h"
 #include "dataflow/first_value.h"
+#include "dataflow/listed_values.h"
 
 namespace millrace::dataflow {
 
 namespace {
 
 constexpr size_t kCallsWithTablesMax = 120;
+
+/// Of a call whose result is made of its rows' values.
+std::unique_ptr<CallTables> make_beside_rows(const Accumulator& accumulator, const plan::AggregateCall& call,
+                                             const plan::Node& input) {
+  if (accumulator.kind == plan::AggregateKind::kFirst || accumulator.kind == plan::AggregateKind::kLast)
+    return std::make_unique<FirstValue>(accumulator, input);
+  return std::make_unique<ListedValues>(accumulator, call.separator, input);
+}
 
 }  // namespace
 
@@ -27,7 +36,7 @@ Result<FastCalls> FastCalls::make(const std::vector<plan::AggregateCall>& calls,
     if (accumulator.state == StateKind::kExtreme) {
       MR_ASSIGN(made.beside[i], Extremes::make(accumulator, input.append_only));
     }
-    if (accumulator.state == StateKind::kFirst) made.beside[i] = std::make_unique<FirstValue>(accumulator, input);
+    if (accumulator.state == StateKind::kFirst) made.beside[i] = make_beside_rows(accumulator, calls[i], input);
     if (made.beside[i] && i >= kCallsWithTablesMax)
       return user_error(sqlstate::kTooLarge, "too many aggregates in one SELECT: more than 120");
     if (made.gives_bytes(i)) made.bytes_calls.push_back(i);

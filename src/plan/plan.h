@@ -92,6 +92,9 @@ enum class AggregateKind : uint8_t {
   kFirst,
   kLast,
   kApproxCountDistinct,  // its argument is the hash of the value
+  // The arguments of all rows by (sort_key, order column):
+  kList,
+  kStringAgg,  // of VARCHAR, with `separator` between
 };
 
 struct AggregateCall {
@@ -100,7 +103,8 @@ struct AggregateCall {
   int32_t filter = -1;    ///< BOOLEAN column of FILTER (WHERE …), or -1
   batch::Type result;
   std::string text;       ///< as the user wrote it, for EXPLAIN
-  int32_t sort_key = -1;  ///< kFirst, kLast: a BLOB column whose bytes compare as an ORDER BY says, or -1
+  int32_t sort_key = -1;  ///< kFirst and on: a BLOB column whose bytes compare as an ORDER BY says, or -1
+  std::string separator = ",";  ///< kStringAgg
 };
 
 /// How the groups of a window of time come to their end.

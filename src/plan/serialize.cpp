@@ -40,6 +40,7 @@ class Writer {
     integer(value.argument);
     integer(value.filter);
     if (value.kind >= AggregateKind::kFirst) integer(value.sort_key);
+    if (value.kind == AggregateKind::kStringAgg) text(value.separator);
     put(value.result);
     text(value.text);
   }
@@ -221,10 +222,11 @@ class Reader {
     get(value.field);
   }
   void get(AggregateCall& value) {
-    value.kind = one_of(AggregateKind::kApproxCountDistinct);
+    value.kind = one_of(AggregateKind::kStringAgg);
     value.argument = column();
     value.filter = column();
     if (value.kind >= AggregateKind::kFirst) value.sort_key = column();
+    if (value.kind == AggregateKind::kStringAgg) get(value.separator);
     get(value.result);
     get(value.text);
   }

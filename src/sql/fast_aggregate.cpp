@@ -2,6 +2,9 @@
 
 #include <optional>
 
+#include "duckdb/common/serializer/binary_deserializer.hpp"
+#include "duckdb/common/serializer/binary_serializer.hpp"
+#include "duckdb/common/serializer/memory_stream.hpp"
 #include "duckdb/planner/expression/bound_cast_expression.hpp"
 #include "duckdb/planner/expression/bound_conjunction_expression.hpp"
 #include "duckdb/planner/expression/bound_operator_expression.hpp"
@@ -67,6 +70,16 @@ plan::AggregateKind first_kind(const duckdb::BoundAggregateExpression& call) {
   return fits && !call.IsDistinct() ? first->kind : plan::AggregateKind::kGeneral;
 }
 
+/// A call whose result is made of the values of all rows.
+plan::AggregateKind listed_kind(const duckdb::BoundAggregateExpression& call) {
+  using plan::AggregateKind;
+  const std::string& name = call.function.name;
+  if (call.IsDistinct() || call.children.size() != 1) return AggregateKind::kGeneral;
+  if (name == "list" || name == "array_agg") return AggregateKind::kList;
+  const bool is_text = name == "string_agg" || name == "group_concat" || name == "listagg";
+  return is_text && call.bind_info && call.function.serialize ? AggregateKind::kStringAgg : AggregateKind::kGeneral;
+}
+
 /// `filter` is true only where the expression is not NULL.
 void add_not_null(const duckdb::Expression& expression, duckdb::unique_ptr<duckdb::Expression>& filter) {
   auto test = duckdb::make_uniq<duckdb::BoundOperatorExpression>(duckdb::ExpressionType::OPERATOR_IS_NOT_NULL,
@@ -97,6 +110,7 @@ plan::AggregateKind fast_kind(const duckdb::BoundAggregateExpression& call, bool
   if (name == "count_star" && call.children.empty()) return AggregateKind::kCountStar;
   if (first_call(name)) return first_kind(call);
   if (call.children.size() != 1) return AggregateKind::kGeneral;
+  if (const AggregateKind listed = listed_kind(call); listed != AggregateKind::kGeneral) return listed;
   const duckdb::LogicalType& argument = call.children[0]->return_type;
   if (name == "min" && !argument.IsNested()) return AggregateKind::kMin;
   if (name == "max" && !argument.IsNested()) return AggregateKind::kMax;
@@ -120,16 +134,31 @@ FastArguments fast_arguments(const duckdb::BoundAggregateExpression& call, plan:
   const duckdb::Expression& argument = *call.children[0];
   result.argument = is_variance(kind) ? before_cast(argument).Copy() : argument.Copy();
   if (kind == plan::AggregateKind::kApproxCountDistinct) add_not_null(argument, result.filter);
-  if (kind != plan::AggregateKind::kFirst && kind != plan::AggregateKind::kLast) return result;
+  const bool is_listed = kind == plan::AggregateKind::kList || kind == plan::AggregateKind::kStringAgg;
+  if (kind != plan::AggregateKind::kFirst && kind != plan::AggregateKind::kLast && !is_listed) return result;
   const std::optional<FirstCall> first = first_call(call.function.name);
-  if (first->skips_null) add_not_null(argument, result.filter);
-  if (first->by) {
+  if (first && first->skips_null) add_not_null(argument, result.filter);
+  if (first && first->by) {
     add_not_null(*call.children[1], result.filter);
     result.orders.emplace_back(*first->by, duckdb::OrderByNullType::NULLS_LAST, call.children[1]->Copy());
   } else if (call.order_bys) {
     for (const auto& order : call.order_bys->orders) result.orders.push_back(order.Copy());
   }
   return result;
+}
+
+/// DuckDB keeps it in a class of its own; how it writes that down is public.
+std::string separator_of(const duckdb::BoundAggregateExpression& call) {
+  constexpr duckdb::field_id_t kSeparator = 100;
+  duckdb::MemoryStream stream;
+  duckdb::BinarySerializer out(stream);
+  out.Begin();
+  call.function.serialize(out, call.bind_info.get(), call.function);
+  out.End();
+  stream.Rewind();
+  duckdb::BinaryDeserializer in(stream);
+  in.Begin();
+  return in.ReadProperty<std::string>(kSeparator, "separator");
 }
 
 }  // namespace millrace::sql

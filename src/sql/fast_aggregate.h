@@ -15,8 +15,11 @@ plan::AggregateKind fast_kind(const duckdb::BoundAggregateExpression& call, bool
 struct FastArguments {
   duckdb::unique_ptr<duckdb::Expression> argument;  // null: none; of kApproxCountDistinct its hash is read
   duckdb::unique_ptr<duckdb::Expression> filter;    // null: none
-  duckdb::vector<duckdb::BoundOrderByNode> orders;  // of kFirst and kLast: who is first
+  duckdb::vector<duckdb::BoundOrderByNode> orders;  // of kFirst, kLast, kList and kStringAgg: who is first
 };
+/// What kStringAgg puts between two texts.
+std::string separator_of(const duckdb::BoundAggregateExpression& call);
+
 FastArguments fast_arguments(const duckdb::BoundAggregateExpression& call, plan::AggregateKind kind);
 
 }  // namespace millrace::sql

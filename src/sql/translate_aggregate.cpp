@@ -118,6 +118,7 @@ plan::AggregateCall Translator::aggregate_call(const duckdb::BoundAggregateExpre
   FastArguments reads = fast_arguments(call, result.kind);
   if (result.kind == plan::AggregateKind::kApproxCountDistinct) reads.argument = hash_of(std::move(reads.argument));
   if (reads.argument) result.argument = static_cast<int32_t>(columns.column(*reads.argument));
+  if (result.kind == plan::AggregateKind::kStringAgg) result.separator = separator_of(call);
   if (reads.filter) result.filter = static_cast<int32_t>(columns.column(*reads.filter));
   if (!reads.orders.empty()) result.sort_key = static_cast<int32_t>(columns.column(*sort_key(reads.orders)));
   return result;

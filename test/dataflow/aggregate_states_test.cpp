@@ -59,8 +59,53 @@ Bag expected_distinct(const Bag& input, bool global) {
   return result;
 }
 
+// The texts of all rows whose f is true. Rows have no order here: that of their bytes, the length first.
+Case texts_case(bool append_only, bool global) {
+  plan::Aggregate aggregate;
+  std::vector<std::string> output;
+  if (!global) aggregate.group_columns = {0}, output = {"VARCHAR"};
+  aggregate.calls = {call(AggregateKind::kStringAgg, 2, "VARCHAR", 3), call(AggregateKind::kCount, 2, "BIGINT")};
+  aggregate.calls[0].separator = "; ";
+  for (const auto& each : aggregate.calls) output.push_back(each.result.name());
+  return std::move(Case().input(kTypes, append_only).node(aggregate, output));
+}
+
+Bag expected_texts(const Bag& input, bool global) {
+  struct Group {
+    std::multiset<std::pair<size_t, std::string>> texts;
+    int64_t count = 0;
+  };
+  std::map<std::string, Group> groups;
+  if (global) groups[""];
+  for (const auto& [row, n] : input) {
+    Group& group = groups[global ? "" : row[0]];
+    if (row[2] == kNull) continue;
+    group.count += n;
+    for (int64_t copy = 0; copy < n && row[3] == "1"; ++copy) group.texts.insert({row[2].size(), row[2]});
+  }
+  Bag result;
+  for (const auto& [key, group] : groups) {
+    std::string joined;
+    for (const auto& [length, text] : group.texts) joined += (joined.empty() ? "" : "; ") + text;
+    Row row;
+    if (!global) row.push_back(key);
+    row.insert(row.end(), {group.texts.empty() ? kNull : joined, std::to_string(group.count)});
+    result[row] = 1;
+  }
+  return result;
+}
+
 class AggregateStates : public ::testing::TestWithParam<std::tuple<bool, bool>> {};
 INSTANTIATE_TEST_SUITE_P(All, AggregateStates, ::testing::Combine(::testing::Bool(), ::testing::Bool()));
+
+TEST_P(AggregateStates, TextsEqualARecomputationAfterEveryStep) {
+  const auto [append_only, global] = GetParam();
+  Property property;
+  property.row = random_row;
+  property.expected = [global](const std::vector<Bag>& inputs) { return expected_texts(inputs[0], global); };
+  const uint64_t retracted = run(texts_case(append_only, global), property);
+  EXPECT_EQ(retracted > 0, !append_only);
+}
 
 TEST_P(AggregateStates, DistinctEqualsARecomputationAfterEveryStep) {
   const auto [append_only, global] = GetParam();

@@ -47,7 +47,8 @@ Plan every_kind() {
   Aggregate aggregate;
   aggregate.group_columns = {1};
   aggregate.calls = {{AggregateKind::kSum, 2, 3, *batch::Type::parse("HUGEINT"), "sum(x)"},
-                     {AggregateKind::kLast, 2, -1, *batch::Type::parse("BIGINT"), "last(x)", 4}};
+                     {AggregateKind::kLast, 2, -1, *batch::Type::parse("BIGINT"), "last(x)", 4},
+                     {AggregateKind::kStringAgg, 2, -1, *batch::Type::parse("VARCHAR"), "string_agg(x)", 4, "; "}};
   aggregate.general = database().aggregate("count(DISTINCT v)");
   aggregate.general_columns = {0, 2};
   aggregate.window = WindowBound{1, Duration{86400000000}, Duration{-5}, true};
