@@ -105,6 +105,21 @@ TEST_P(AggregateGeneral, EqualsARecomputationAfterEveryStep) {
 }
 INSTANTIATE_TEST_SUITE_P(All, AggregateGeneral, ::testing::Combine(::testing::Bool(), ::testing::Bool()));
 
+TEST(AggregateGeneral, AFragmentOfAllCallsComputesAllAsInOlderPlans) {
+  Case test = aggregate_case(false);
+  auto& calls = std::get<plan::Aggregate>(test.top.operation).calls;
+  calls[0].kind = plan::AggregateKind::kCountDistinct;
+  calls[0].argument = 1;
+  calls[1].kind = plan::AggregateKind::kCountStar;
+  SideCollector side;
+  EXPECT_EQ(test.make(side)->tables().size(), 2U);
+  Property property;
+  property.seeds = 5;
+  property.row = random_row;
+  property.expected = [](const std::vector<Bag>& inputs) { return expected_aggregate(inputs[0], false, false); };
+  EXPECT_GT(run(test, property), 0U);
+}
+
 TEST(AggregateGeneral, ARunningResultThatOverflowsFailsItsGroup) {
   plan::Aggregate aggregate;
   aggregate.group_columns = {0};
