@@ -6,6 +6,7 @@
 #include "app/node_command.h"
 #include "app/savepoint_command.h"
 #include "app/test_command.h"
+#include "app/user_command.h"
 #include "app/test_half.h"
 #include "app/verify_command.h"
 #include "base/real_env.h"
@@ -42,7 +43,12 @@ void add_node_flags(CLI::App& command, NodeFlags& flags) {
       ->type_name("HOST:PORT");
   command.add_option("--auth-token-file", flags.auth_token_file, "file with the token that clients must show")
       ->type_name("FILE");
-  command.add_flag("--insecure", flags.insecure, "listen beyond loopback without a token");
+  command.add_option("--users-file", flags.users_file, "file with the users, their passwords' verifiers and their rights")
+      ->type_name("FILE");
+  command.add_option("--kafka-tls-cert", flags.kafka_tls_certificate, "certificate of the Kafka listener, PEM")
+      ->type_name("FILE");
+  command.add_option("--kafka-tls-key", flags.kafka_tls_key, "its key, PEM")->type_name("FILE");
+  command.add_flag("--insecure", flags.insecure, "listen beyond loopback without asking who it is");
   command.add_option("--workers", flags.workers, "threads that run the pipeline, 1 to 256")
       ->type_name("N")
       ->capture_default_str()
@@ -117,6 +123,22 @@ void add_savepoint(CLI::App& program, Action& action) {
       "  millrace savepoint restore DATA/savepoints/before-upgrade --data DATA2\n");
 }
 
+void add_user(CLI::App& program, Action& action) {
+  auto flags = std::make_shared<UserFlags>();
+  CLI::App* command = program.add_subcommand("user", "print a line for --users-file; the password is read from standard input");
+  command->add_option("NAME", flags->name, "as it logs in")->required();
+  command->add_option("--read", flags->read, "streams and views that it may read; a star ends the beginning of names")
+      ->type_name("NAMES");
+  command->add_option("--write", flags->write, "streams and tables that it may write to")->type_name("NAMES");
+  command->add_option("--admin", flags->admin, "what it may change and drop too; '*': it may do everything")
+      ->type_name("NAMES");
+  command->add_option("--produce-rate", flags->produce_rate, "bytes a second that it may produce as a Kafka client")
+      ->type_name("SIZE");
+  command->add_option("--fetch-rate", flags->fetch_rate, "and that it may fetch")->type_name("SIZE");
+  command->footer("Example:\n  millrace user web-1 --write 'orders,clicks' >> users.conf\n");
+  command->callback([flags, &action] { action = [flags](Env& env) { return run_user(env, *flags); }; });
+}
+
 void add_test(CLI::App& program, Action& action) {
   auto flags = std::make_shared<TestFlags>();
   CLI::App* command = program.add_subcommand("test", "run *.test files: inputs, SQL and the rows it must give");
@@ -139,6 +161,7 @@ void add_node_commands(CLI::App& program, Action& action) {
   add_start(program, action);
   add_test(program, action);
   add_savepoint(program, action);
+  add_user(program, action);
   add_verify(program, action);
 }
 

@@ -16,7 +16,7 @@ namespace millrace::app {
 /// What the chosen subcommand does once all flags are read.
 using Action = std::function<int(Env&)>;
 
-/// run, start, test, savepoint
+/// run, start, test, savepoint, user, verify
 void add_node_commands(CLI::App& program, Action& action);
 /// sql, status, ledger, dead
 void add_asking_commands(CLI::App& program, Action& action);

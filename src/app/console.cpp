@@ -1,6 +1,7 @@
 #include "app/console.h"
 
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -83,6 +84,30 @@ Result<size_t> read_input(char* buffer, size_t length) {
     if (count >= 0) return static_cast<size_t>(count);
     if (errno != EINTR) return errno_error("reading standard input", errno);
   }
+}
+
+Result<std::string> read_secret_line(std::string_view prompt) {
+  termios shown{};
+  const bool hides = input_is_terminal() && tcgetattr(STDIN_FILENO, &shown) == 0;
+  if (hides) {
+    termios hidden = shown;
+    hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+    std::fprintf(stderr, "%.*s", static_cast<int>(prompt.size()), prompt.data());
+  }
+  std::string line;
+  Status failed;
+  for (char byte = 0;; line.push_back(byte)) {
+    auto count = read_input(&byte, 1);
+    if (!count.ok()) failed = std::move(count).error();
+    if (!count.ok() || *count == 0 || byte == '\n') break;
+  }
+  if (hides) {
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+    std::fprintf(stderr, "\n");
+  }
+  if (!failed.ok()) return failed.error();
+  return line;
 }
 
 }  // namespace millrace::app

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 #include "base/result.h"
@@ -32,5 +33,7 @@ size_t terminal_width(size_t otherwise);
 
 /// Reads up to `length` bytes of standard input; 0 at its end.
 Result<size_t> read_input(char* buffer, size_t length);
+/// The first line of standard input, without its end. A terminal is asked with `prompt` and does not show the answer.
+Result<std::string> read_secret_line(std::string_view prompt);
 
 }  // namespace millrace::app

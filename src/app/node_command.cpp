@@ -32,6 +32,13 @@ int check_flags(const NodeFlags& flags) {
   return 0;
 }
 
+/// What both listeners share. Null: no users are named.
+Result<std::shared_ptr<const server::Users>> read_users(Env& env, const NodeFlags& flags) {
+  if (flags.users_file.empty()) return std::shared_ptr<const server::Users>();
+  MR_ASSIGN(std::shared_ptr<const server::Users> users, server::Users::read(env, flags.users_file));
+  return users;
+}
+
 Result<server::HttpOptions> http_options(Env& env, const NodeFlags& flags) {
   MR_ASSIGN(Endpoint endpoint, parse_endpoint("--listen", flags.listen));
   server::HttpOptions options;
@@ -44,18 +51,23 @@ Result<server::HttpOptions> http_options(Env& env, const NodeFlags& flags) {
   if (!flags.auth_token_file.empty()) {
     MR_ASSIGN(options.auth_token_hash, server::read_auth_token(env, flags.auth_token_file));
   }
+  MR_ASSIGN(options.users, read_users(env, flags));
   MR_TRY(server::check_listen_allowed(options));
   return options;
 }
 
 /// Nothing when it is not asked for.
-Result<std::optional<server::KafkaOptions>> kafka_options(const NodeFlags& flags) {
+Result<std::optional<server::KafkaOptions>> kafka_options(const NodeFlags& flags,
+                                                          std::shared_ptr<const server::Users> users) {
   if (flags.kafka_listen.empty()) return std::optional<server::KafkaOptions>();
   MR_ASSIGN(Endpoint endpoint, parse_endpoint("--kafka-listen", flags.kafka_listen));
   server::KafkaOptions options;
   options.host = endpoint.host;
   options.port = endpoint.port;
   options.insecure = flags.insecure;
+  options.users = std::move(users);
+  options.tls_certificate_file = flags.kafka_tls_certificate;
+  options.tls_key_file = flags.kafka_tls_key;
   if (!flags.kafka_advertise.empty()) {
     MR_ASSIGN(options.advertised, parse_endpoint("--kafka-advertise", flags.kafka_advertise));
   }
@@ -203,7 +215,7 @@ int run_pipeline(Env& env, const RunFlags& flags) {
   options->bounded = flags.once;
   auto http = http_options(env, flags.node);
   if (!http.ok()) return report_usage(http.error().message, http.error().hint);
-  auto kafka = kafka_options(flags.node);
+  auto kafka = kafka_options(flags.node, http->users);
   if (!kafka.ok()) return report_usage(kafka.error().message, kafka.error().hint);
 
   auto text = env.files().read_all(flags.pipeline);
@@ -225,7 +237,7 @@ int start_node(Env& env, const NodeFlags& flags) {
   if (!options.ok()) return report_usage(options.error().message, options.error().hint);
   auto http = http_options(env, flags);
   if (!http.ok()) return report_usage(http.error().message, http.error().hint);
-  auto kafka = kafka_options(flags);
+  auto kafka = kafka_options(flags, http->users);
   if (!kafka.ok()) return report_usage(kafka.error().message, kafka.error().hint);
   Running running;
   Status status = open_node(env, *options, running);

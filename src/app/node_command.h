@@ -18,9 +18,10 @@ struct NodeFlags {
   bool listen_given = false;      ///< on the command line: --once serves only then
   std::string kafka_listen;       ///< empty: no Kafka listener
   std::string kafka_advertise;    ///< empty: clients are told the address that they reached us by
+  std::string kafka_tls_certificate, kafka_tls_key;  ///< files; empty: in the clear
   int32_t kafka_auto_create = 1;  ///< partitions of topics that clients make by asking for them; 0: none are made
   std::string postgres_listen;
-  std::string auth_token_file;
+  std::string auth_token_file, users_file;
   bool insecure = false;
   uint32_t workers = 1;
   std::string memory = "4GiB";

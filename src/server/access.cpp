@@ -5,6 +5,7 @@
 
 #include "base/config.h"
 #include "base/text.h"
+#include "formats/scalar_text.h"
 #include "server/error_answer.h"
 
 namespace millrace::server {
@@ -42,12 +43,49 @@ bool has_token(const TokenHash& wanted, std::string_view authorization) {
   return CRYPTO_memcmp(presented.data(), wanted.data(), wanted.size()) == 0;
 }
 
-Response unauthorized(bool presented) {
-  Error error =
-      user_error(kInvalidPassword, presented ? "the bearer token is not the right one" : "a bearer token is needed");
-  Response response = error_answer(401, std::move(error).with_hint("send the header Authorization: Bearer <token>"));
-  response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"millrace\"");
+/// Name and password of the scheme Basic (RFC 7617); nothing when it is another, or is not well-formed.
+std::optional<std::pair<std::string, std::string>> basic_credentials(std::string_view authorization) {
+  constexpr std::string_view kScheme = "basic ";
+  if (authorization.size() < kScheme.size() || !iequals(authorization.substr(0, kScheme.size()), kScheme)) return {};
+  std::string text;
+  if (!formats::parse_base64(trim(authorization.substr(kScheme.size())), text)) return {};
+  const size_t colon = text.find(':');
+  if (colon == std::string::npos) return {};
+  return std::pair(text.substr(0, colon), text.substr(colon + 1));
+}
+
+Response unauthorized(const HttpOptions& options, bool presented) {
+  const bool users = options.users != nullptr;
+  const char* message = users && presented ? "this is no user with the right password"
+                        : users            ? "a user's name and password are needed"
+                        : presented        ? "the bearer token is not the right one"
+                                           : "a bearer token is needed";
+  const char* hint = users ? "send name and password as HTTP Basic does (curl -u NAME:PASSWORD)"
+                           : "send the header Authorization: Bearer <token>";
+  Response response = error_answer(401, user_error(kInvalidPassword, message).with_hint(hint));
+  response.headers.emplace_back("WWW-Authenticate", users ? "Basic realm=\"millrace\"" : "Bearer realm=\"millrace\"");
   return response;
+}
+
+bool may(const User& user, Access access, const Request& request) {
+  switch (access) {
+    case Access::kAnyone:
+    case Access::kUser: return true;
+    case Access::kWrite: return user.may(Right::kWrite, request.parameter);
+    case Access::kAdmin: return user.may_everything();
+  }
+  return false;
+}
+
+std::optional<Response> refuse_user(const HttpOptions& options, const Request& request, Access access, Duration now) {
+  const auto credentials = basic_credentials(request.authorization);
+  const User* user =
+      credentials && options.users ? options.users->with_password(credentials->first, credentials->second, now) : nullptr;
+  if (user == nullptr) return unauthorized(options, !request.authorization.empty());
+  if (may(*user, access, request)) return std::nullopt;
+  const std::string needed = access == Access::kWrite ? "write=" + request.parameter : "admin=*";
+  return error_answer(403, user_error(kInsufficientPrivilege, "the user " + user->name() + " may not do that")
+                               .with_hint("it takes the right " + needed + " in --users-file"));
 }
 
 std::string_view host_without_port(std::string_view host) {
@@ -70,14 +108,16 @@ TokenHash hash_token(std::string_view token) {
   return hash;
 }
 
-std::optional<Response> refuse_access(const HttpOptions& options, const Request& request, bool needs_token) {
+std::optional<Response> refuse_access(const HttpOptions& options, const Request& request, Access access,
+                                      Duration now) {
   if (!request.origin.empty() && !is_own_origin(request.origin, request.host)) {
     return error_answer(403, user_error(kInsufficientPrivilege, "the request comes from a web page of another site: " +
                                                                     shorten(request.origin)));
   }
-  if (options.auth_token_hash) {
-    if (!needs_token || has_token(*options.auth_token_hash, request.authorization)) return std::nullopt;
-    return unauthorized(!request.authorization.empty());
+  if (options.auth_token_hash || options.users) {
+    if (access == Access::kAnyone) return std::nullopt;
+    if (options.auth_token_hash && has_token(*options.auth_token_hash, request.authorization)) return std::nullopt;
+    return refuse_user(options, request, access, now);
   }
   if (is_loopback(options.host) && !request.host.empty() &&
       !is_loopback(to_lower_ascii(host_without_port(request.host)))) {
@@ -89,11 +129,11 @@ std::optional<Response> refuse_access(const HttpOptions& options, const Request&
 }
 
 Status check_listen_allowed(const HttpOptions& options) {
-  if (options.auth_token_hash || options.insecure || is_loopback(options.host)) return {};
+  if (options.auth_token_hash || options.users || options.insecure || is_loopback(options.host)) return {};
   return user_error(sqlstate::kInvalidParameter,
                     "--listen: others can reach this address, and no token is asked for: " +
                         (options.host.empty() ? "every address" : options.host))
-      .with_hint("name a token file with --auth-token-file, or listen on 127.0.0.1; --insecure lets everybody in");
+      .with_hint("name a token file with --auth-token-file, or users with --users-file, or listen on 127.0.0.1; --insecure lets everybody in");
 }
 
 Result<TokenHash> read_auth_token(Env& env, const std::string& path) {

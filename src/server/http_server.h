@@ -17,6 +17,7 @@
 #include "base/metrics.h"
 #include "base/result.h"
 #include "engine/node.h"
+#include "server/users.h"
 
 namespace millrace::server {
 
@@ -27,6 +28,7 @@ struct HttpOptions {
   std::string host = "127.0.0.1";  ///< a name or an address; IPv6 without brackets
   uint16_t port = 8780;            ///< 0: a free one, see port()
   std::optional<TokenHash> auth_token_hash;
+  std::shared_ptr<const Users> users;  ///< null: there are none
   bool insecure = false;  ///< --insecure: no token although others can reach the listener; shows in /v1/status
 
   uint32_t io_threads = 2;
@@ -48,7 +50,7 @@ struct HttpOptions {
   Duration stop_timeout = Duration::from_seconds(5);        ///< for requests in hand when the server stops
 };
 
-/// Refuses (kInvalidParameter) a listener that others can reach and that asks for no token, unless `insecure` is set.
+/// Refuses (kInvalidParameter) a listener that others can reach and that asks nobody who they are, unless `insecure` is set.
 Status check_listen_allowed(const HttpOptions& options);
 
 /// Reads --auth-token-file: one line, the token itself (at least 16 characters), or `sha256:` and 64 hex digits.

@@ -31,11 +31,11 @@ constexpr auto kAcceptPause = std::chrono::milliseconds(100);  // when the proce
 constexpr auto kTick = std::chrono::milliseconds(10);          // how exact the waits of fetches and groups are
 
 Status check_allowed(const KafkaOptions& options) {
-  if (options.insecure || Endpoint{options.host, 0}.is_loopback()) return {};
+  if (options.users || options.insecure || Endpoint{options.host, 0}.is_loopback()) return {};
   return user_error(sqlstate::kInvalidParameter,
                     "--kafka-listen: others can reach this address, and Kafka clients are not asked who they are: " +
                         (options.host.empty() ? "every address" : options.host))
-      .with_hint("listen on 127.0.0.1; --insecure lets everybody in");
+      .with_hint("name the users with --users-file, or listen on 127.0.0.1; --insecure lets everybody in");
 }
 
 }  // namespace
@@ -54,6 +54,7 @@ struct KafkaServer::Rep {
   bool wait_for_connections(Duration timeout);
 
   uint16_t port = 0;
+  std::unique_ptr<asio::ssl::context> tls;  // null: in the clear
   bool stopped = false;
   std::vector<std::thread> threads;
 
@@ -92,7 +93,8 @@ asio::awaitable<void> KafkaServer::Rep::tick() {
 
 void KafkaServer::Rep::add(tcp::socket socket) {
   auto connection =
-      std::make_shared<kafka::Connection>(std::move(socket), broker, [this](kafka::Connection& gone) { forget(gone); });
+      std::make_shared<kafka::Connection>(std::move(socket), tls.get(), broker,
+                                          [this](kafka::Connection& gone) { forget(gone); });
   {
     const std::lock_guard lock(mutex);
     if (broker.stopping() || connections.size() >= broker.options().connections_max) return;  // closes it
@@ -134,6 +136,10 @@ Result<std::unique_ptr<KafkaServer>> KafkaServer::start(Env& env, Metrics& metri
   MR_ASSIGN(auto journal, kafka::Journal::open(env, std::move(stream), {}));
   auto rep = std::make_unique<Rep>(env, metrics, node, std::move(journal), std::move(options));
   const KafkaOptions& chosen = rep->broker.options();
+  if (!chosen.tls_certificate_file.empty() || !chosen.tls_key_file.empty()) {
+    MR_ASSIGN(rep->tls,
+              make_tls_context(env, "--kafka-tls", chosen.tls_certificate_file, chosen.tls_key_file));
+  }
   MR_ASSIGN(rep->acceptor, listen_on(rep->io, "--kafka-listen", chosen.host, chosen.port));
   rep->port = rep->acceptor.local_endpoint().port();
   node.raw_log()->watch([broker = &rep->broker](StreamId stream, PartitionId partition, Offset) {

@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "engine/node.h"
 #include "server/kafka/group_limits.h"
+#include "server/users.h"
 
 namespace millrace::server {
 
@@ -26,6 +27,9 @@ struct KafkaOptions {
   uint16_t port = 8792;                ///< 0: a free one, see port()
   std::optional<Endpoint> advertised;  ///< the address that clients are told; nothing: the one they reached us by
   bool insecure = false;               ///< listens beyond loopback although nobody is asked who they are
+  /// Who may connect; null: everybody. Clients log in with SASL.
+  std::shared_ptr<const Users> users;
+  std::string tls_certificate_file, tls_key_file;  ///< PEM; both empty: in the clear
   /// Topics that a client asks for and that are not there are made with so many partitions; 0: never.
   int32_t auto_create_partitions = 1;
 
@@ -42,6 +46,9 @@ struct KafkaOptions {
   Duration idle_timeout = Duration::from_seconds(600);     ///< between requests
   Duration progress_timeout = Duration::from_seconds(30);  ///< of a request half sent, or an answer not taken
   uint64_t bytes_per_second_min = 4 << 10;  ///< of a request and of an answer, beyond the first progress_timeout of each
+  uint64_t login_bytes_max = 10 << 10;                     ///< of a request before the login
+  Duration login_timeout = Duration::from_seconds(30);     ///< of the TLS handshake too
+  Duration failed_login_delay = Duration::from_millis(500);
   Duration stop_timeout = Duration::from_seconds(3);       ///< for what is in hand when the server stops
 };
 

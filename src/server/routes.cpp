@@ -10,17 +10,17 @@ constexpr uint64_t kAccountBytesMax = 64ULL << 10;
 constexpr uint64_t kSqlBytesMax = 1ULL << 20;
 
 constexpr Route kRoutes[] = {
-    {"POST", "/v1/streams/{stream}", append_records, WorkerKind::kAppend, true, kBodyBytesOption},
-    {"POST", "/v1/sql", run_sql, WorkerKind::kQuery, true, kSqlBytesMax},
-    {"POST", "/v1/ledger/{stream}", declare_sent, WorkerKind::kAppend, true, kAccountBytesMax},
+    {"POST", "/v1/streams/{stream}", append_records, WorkerKind::kAppend, Access::kWrite, kBodyBytesOption},
+    {"POST", "/v1/sql", run_sql, WorkerKind::kQuery, Access::kAdmin, kSqlBytesMax},
+    {"POST", "/v1/ledger/{stream}", declare_sent, WorkerKind::kAppend, Access::kWrite, kAccountBytesMax},
     {"POST", "/v1/dead/{sink}", replay_dead, WorkerKind::kQuery},
     {"POST", "/v1/savepoint", create_savepoint, WorkerKind::kQuery},
-    {"GET", "/v1/status", show_status},
-    {"GET", "/v1/ledger", show_ledger},
-    {"GET", "/metrics", show_metrics},
-    {"GET", "/healthz", show_health, WorkerKind::kLook, false},
-    {"GET", "/readyz", show_readiness, WorkerKind::kLook, false},
-    {"GET", "/", show_page, WorkerKind::kLook, false},
+    {"GET", "/v1/status", show_status, WorkerKind::kLook, Access::kUser},
+    {"GET", "/v1/ledger", show_ledger, WorkerKind::kLook, Access::kUser},
+    {"GET", "/metrics", show_metrics, WorkerKind::kLook, Access::kUser},
+    {"GET", "/healthz", show_health, WorkerKind::kLook, Access::kAnyone},
+    {"GET", "/readyz", show_readiness, WorkerKind::kLook, Access::kAnyone},
+    {"GET", "/", show_page, WorkerKind::kLook, Access::kAnyone},
 };
 
 /// Whether the path fits the pattern; `parameter` gets what stands at {…}, which is never empty and has no slash.

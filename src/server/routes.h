@@ -35,12 +35,20 @@ using Handler = Response (*)(Context&, Request&);
 /// Gives the answer to its last argument, once: before it returns or later, from any thread.
 using LaterHandler = void (*)(Context&, std::shared_ptr<Request>, std::function<void(Response)>);
 
+/// Who may ask, where anybody is asked who they are.
+enum class Access : uint8_t {
+  kAnyone,
+  kUser,   ///< who has logged in
+  kWrite,  ///< who may write to the stream that the path names
+  kAdmin,  ///< who may do everything
+};
+
 struct Route {
   std::string_view method;
   std::string_view path;  ///< may hold one {parameter}
   std::variant<Handler, LaterHandler> handler;
   WorkerKind workers = WorkerKind::kLook;
-  bool needs_token = true;
+  Access access = Access::kAdmin;
   uint64_t body_bytes_max = 0;  ///< kBodyBytesOption: HttpOptions::body_bytes_max
 };
 

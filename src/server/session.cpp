@@ -172,7 +172,8 @@ void Session::admit(const Parser& parser, Request& request, RouteMatch& match) {
     return;
   }
   match = find_route(request);
-  refusal_ = refuse_access(host_.options(), request, match.route == nullptr || match.route->needs_token);
+  refusal_ = refuse_access(host_.options(), request, match.route == nullptr ? Access::kUser : match.route->access,
+                          host_.context().env.clock().monotonic());
   if (!refusal_ && match.route == nullptr) refusal_ = no_route_answer(request, match);
 }
 

@@ -29,6 +29,7 @@ class NodeProcess:
         self.port = free_port()
         self.process = None
         self.connection = None
+        self.authorization = None  # the header's value
 
     def run(self, pipeline, settings):
         words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
@@ -63,7 +64,8 @@ class NodeProcess:
         if self.connection is None:
             self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=READY_SECONDS_MAX)
         try:
-            self.connection.request(method, path, body, headers or {})
+            own = {"Authorization": self.authorization} if self.authorization else {}
+            self.connection.request(method, path, body, {**own, **(headers or {})})
             answer = self.connection.getresponse()
             return answer.status, answer.read()
         except (OSError, *GONE):

@@ -20,6 +20,7 @@ from node_process import NodeProcess  # noqa: E402
 COLUMNS = ("producer", "seq", "key", "value", "payload", "digest")
 WAIT_SECONDS_MAX = 60
 POLL_SECONDS = 0.01
+PART_ROWS = 200_000
 
 
 def wait_until(condition, what, seconds_max=WAIT_SECONDS_MAX):
@@ -122,14 +123,23 @@ def read_changed(node):
                 yield row["_op"], (row["key"], row["messages"], row["value"], row["seq"], row["latest"])
 
 
+def read_stream(node):
+    """In parts: an answer has a million rows at most."""
+    ends = node.sql("SELECT _partition, min(_offset), max(_offset) FROM messages GROUP BY _partition ORDER BY _partition")
+    for partition, first, last in ends:
+        for offset in range(first, last + 1, PART_ROWS):
+            rows = node.sql(f"SELECT {', '.join(COLUMNS)} FROM messages WHERE _partition = {partition} AND _offset >= {offset} "
+                            f"AND _offset < {offset + PART_ROWS} ORDER BY _offset")
+            yield from (dict(zip(COLUMNS, row)) for row in rows)
+
+
 def judge_running(node, oracle, acked=None):
     """The stream and the views, by SQL, of a node that runs and that nobody feeds. `acked`: else what the record says now."""
     sent, acked_now = records.load(oracle.record)
     acked = acked_now if acked is None else acked
     node.disconnect()  # idle for long, it may be closed
     node.sql("SYNC")
-    stream = node.sql(f"SELECT {', '.join(COLUMNS)} FROM messages ORDER BY _partition, _offset")
-    stream = [dict(zip(COLUMNS, row)) for row in stream]
+    stream = list(read_stream(node))
     verdicts = [judge.judge_messages("stream", oracle.seed, sent, acked, stream)]
     stored = {(row["producer"], row["seq"]) for row in stream}
     expected = judge.totals_of(oracle.seed, stored)

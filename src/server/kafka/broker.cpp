@@ -23,6 +23,7 @@ Broker::Broker(Env& env, Metrics& metrics, engine::Node& node, engine::RawLog& l
       produced_records(metrics.counter("millrace_kafka_produced_records", "Records that Kafka clients sent")),
       fetched_bytes(metrics.counter("millrace_kafka_fetched_bytes", "Bytes of record batches that Kafka clients read",
                                     {}, Unit::kBytes)),
+      failed_logins(metrics.counter("millrace_kafka_failed_logins", "Logins of Kafka clients that were refused")),
       env_(env),
       node_(node),
       log_(log),

@@ -33,6 +33,8 @@ class Broker {
   engine::Node& node() { return node_; }
   engine::RawLog& log() { return log_; }
   const KafkaOptions& options() const { return options_; }
+  /// Null: nobody is asked who they are.
+  const Users* users() const { return options_.users.get(); }
   ByteBudget& budget() { return budget_; }
   Workers& workers() { return workers_; }
   DataWaiters& waiters() { return waiters_; }
@@ -60,6 +62,7 @@ class Broker {
   Counter& received_bytes;
   Counter& produced_records;
   Counter& fetched_bytes;
+  Counter& failed_logins;
 
  private:
   void expire_offsets();

@@ -24,13 +24,15 @@ struct Resource {
   std::vector<Config> configs;
 };
 
-Resource find_resource(Broker& broker, int8_t type, std::string_view name) {
+Resource find_resource(Broker& broker, const Request& request, int8_t type, std::string_view name) {
   if (type == kTopicResource) {
+    if (!request.may_see(name)) return {Code::kTopicAuthorizationFailed, "you have no right on the topic", {}};
     auto topic = broker.log().topic(name);
     if (!topic) return {Code::kUnknownTopicOrPartition, "there is no such topic", {}};
     return {Code::kNone, {}, configs_of_topic(broker, *topic)};
   }
   if (type == kNodeResource) {
+    if (!request.may_everything()) return {Code::kClusterAuthorizationFailed, "it takes the right admin=*", {}};
     if (!name.empty() && name != std::to_string(kNodeId)) {
       return {Code::kInvalidRequest, fmt::format("the only broker is number {}", kNodeId), {}};
     }
@@ -63,13 +65,13 @@ std::string refusal_of(const std::vector<Config>& configs,
 
 }  // namespace
 
-void describe_configs(Broker& broker, const Request&, const DescribeConfigsRequest& asked,
+void describe_configs(Broker& broker, const Request& request, const DescribeConfigsRequest& asked,
                       DescribeConfigsResponse& answer) {
   for (const auto& resource : asked.resources) {
     auto& result = answer.results.emplace_back();
     result.resource_type = resource.resource_type;
     result.resource_name = resource.resource_name;
-    Resource found = find_resource(broker, resource.resource_type, resource.resource_name);
+    Resource found = find_resource(broker, request, resource.resource_type, resource.resource_name);
     result.error_code = number(found.code);
     if (!found.message.empty()) result.error_message = std::move(found.message);
     const auto& keys = resource.configuration_keys;
@@ -80,13 +82,16 @@ void describe_configs(Broker& broker, const Request&, const DescribeConfigsReque
   }
 }
 
-void incremental_alter_configs(Broker& broker, const Request&, const IncrementalAlterConfigsRequest& asked,
+void incremental_alter_configs(Broker& broker, const Request& request, const IncrementalAlterConfigsRequest& asked,
                                IncrementalAlterConfigsResponse& answer) {
   for (const auto& resource : asked.resources) {
     auto& response = answer.responses.emplace_back();
     response.resource_type = resource.resource_type;
     response.resource_name = resource.resource_name;
-    Resource found = find_resource(broker, resource.resource_type, resource.resource_name);
+    Resource found = find_resource(broker, request, resource.resource_type, resource.resource_name);
+    if (found.code == Code::kNone && !request.may(Right::kAdmin, resource.resource_name)) {
+      found = {Code::kTopicAuthorizationFailed, "it takes the right admin on the topic", {}};
+    }
     for (const auto& config : resource.configs) {
       if (found.code != Code::kNone) break;
       found.message = refusal_of(found.configs, config);

@@ -17,6 +17,7 @@ namespace {
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr int64_t kBusyPauseMs = 20;
+constexpr int64_t kRatePauseMs = 200;
 constexpr int64_t kWatchMs = 2000;
 constexpr size_t kPieceBytes = 1 << 20;
 /// Of a request, what is allocated before its bytes come: a length alone costs no more than this.
@@ -32,13 +33,14 @@ Endpoint endpoint_of(const asio::ip::tcp::endpoint& endpoint) {
 
 }  // namespace
 
-Connection::Connection(asio::ip::tcp::socket socket, Broker& broker, std::function<void(Connection&)> forget)
+Connection::Connection(asio::ip::tcp::socket socket, asio::ssl::context* tls, Broker& broker,
+                       std::function<void(Connection&)> forget)
     : broker_(broker),
-      socket_(std::move(socket)),
+      transport_(std::move(socket), tls),
       forget_(std::move(forget)),
-      changed_(socket_.get_executor()),
-      answered_(socket_.get_executor()),
-      watch_(socket_.get_executor()) {
+      changed_(transport_.get_executor()),
+      answered_(transport_.get_executor()),
+      watch_(transport_.get_executor()) {
   broker_.connections.add(1);
 }
 
@@ -49,19 +51,23 @@ Connection::~Connection() {
 
 void Connection::start() {
   boost::system::error_code failed;
-  socket_.set_option(asio::ip::tcp::no_delay(true), failed);
-  reached_ = endpoint_of(socket_.local_endpoint(failed));
-  peer_ = endpoint_of(socket_.remote_endpoint(failed)).host;
-  moved_at_ = broker_.env().clock().monotonic();
+  asio::ip::tcp::socket& socket = transport_.socket();
+  socket.set_option(asio::ip::tcp::no_delay(true), failed);
+  reached_ = endpoint_of(socket.local_endpoint(failed));
+  const Endpoint peer = endpoint_of(socket.remote_endpoint(failed));
+  peer_ = peer.host;
+  connected_at_ = moved_at_ = broker_.env().clock().monotonic();
+  // Passwords as they are may pass where nobody can listen in.
+  const bool private_way = transport_.encrypted() || peer.is_loopback();
+  if (broker_.users() != nullptr) login_ = std::make_shared<Login>(*broker_.users(), private_way);
   auto self = shared_from_this();
   auto done = [self](std::exception_ptr) { self->end(); };  // out of memory, at worst: this connection ends
-  asio::co_spawn(socket_.get_executor(), read_requests(), done);
-  asio::co_spawn(socket_.get_executor(), write_answers(), done);
-  asio::co_spawn(socket_.get_executor(), watch_progress(), done);
+  asio::co_spawn(transport_.get_executor(), serve(), done);
+  asio::co_spawn(transport_.get_executor(), watch_progress(), done);
 }
 
 void Connection::close(bool only_when_idle) {
-  asio::post(socket_.get_executor(), [self = shared_from_this(), only_when_idle] {
+  asio::post(transport_.get_executor(), [self = shared_from_this(), only_when_idle] {
     if (!only_when_idle || (self->slots_.empty() && !self->outgoing_)) self->end();
   });
 }
@@ -70,21 +76,40 @@ void Connection::end() {
   if (ended_) return;
   ended_ = true;
   boost::system::error_code ignored;
-  socket_.close(ignored);
+  transport_.socket().close(ignored);
   changed_.cancel();
   answered_.cancel();
   watch_.cancel();
 }
 
+asio::awaitable<void> Connection::serve() {
+  auto [failed] = co_await transport_.async_handshake(kAwait);
+  if (failed) co_return end();
+  open_ = true;
+  auto self = shared_from_this();
+  asio::co_spawn(transport_.get_executor(), write_answers(), [self](std::exception_ptr) { self->end(); });
+  co_await read_requests();
+}
+
 asio::awaitable<void> Connection::pause(int64_t millis) {
-  asio::steady_timer timer(socket_.get_executor(), std::chrono::milliseconds(millis));
+  asio::steady_timer timer(transport_.get_executor(), std::chrono::milliseconds(millis));
   co_await timer.async_wait(kAwait);
+}
+
+asio::awaitable<void> Connection::keep_to(ByteRate& (User::*rate)() const, size_t bytes) {
+  if (!login_ || login_->user() == nullptr) co_return;
+  ByteRate& limit = (login_->user()->*rate)();
+  if (!limit.limited()) co_return;
+  Duration left = limit.take(bytes, broker_.env().clock().monotonic());
+  for (; left > Duration{} && !ended_; left.micros -= kRatePauseMs * 1000) {
+    co_await pause(std::min(left.micros / 1000 + 1, kRatePauseMs));
+  }
 }
 
 asio::awaitable<bool> Connection::read_bytes(char* into, size_t count) {
   size_t got = 0;
   while (got < count) {
-    auto [failed, piece] = co_await socket_.async_read_some(asio::buffer(into + got, count - got), kAwait);
+    auto [failed, piece] = co_await transport_.async_read_some(asio::buffer(into + got, count - got), kAwait);
     if (failed) co_return false;
     got += piece;
     if (!incoming_) incoming_.emplace(transfer());
@@ -99,7 +124,7 @@ asio::awaitable<bool> Connection::read_request(Request& request) {
   bool got = co_await read_bytes(head, sizeof head);
   if (!got) co_return false;
   auto length = load_big<int32_t>(head);
-  if (length < 8 || static_cast<uint64_t>(length) > broker_.options().request_bytes_max) co_return false;
+  if (length < 8 || static_cast<uint64_t>(length) > request_bytes_max()) co_return false;
   request.claim = ByteBudget::Claim(broker_.budget());
   auto left = static_cast<size_t>(length);
   while (left > 0) {
@@ -121,6 +146,7 @@ asio::awaitable<bool> Connection::read_request(Request& request) {
   broker_.requests.add(1);
   request.reached = broker_.options().advertised.value_or(reached_);
   request.peer = peer_;
+  request.login = login_;
   co_return read_head(request);
 }
 
@@ -141,7 +167,7 @@ asio::awaitable<bool> Connection::begin(std::shared_ptr<Request> request) {
   Respond respond = [self = shared_from_this(), slot, responded](Answer answer) {
     if (responded->test_and_set()) return;
     auto held = self;
-    asio::post(held->socket_.get_executor(),
+    asio::post(held->transport_.get_executor(),
                [held, slot, answer = std::move(answer)]() mutable { held->answered(slot, std::move(answer)); });
     held->broker_.workers().release();
   };
@@ -176,6 +202,7 @@ asio::awaitable<void> Connection::read_requests() {
     bool got = co_await read_request(*request);
     if (!got) break;
     const bool pipelined = request->key == ApiKey::kProduce;
+    if (pipelined) co_await keep_to(&User::produce_rate, request->bytes.size());
     co_await wait_until_pending_at_most(pipelined ? broker_.options().pipelined_max : 0);
     if (ended_) break;
     bool begun = co_await begin(std::move(request));
@@ -196,7 +223,7 @@ asio::awaitable<bool> Connection::write(std::string_view bytes) {
   outgoing_.emplace(transfer());
   while (!bytes.empty()) {
     auto piece = bytes.substr(0, kPieceBytes);
-    auto [failed, count] = co_await socket_.async_write_some(asio::buffer(piece.data(), piece.size()), kAwait);
+    auto [failed, count] = co_await transport_.async_write_some(asio::buffer(piece.data(), piece.size()), kAwait);
     if (failed) co_return false;
     bytes.remove_prefix(count);
     moved(*outgoing_, count);
@@ -214,9 +241,13 @@ asio::awaitable<void> Connection::write_answers() {
     }
     std::shared_ptr<Slot> slot = slots_.front();
     if (slot->answer->close) break;
+    if (slot->answer->delay > Duration{}) co_await pause(slot->answer->delay.micros / 1000);
+    if (slot->answer->bytes && slot->request->key == ApiKey::kFetch) {
+      co_await keep_to(&User::fetch_rate, slot->answer->bytes->size());
+    }
     bool written = true;
     if (slot->answer->bytes) written = co_await write(*slot->answer->bytes);
-    if (!written) break;
+    if (!written || slot->answer->last) break;
     slots_.pop_front();
     changed_.cancel();
   }
@@ -239,6 +270,19 @@ bool Connection::is_too_slow(const std::optional<Transfer>& transfer) const {
   return silent > broker_.options().progress_timeout || transfer->pace.patience(transfer->bytes).micros <= 0;
 }
 
+/// A stranger gets little: memory for a name and a password, and half a minute to show them.
+uint64_t Connection::request_bytes_max() const {
+  const KafkaOptions& options = broker_.options();
+  return login_ && login_->user() == nullptr ? options.login_bytes_max : options.request_bytes_max;
+}
+
+/// With the TLS handshake, or with the login.
+bool Connection::is_late() const {
+  if (open_ && (!login_ || login_->user() != nullptr)) return false;
+  const Duration here{broker_.env().clock().monotonic().micros - connected_at_.micros};
+  return here > broker_.options().login_timeout;
+}
+
 /// A client that is slow to send the rest of a request or to take its answer, or is silent for long, holds nothing.
 asio::awaitable<void> Connection::watch_progress() {
   const Duration period{std::min(kWatchMs * 1000, broker_.options().progress_timeout.micros / 4)};
@@ -247,7 +291,7 @@ asio::awaitable<void> Connection::watch_progress() {
     co_await watch_.async_wait(kAwait);
     const Duration silent{broker_.env().clock().monotonic().micros - moved_at_.micros};
     const bool idle = slots_.empty() && !incoming_ && !outgoing_ && silent > broker_.options().idle_timeout;
-    if (idle || is_too_slow(incoming_) || is_too_slow(outgoing_)) end();
+    if (idle || is_late() || is_too_slow(incoming_) || is_too_slow(outgoing_)) end();
   }
 }
 

@@ -19,12 +19,15 @@
 #include "server/kafka/broker.h"
 #include "server/kafka/request.h"
 #include "server/pace.h"
+#include "server/transport.h"
 
 namespace millrace::server::kafka {
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(boost::asio::ip::tcp::socket socket, Broker& broker, std::function<void(Connection&)> forget);
+  /// `tls` null: in the clear.
+  Connection(boost::asio::ip::tcp::socket socket, boost::asio::ssl::context* tls, Broker& broker,
+             std::function<void(Connection&)> forget);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -48,6 +51,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Duration moved_at;
   };
 
+  boost::asio::awaitable<void> serve();
   boost::asio::awaitable<void> read_requests();
   /// False when the connection is to end.
   boost::asio::awaitable<bool> read_request(Request& request);
@@ -58,23 +62,30 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::awaitable<bool> write(std::string_view bytes);
   boost::asio::awaitable<void> watch_progress();
   boost::asio::awaitable<void> pause(int64_t millis);
+  /// Holds a user's bytes back when they are over its rate.
+  boost::asio::awaitable<void> keep_to(ByteRate& (User::*rate)() const, size_t bytes);
   void answered(const std::shared_ptr<Slot>& slot, Answer answer);
   Transfer transfer() const;
   void moved(Transfer& transfer, size_t bytes);
   bool is_too_slow(const std::optional<Transfer>& transfer) const;
+  bool is_late() const;
+  uint64_t request_bytes_max() const;
   void end();
 
   Broker& broker_;
-  boost::asio::ip::tcp::socket socket_;
+  Transport transport_;
   std::function<void(Connection&)> forget_;
   boost::asio::steady_timer changed_;   ///< cancelled when slots_ shrank
   boost::asio::steady_timer answered_;  ///< cancelled when the first slot may be ready
   boost::asio::steady_timer watch_;
   std::deque<std::shared_ptr<Slot>> slots_;
+  std::shared_ptr<Login> login_;  ///< null: nobody is asked
   Endpoint reached_;
   std::string peer_;
   std::optional<Transfer> incoming_;
   std::optional<Transfer> outgoing_;
+  bool open_ = false;  ///< the TLS handshake is over
+  Duration connected_at_;
   Duration moved_at_;  ///< when bytes last came or went
   bool ended_ = false;
 };

@@ -71,7 +71,7 @@ void Fetching::run() {
   Try tried;
   for (const auto& topic : asked_.topics) {
     Code refused = Code::kNone;
-    std::optional<engine::Topic> there = topic_to_read(broker_, topic.name, refused);
+    std::optional<engine::Topic> there = topic_to_read(broker_, *request_, topic.name, refused);
     auto& answered = tried.answer.topics.emplace_back();
     answered.name = std::string(topic.name);
     for (const auto& partition : topic.partitions) {

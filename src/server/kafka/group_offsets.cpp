@@ -24,12 +24,12 @@ void fill(Partition& partition, int32_t index, const CommittedOffset* committed)
 
 /// All offsets of a group, topic by topic.
 template <typename Topic>
-void fill_all(Broker& broker, const GroupOffsets& offsets, std::vector<Topic>& topics) {
+void fill_all(Broker& broker, const Request& request, const GroupOffsets& offsets, std::vector<Topic>& topics) {
   const std::map<StreamId, std::string> names = names_of_topics(broker);
   std::optional<StreamId> last;
   for (const auto& [place, committed] : offsets) {
     auto name = names.find(place.stream);
-    if (name == names.end()) continue;
+    if (name == names.end() || !request.may(Right::kRead, name->second)) continue;
     if (last != place.stream) topics.emplace_back().name = name->second;
     last = place.stream;
     fill(topics.back().partitions.emplace_back(), place.partition.value, &committed);
@@ -37,13 +37,19 @@ void fill_all(Broker& broker, const GroupOffsets& offsets, std::vector<Topic>& t
 }
 
 template <typename Asked, typename Topic>
-void fill_asked(Broker& broker, const GroupOffsets& offsets, const std::vector<Asked>& asked,
+void fill_asked(Broker& broker, const Request& request, const GroupOffsets& offsets, const std::vector<Asked>& asked,
                 std::vector<Topic>& topics) {
   for (const auto& topic : asked) {
     std::optional<engine::Topic> there = broker.log().topic(topic.name);
     auto& answered = topics.emplace_back();
     answered.name = topic.name;
     for (int32_t index : topic.partitions) {
+      if (!request.may(Right::kRead, topic.name)) {
+        auto& refused = answered.partitions.emplace_back();
+        fill(refused, index, nullptr);
+        refused.error_code = number(Code::kTopicAuthorizationFailed);
+        continue;
+      }
       auto found = there ? offsets.find({there->id, PartitionId(index)}) : offsets.end();
       fill(answered.partitions.emplace_back(), index, found == offsets.end() ? nullptr : &found->second);
     }
@@ -51,14 +57,14 @@ void fill_asked(Broker& broker, const GroupOffsets& offsets, const std::vector<A
 }
 
 template <typename Asked, typename Topic>
-void fill_group(Broker& broker, std::string_view group, const std::optional<std::vector<Asked>>& asked,
+void fill_group(Broker& broker, const Request& request, std::string_view group, const std::optional<std::vector<Asked>>& asked,
                 std::vector<Topic>& topics) {
   const GroupOffsets offsets = broker.groups().offsets(group);
-  asked ? fill_asked(broker, offsets, *asked, topics) : fill_all(broker, offsets, topics);
+  asked ? fill_asked(broker, request, offsets, *asked, topics) : fill_all(broker, request, offsets, topics);
 }
 
 /// Sorts out what can be committed; the answer has the errors of the rest.
-GroupOffsets offsets_of(Broker& broker, const OffsetCommitRequest& asked, OffsetCommitResponse& answer) {
+GroupOffsets offsets_of(Broker& broker, const Request& request, const OffsetCommitRequest& asked, OffsetCommitResponse& answer) {
   GroupOffsets offsets;
   const Timestamp now = broker.env().clock().now();
   for (const auto& topic : asked.topics) {
@@ -69,7 +75,9 @@ GroupOffsets offsets_of(Broker& broker, const OffsetCommitRequest& asked, Offset
       auto& result = answered.partitions.emplace_back();
       result.index = partition.index;
       const std::string_view metadata = partition.committed_metadata.value_or(std::string_view());
-      if (find_partition(there, partition.index) == nullptr) {
+      if (!request.may(Right::kRead, topic.name)) {
+        result.error_code = number(Code::kTopicAuthorizationFailed);
+      } else if (find_partition(there, partition.index) == nullptr) {
         result.error_code = number(Code::kUnknownTopicOrPartition);
       } else if (metadata.size() > kOffsetMetadataBytesMax) {
         result.error_code = number(Code::kOffsetMetadataTooLarge);
@@ -89,7 +97,7 @@ void offset_commit(Broker& broker, const std::shared_ptr<Request>& request, cons
   OffsetCommitRequest asked;
   if (!decode(*request, asked)) return respond({std::nullopt, true});
   auto answer = std::make_shared<OffsetCommitResponse>();
-  GroupOffsets offsets = offsets_of(broker, asked, *answer);
+  GroupOffsets offsets = offsets_of(broker, *request, asked, *answer);
   Caller caller{asked.member_id, asked.group_instance_id, asked.generation_id};
   broker.groups().commit(asked.group_id, caller, offsets, [request, respond, answer](Code code) {
     for (auto& topic : answer->topics) {
@@ -105,12 +113,12 @@ void offset_fetch(Broker& broker, const Request& request, const OffsetFetchReque
                   OffsetFetchResponse& answer) {
   if (request.version < 8) {
     // In version 1 nothing was not a way to ask for all.
-    return fill_group(broker, asked.group_id, asked.topics, answer.topics);
+    return fill_group(broker, request, asked.group_id, asked.topics, answer.topics);
   }
   for (const auto& group : asked.groups) {
     auto& answered = answer.groups.emplace_back();
     answered.group_id = group.group_id;
-    fill_group(broker, group.group_id, group.topics, answered.topics);
+    fill_group(broker, request, group.group_id, group.topics, answered.topics);
   }
 }
 

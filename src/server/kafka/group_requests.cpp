@@ -159,6 +159,11 @@ void delete_groups(Broker& broker, const std::shared_ptr<Request>& request, cons
     if (--deleting->left == 0) respond({encode(*request, deleting->answer)});
   };
   for (auto& result : deleting->answer.results) {
+    if (!request->may_everything()) {
+      result.error_code = number(Code::kGroupAuthorizationFailed);
+      settle_one();
+      continue;
+    }
     broker.groups().remove(result.group_id, [&result, settle_one](Code code) {
       result.error_code = number(code);
       settle_one();

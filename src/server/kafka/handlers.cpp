@@ -36,6 +36,8 @@ constexpr Entry kHandlers[] = {
     {ApiKey::kApiVersions, answer_at_once<ApiVersionsRequest, ApiVersionsResponse, api_versions>},
     {ApiKey::kOffsetForLeaderEpoch,
      answer_at_once<OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, offset_for_leader_epoch>},
+    {ApiKey::kSaslHandshake, answer_at_once<SaslHandshakeRequest, SaslHandshakeResponse, sasl_handshake>},
+    {ApiKey::kSaslAuthenticate, sasl_authenticate},
     {ApiKey::kDescribeCluster, answer_at_once<DescribeClusterRequest, DescribeClusterResponse, describe_cluster>},
 };
 
@@ -64,9 +66,19 @@ void refuse_version(Broker&, const std::shared_ptr<Request>& request, const Resp
   respond({encode(*request, answer)});
 }
 
+void close_on_stranger(Broker&, const std::shared_ptr<Request>&, const Respond& respond,
+                       const std::function<void()>&) {
+  respond({std::nullopt, true});
+}
+
+bool is_for_strangers(ApiKey key) {
+  return key == ApiKey::kApiVersions || key == ApiKey::kSaslHandshake || key == ApiKey::kSaslAuthenticate;
+}
+
 }  // namespace
 
 Handler handler_of(const Request& request) {
+  if (request.login && request.login->user() == nullptr && !is_for_strangers(request.key)) return close_on_stranger;
   Handler handler = request.supported ? find_handler(request.key) : nullptr;
   return handler == nullptr ? refuse_version : handler;
 }
@@ -75,7 +87,9 @@ void api_versions(Broker&, const Request&, const ApiVersionsRequest&, ApiVersion
   add_api_keys(answer);
 }
 
-std::optional<engine::Topic> topic_to_read(Broker& broker, std::string_view name, Code& code) {
+std::optional<engine::Topic> topic_to_read(Broker& broker, const Request& request, std::string_view name, Code& code) {
+  code = Code::kTopicAuthorizationFailed;
+  if (!request.may(Right::kRead, name)) return std::nullopt;
   code = Code::kUnknownTopicOrPartition;
   std::optional<engine::Topic> topic = broker.log().topic(name);
   if (!topic || topic->stream) return topic;

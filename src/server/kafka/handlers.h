@@ -36,7 +36,12 @@ void describe_configs(Broker& broker, const Request& request, const DescribeConf
 void incremental_alter_configs(Broker& broker, const Request& request, const IncrementalAlterConfigsRequest& asked,
                                IncrementalAlterConfigsResponse& answer);
 
+void sasl_handshake(Broker& broker, const Request& request, const SaslHandshakeRequest& asked,
+                    SaslHandshakeResponse& answer);
+
 // Answered later.
+void sasl_authenticate(Broker& broker, const std::shared_ptr<Request>& request, const Respond& respond,
+                       const std::function<void()>& proceed);
 void produce(Broker& broker, const std::shared_ptr<Request>& request, const Respond& respond,
              const std::function<void()>& proceed);
 void fetch(Broker& broker, const std::shared_ptr<Request>& request, const Respond& respond,
@@ -55,7 +60,7 @@ void delete_groups(Broker& broker, const std::shared_ptr<Request>& request, cons
                    const std::function<void()>& proceed);
 
 /// A topic that a client reads: of a view this begins to keep its changes. Nothing, and why, when it cannot be read.
-std::optional<engine::Topic> topic_to_read(Broker& broker, std::string_view name, Code& code);
+std::optional<engine::Topic> topic_to_read(Broker& broker, const Request& request, std::string_view name, Code& code);
 /// A partition of a topic that clients named; null when there is none.
 log::Partition* find_partition(const std::optional<engine::Topic>& topic, int32_t index);
 

@@ -83,10 +83,10 @@ Result<Found> find_offset(const log::Partition& partition, Offset end, int64_t t
 
 }  // namespace
 
-void list_offsets(Broker& broker, const Request&, const ListOffsetsRequest& asked, ListOffsetsResponse& answer) {
+void list_offsets(Broker& broker, const Request& request, const ListOffsetsRequest& asked, ListOffsetsResponse& answer) {
   for (const auto& topic : asked.topics) {
     Code refused = Code::kNone;
-    std::optional<engine::Topic> there = topic_to_read(broker, topic.name, refused);
+    std::optional<engine::Topic> there = topic_to_read(broker, request, topic.name, refused);
     auto& answered = answer.topics.emplace_back();
     answered.name = std::string(topic.name);
     for (const auto& partition : topic.partitions) {
@@ -109,7 +109,7 @@ void list_offsets(Broker& broker, const Request&, const ListOffsetsRequest& aske
   }
 }
 
-void offset_for_leader_epoch(Broker& broker, const Request&, const OffsetForLeaderEpochRequest& asked,
+void offset_for_leader_epoch(Broker& broker, const Request& request, const OffsetForLeaderEpochRequest& asked,
                              OffsetForLeaderEpochResponse& answer) {
   for (const auto& topic : asked.topics) {
     std::optional<engine::Topic> there = broker.log().topic(topic.name);
@@ -119,7 +119,9 @@ void offset_for_leader_epoch(Broker& broker, const Request&, const OffsetForLead
       auto& result = answered.partitions.emplace_back();
       result.index = partition.index;
       log::Partition* stored = find_partition(there, partition.index);
-      if (stored == nullptr) {
+      if (!request.may(Right::kRead, topic.name)) {
+        result.error_code = number(Code::kTopicAuthorizationFailed);
+      } else if (stored == nullptr) {
         result.error_code = number(Code::kUnknownTopicOrPartition);
       } else if (partition.current_leader_epoch > 0) {
         result.error_code = number(Code::kUnknownLeaderEpoch);

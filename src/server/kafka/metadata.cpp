@@ -28,9 +28,11 @@ AnsweredTopic describe(std::string_view name, const engine::Topic& there) {
   return topic;
 }
 
-AnsweredTopic find_or_create(Broker& broker, std::string_view name, bool may_create) {
+AnsweredTopic find_or_create(Broker& broker, const Request& request, std::string_view name, bool may_create) {
+  if (!request.may_see(name)) return failed_topic(name, Code::kTopicAuthorizationFailed);
   if (auto there = broker.log().topic(name)) return describe(name, *there);
   if (!valid_topic_name(name)) return failed_topic(name, Code::kInvalidTopic);
+  if (may_create && !request.may(Right::kAdmin, name)) return failed_topic(name, Code::kTopicAuthorizationFailed);
   if (!may_create) return failed_topic(name, Code::kUnknownTopicOrPartition);
   Code created = broker.create_topic(name, broker.options().auto_create_partitions);
   if (created != Code::kNone && created != Code::kTopicAlreadyExists) return failed_topic(name, created);
@@ -47,13 +49,15 @@ void metadata(Broker& broker, const Request& request, const MetadataRequest& ask
   // In version 0 no topics meant all of them.
   const bool all = !asked.topics || (request.version == 0 && asked.topics->empty());
   if (all) {
-    for (const engine::Topic& topic : broker.log().topics()) answer.topics.push_back(describe(topic.name, topic));
+    for (const engine::Topic& topic : broker.log().topics()) {
+      if (request.may_see(topic.name)) answer.topics.push_back(describe(topic.name, topic));
+    }
     return;
   }
   const bool may_create = asked.allow_auto_topic_creation && broker.options().auto_create_partitions > 0;
   for (const auto& topic : *asked.topics) {
     // Topics have no ids here, and none was given out.
-    answer.topics.push_back(topic.name ? find_or_create(broker, *topic.name, may_create)
+    answer.topics.push_back(topic.name ? find_or_create(broker, request, *topic.name, may_create)
                                        : failed_topic("", Code::kUnknownTopicOrPartition));
   }
 }

@@ -60,6 +60,10 @@ void offset_delete(Broker& broker, const std::shared_ptr<Request>& request, cons
   OffsetDeleteRequest asked;
   if (!decode(*request, asked)) return respond({std::nullopt, true});
   auto answer = std::make_shared<OffsetDeleteResponse>();
+  if (!request->may_everything()) {
+    answer->error_code = number(Code::kGroupAuthorizationFailed);
+    return respond({encode(*request, *answer)});
+  }
   const std::optional<GroupDescription> group = broker.groups().describe(asked.group_id);
   if (!group) {
     answer->error_code = number(Code::kGroupIdNotFound);

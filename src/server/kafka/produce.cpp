@@ -56,7 +56,9 @@ void queue_topic(const std::shared_ptr<Producing>& producing, const AskedTopic& 
   std::vector<size_t> places;
   for (size_t i = 0; i < asked.partitions.size(); ++i) {
     const auto& partition = asked.partitions[i];
-    if (topic && !topic->takes_records()) {
+    if (!producing->request->may(Right::kWrite, asked.name)) {
+      refuse(answered[i], Code::kTopicAuthorizationFailed, "you may not write to " + std::string(asked.name));
+    } else if (topic && !topic->takes_records()) {
       refuse(answered[i], Code::kTopicAuthorizationFailed, "only the node itself writes to " + topic->name);
     } else if (find_partition(topic, partition.index) == nullptr) {
       refuse(answered[i], Code::kUnknownTopicOrPartition);

@@ -10,6 +10,7 @@
 #include "base/config.h"
 #include "server/byte_budget.h"
 #include "server/kafka/errors.h"
+#include "server/kafka/login.h"
 #include "server/kafka/wire.h"
 #include "server/kafka_messages.inc"
 
@@ -28,7 +29,13 @@ struct Request {
   bool supported = false;  ///< key and version are advertised
   Endpoint reached;        ///< the address under which the client found us
   std::string peer;
+  std::shared_ptr<Login> login;  ///< null: nobody is asked who they are
   ByteBudget::Claim claim;  ///< for its bytes and those of its answer
+
+  /// Only once the client has logged in, where that is asked.
+  bool may(Right right, std::string_view topic) const { return !login || login->user()->may(right, topic); }
+  bool may_see(std::string_view topic) const { return !login || login->user()->may_see(topic); }
+  bool may_everything() const { return !login || login->user()->may_everything(); }
 };
 
 /// Reads the head; false: these are no bytes of a Kafka client.
@@ -38,6 +45,8 @@ bool read_head(Request& request);
 struct Answer {
   std::optional<std::string> bytes;
   bool close = false;
+  bool last = false;  ///< the connection ends when it is sent
+  Duration delay{};   ///< before it is sent
 };
 
 /// Once, from any thread.

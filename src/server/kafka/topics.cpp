@@ -93,6 +93,11 @@ Refusal drop(Broker& broker, std::string_view name) {
   return {in_use ? Code::kPolicyViolation : code_of(error), error.message};
 }
 
+Refusal check_admin(const Request& request, std::string_view topic) {
+  if (request.may(Right::kAdmin, topic)) return {};
+  return {Code::kTopicAuthorizationFailed, "it takes the right admin on the topic"};
+}
+
 template <typename Answered>
 void set(Answered& answered, Refusal refusal) {
   answered.error_code = number(refusal.code);
@@ -101,7 +106,7 @@ void set(Answered& answered, Refusal refusal) {
 
 }  // namespace
 
-void create_topics(Broker& broker, const Request&, const CreateTopicsRequest& asked, CreateTopicsResponse& answer) {
+void create_topics(Broker& broker, const Request& request, const CreateTopicsRequest& asked, CreateTopicsResponse& answer) {
   std::multiset<std::string_view> names;
   for (const auto& topic : asked.topics) names.insert(topic.name);
   for (const auto& topic : asked.topics) {
@@ -111,16 +116,19 @@ void create_topics(Broker& broker, const Request&, const CreateTopicsRequest& as
       set(answered, {Code::kInvalidRequest, "the request names the topic more than once"});
       continue;
     }
-    set(answered, create(broker, topic, asked.validate_only));
+    Refusal refusal = check_admin(request, topic.name);
+    if (refusal.code == Code::kNone) refusal = create(broker, topic, asked.validate_only);
+    set(answered, std::move(refusal));
     if (answered.error_code == 0) describe(broker, answered);
   }
 }
 
-void delete_topics(Broker& broker, const Request&, const DeleteTopicsRequest& asked, DeleteTopicsResponse& answer) {
+void delete_topics(Broker& broker, const Request& request, const DeleteTopicsRequest& asked, DeleteTopicsResponse& answer) {
   auto drop_named = [&](std::string_view name) {
     auto& answered = answer.responses.emplace_back();
     answered.name = std::string(name);
-    set(answered, drop(broker, name));
+    Refusal refusal = check_admin(request, name);
+    set(answered, refusal.code == Code::kNone ? drop(broker, name) : std::move(refusal));
   };
   for (std::string_view name : asked.topic_names) drop_named(name);
   for (const auto& topic : asked.topics) {
@@ -135,11 +143,15 @@ void delete_topics(Broker& broker, const Request&, const DeleteTopicsRequest& as
 }
 
 /// The partition of a key follows from how many there are, and what views know of a stream from its partitions.
-void create_partitions(Broker& broker, const Request&, const CreatePartitionsRequest& asked,
+void create_partitions(Broker& broker, const Request& request, const CreatePartitionsRequest& asked,
                        CreatePartitionsResponse& answer) {
   for (const auto& topic : asked.topics) {
     auto& result = answer.results.emplace_back();
     result.name = topic.name;
+    if (Refusal refusal = check_admin(request, topic.name); refusal.code != Code::kNone) {
+      set(result, std::move(refusal));
+      continue;
+    }
     auto there = broker.log().topic(topic.name);
     if (!there) {
       set(result, {Code::kUnknownTopicOrPartition, "there is no such topic"});
@@ -151,7 +163,7 @@ void create_partitions(Broker& broker, const Request&, const CreatePartitionsReq
   }
 }
 
-void delete_records(Broker& broker, const Request&, const DeleteRecordsRequest& asked, DeleteRecordsResponse& answer) {
+void delete_records(Broker& broker, const Request& request, const DeleteRecordsRequest& asked, DeleteRecordsResponse& answer) {
   for (const auto& topic : asked.topics) {
     auto there = broker.log().topic(topic.name);
     auto& answered = answer.topics.emplace_back();
@@ -162,7 +174,9 @@ void delete_records(Broker& broker, const Request&, const DeleteRecordsRequest& 
       log::Partition* stored = find_partition(there, partition.index);
       const int64_t end = stored == nullptr ? 0 : stored->end_offset().value;
       const int64_t wanted = partition.offset == kToTheEnd ? end : partition.offset;
-      if (stored == nullptr) {
+      if (const Refusal refusal = check_admin(request, topic.name); refusal.code != Code::kNone) {
+        result.error_code = number(refusal.code);
+      } else if (stored == nullptr) {
         result.error_code = number(Code::kUnknownTopicOrPartition);
       } else if (wanted < 0 || wanted > end) {
         result.error_code = number(Code::kOffsetOutOfRange);
