@@ -12,6 +12,7 @@ import engagement_job as job
 
 READY_SECONDS_MAX = 120
 POLL_SECONDS = 0.02
+IDLE_SECONDS_MAX = 20  # well below what the node allows a connection
 GONE = (ConnectionError, http.client.HTTPException, TimeoutError)
 
 
@@ -29,6 +30,7 @@ class NodeProcess:
         self.port = free_port()
         self.process = None
         self.connection = None
+        self.used_at = 0.0
         self.authorization = None  # the header's value
 
     def run(self, pipeline, settings):
@@ -61,19 +63,23 @@ class NodeProcess:
 
     def request(self, method, path, body=None, headers=None):
         """(status, body). Raises one of GONE when the node goes away meanwhile."""
+        if time.monotonic() - self.used_at > IDLE_SECONDS_MAX:
+            self.disconnect()
         if self.connection is None:
             self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=READY_SECONDS_MAX)
         try:
             own = {"Authorization": self.authorization} if self.authorization else {}
             self.connection.request(method, path, body, {**own, **(headers or {})})
             answer = self.connection.getresponse()
-            return answer.status, answer.read()
+            body = answer.read()
+            self.used_at = time.monotonic()
+            return answer.status, body
         except (OSError, *GONE):
             self.disconnect()
             raise
 
     def disconnect(self):
-        """The next request makes a new connection; an idle one is closed by the node after a while."""
+        """The next request makes a new connection."""
         if self.connection is not None:
             self.connection.close()
             self.connection = None

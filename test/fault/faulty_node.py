@@ -137,7 +137,6 @@ def judge_running(node, oracle, acked=None):
     """The stream and the views, by SQL, of a node that runs and that nobody feeds. `acked`: else what the record says now."""
     sent, acked_now = records.load(oracle.record)
     acked = acked_now if acked is None else acked
-    node.disconnect()  # idle for long, it may be closed
     node.sql("SYNC")
     stream = list(read_stream(node))
     verdicts = [judge.judge_messages("stream", oracle.seed, sent, acked, stream)]
