@@ -154,7 +154,7 @@ Status restore_sources(NodeState& node, const CheckpointNote& note, std::map<std
 }
 
 Status restore_checkpoint(NodeState& node, const CheckpointNote& note) {
-  node.epoch = note.epoch;
+  node.epoch = node.checkpointed_epoch = note.epoch;
   node.bounded_end = note.bounded_end;
   set_written(node, note.written);
   MR_TRY(node.ledger.restore(note.ledger));

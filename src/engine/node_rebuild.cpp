@@ -266,9 +266,9 @@ Status rebuild(NodeState& node, sql::Catalog catalog) {
   MR_TRY(keep_rows_that_are_wanted(node, setup));
   const std::vector<sql::CatalogObject> given = streams_given_schema(node.catalog, catalog);
   // What is dirty must be on disk before it moves: restored entries count as clean. And no commit that took a stream's
-  // records as bytes may be run again when they are rows.
-  bool state_moves = !node.pipeline->views().empty();
-  if (state_moves || !given.empty()) MR_TRY(checkpoint(node));
+  // records as bytes may be run again when they are rows, nor one that has nothing of a new view in its books.
+  const bool may_be_replayed = node.epoch != node.checkpointed_epoch;
+  if (!node.pipeline->views().empty() || !given.empty() || may_be_replayed) MR_TRY(checkpoint(node));
   BooksOfReplaced books(node, replanned);
   MR_ASSIGN(std::unique_ptr<Pipeline> next, Pipeline::build(setup));
   move_positions(*node.pipeline, *next, given);

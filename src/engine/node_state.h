@@ -112,6 +112,7 @@ struct NodeState {
   std::string base_directory;   ///< of the pipeline file that was applied last, maybe by an earlier process
   std::set<std::string> asked;  ///< views whose rows somebody asked for
   Epoch epoch;
+  Epoch checkpointed_epoch;  ///< of the last checkpoint
   std::vector<StepRecord> uncommitted;
   std::map<std::pair<StreamId, PartitionId>, Offset>
       written;  ///< committed ends of what the engine writes;

@@ -281,6 +281,7 @@ Status checkpoint(NodeState& node) {
   node.replay_debt = Duration{};
   node.replay_bound.checkpointed(blocks_are_cached(node));
   node.checkpointed_at = node.env.clock().monotonic();
+  node.checkpointed_epoch = node.epoch;
   node.checkpoints_made.fetch_add(1, std::memory_order_relaxed);
   log::Partition& commits = node.commits->partition(PartitionId(0));
   MR_ASSIGN(uint64_t freed, commits.enforce_retention(node.env.clock().now(), commits.end_offset()));

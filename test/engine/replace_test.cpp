@@ -51,6 +51,21 @@ TEST_F(Replace, ACrashBeforeTheSwapLeavesTheOldOne) { EXPECT_EQ(crash_at("engine
 
 TEST_F(Replace, ACrashAfterTheSwapLeavesTheNewOne) { EXPECT_EQ(crash_at("engine.change.durable"), "1,2\n2,2\n2\n"); }
 
+// The commits before knew nothing of the view, and so have nothing of it in their books.
+TEST_F(Replace, AFirstViewWhoseCreateACrashEndedHasAllRowsInTheBooks) {
+  pipeline("DROP MATERIALIZED VIEW b; DROP MATERIALIZED VIEW a");
+  pipeline("CREATE STREAM t (k BIGINT)");
+  node_.reset();
+  open();
+  send("t", {R"({"k":1})", R"({"k":2})"});
+  ok(node_->sync());
+  crash_at("engine.change.durable", "CREATE MATERIALIZED VIEW c AS SELECT count(*) AS n FROM t");
+  send("t", {R"({"k":3})"});
+  ok(node_->sync());
+  EXPECT_EQ(sql("SELECT * FROM c"), "3\n");
+  EXPECT_TRUE(node_->ledger_report().closed) << ledger::render(node_->ledger_report());
+}
+
 // Its books are those of another view, which had the name.
 TEST_F(Replace, AViewWhoseDropACrashEndedMayBeMadeAnew) {
   pipeline("CREATE MATERIALIZED VIEW c AS SELECT min(v) AS n FROM s");
