@@ -2,6 +2,8 @@
 #include "base/text.h"
 #include "engine/node_state.h"
 #include "engine/relations.h"
+#include "engine/view_start.h"
+#include "formats/encoder.h"
 #include "sql/macros.h"
 
 namespace millrace::engine {
@@ -46,7 +48,10 @@ Result<sql::BoundObject> bind_view(NodeState& node, const sql::Catalog& catalog,
     Error error = std::move(plan).error();
     return error.position ? error : std::move(error).at(create.query.sql.span);  // DuckDB does not tell every place
   }
-  return bound_plan(catalog, std::move(plan).value(), relations);
+  MR_ASSIGN(std::vector<sql::StreamStart> starts, find_starts(node, catalog, *plan, create.options));
+  MR_ASSIGN(sql::BoundObject bound, bound_plan(catalog, std::move(plan).value(), relations));
+  bound.starts = std::move(starts);
+  return bound;
 }
 
 /// A table is the view of its raw rows that keeps the last one of each key.
@@ -94,10 +99,34 @@ Result<sql::BoundObject> bind_plain_view(NodeState& node, const sql::Catalog& ca
   return bound;
 }
 
+/// The default is computed once: a JSON object with the column.
+Result<sql::BoundObject> bind_default(NodeState& node, const sql::Catalog& catalog, const sql::AddColumn& add) {
+  sql::BoundObject bound;
+  if (!add.default_value) return bound;
+  const std::string before = "SELECT CAST((";
+  MR_ASSIGN(const batch::Type type, batch::Type::parse(add.column.type_text));
+  const std::string query = before + add.default_value->text + ") AS " + type.name() + ") AS " +
+                            quote_identifier(add.column.name);
+  batch::Session session(*node.instance);
+  Relations relations(node, catalog);
+  const uint64_t at = add.default_value->span.offset;
+  MR_ASSIGN(const sql::QueryResult row, sql::run_query(session, relations, query, at - std::min(at, before.size()), 1));
+  if (!relations.used().empty() || row.rows() != 1) {
+    return user_error(sqlstate::kNotSupported, "a default is a constant")
+        .at(add.default_value->span)
+        .with_hint("write a value, such as DEFAULT 0; what follows from other columns a view computes");
+  }
+  if (row.batches[0].column(0).is_null(0)) return bound;
+  formats::encode_ndjson(row.schema, row.batches[0], bound.default_value);
+  return bound;
+}
+
 Status check_types(const sql::Statement& statement) {
   const std::vector<sql::ColumnDefinition>* columns = nullptr;
   if (auto* stream = std::get_if<sql::CreateStream>(&statement.body)) columns = &stream->columns;
   if (auto* table = std::get_if<sql::CreateTable>(&statement.body)) columns = &table->columns;
+  std::vector<sql::ColumnDefinition> added;
+  if (auto* add = std::get_if<sql::AddColumn>(&statement.body)) columns = &(added = {add->column});
   if (!columns) return {};
   for (const sql::ColumnDefinition& column : *columns) {
     Result<batch::Type> type = batch::Type::parse(column.type_text);
@@ -137,6 +166,7 @@ Result<sql::BoundObject> bind_statement(NodeState& node, const sql::Catalog& cat
   if (auto* view = std::get_if<sql::CreateMaterializedView>(&statement.body)) return bind_view(node, catalog, *view);
   if (auto* table = std::get_if<sql::CreateTable>(&statement.body)) return bind_table(node, catalog, statement, *table);
   if (auto* view = std::get_if<sql::CreateView>(&statement.body)) return bind_plain_view(node, catalog, *view);
+  if (auto* add = std::get_if<sql::AddColumn>(&statement.body)) return bind_default(node, catalog, *add);
   if (auto* macro = std::get_if<sql::CreateMacro>(&statement.body)) {
     MR_TRY(sql::check_macro(*node.ddl_session, *macro));
   }

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "batch/row_codec.h"
+#include "engine/later_columns.h"
 #include "engine/node_state.h"
 #include "engine/relations.h"
 #include "formats/encoder.h"
@@ -22,6 +23,8 @@ struct Target {
   bool is_table = false;
   Deletes deletes = Deletes::kNone;
   bool one_place = false;  ///< all records of a key go to one partition
+  std::shared_ptr<const ColumnDefaults> defaults;  ///< null: no column was added
+  std::vector<uint32_t> defaulted;                 ///< columns that were added
 };
 
 Result<Target> find_target(NodeState& node, const sql::Name& name, std::string_view verb) {
@@ -48,6 +51,11 @@ Result<Target> find_target(NodeState& node, const sql::Name& name, std::string_v
   RunningSource* running = node.pipeline->find_source(relation.stream);
   if (!running) return internal_error("a table is not in the pipeline: " + relation.name);
   target.deletes = running->source.deletes;
+  const size_t later = running->source.later.size();
+  if (later > 0) target.defaults = std::make_shared<ColumnDefaults>(running->source);
+  for (size_t i = 0; i < later; ++i) {
+    target.defaulted.push_back(static_cast<uint32_t>(target.schema.size() - later + i));
+  }
   // Of two records of one key the later wins: by append time first, and that is sure only within a partition.
   std::vector<std::string> by = relation.object->options.columns("key");
   const std::vector<std::string>& key = relation.object->primary_key;
@@ -344,6 +352,25 @@ Result<std::vector<batch::Batch>> insert_with_conflicts(NodeState& node, const T
   return rows;
 }
 
+/// Added columns that the statement does not name have their defaults.
+Status fill_defaults(const Target& target, const sql::Insert& insert, std::vector<batch::Batch>& rows) {
+  if (!target.defaults || insert.columns.empty()) return {};
+  std::vector<uint32_t> unnamed = target.defaulted;
+  for (const sql::Name& name : insert.columns) {
+    MR_ASSIGN(const size_t column, find_column(target, name));
+    std::erase(unnamed, static_cast<uint32_t>(column));
+  }
+  for (batch::Batch& batch : rows) {
+    std::vector<formats::Decoder::Missing> missing;
+    for (uint32_t column : unnamed) {
+      for (size_t row = 0; row < batch.rows(); ++row) missing.push_back({column, row});
+    }
+    batch = batch.clone();
+    MR_TRY(target.defaults->fill(batch, 0, missing));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<StatementResult> insert_rows(NodeState& node, const sql::Insert& insert) {
@@ -357,6 +384,7 @@ Result<StatementResult> insert_rows(NodeState& node, const sql::Insert& insert) 
   } else {
     MR_ASSIGN(sql::QueryResult ran, run(node, query, insert.source.span));
     rows = std::move(ran.batches);
+    MR_TRY(fill_defaults(target, insert, rows));
     Records records(target);
     for (const batch::Batch& batch : rows) records.add(batch);
     MR_TRY(records.append(node, false));

@@ -7,6 +7,7 @@
 #include "engine/given_schema.h"
 #include "engine/node_replace.h"
 #include "engine/node_state.h"
+#include "engine/replaced_changes.h"
 #include "engine/relations.h"
 #include "engine/start_checks.h"
 #include "log/record_batch.h"
@@ -92,6 +93,7 @@ void set_written(NodeState& node, const std::vector<PartitionEnd>& written) {
 
 /// Cuts what the engine wrote after its last commit: changelogs and companions, never a producer's stream.
 Status truncate_own_streams(NodeState& node) {
+  MR_TRY(commit_replaced_changes(node));
   for (const sql::CatalogObject* object : node.catalog.objects()) {
     std::vector<StreamId> own;
     if (object->kind == sql::ObjectKind::kMaterializedView) own.push_back(object->stream);

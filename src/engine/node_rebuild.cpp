@@ -4,6 +4,7 @@
 #include "engine/given_schema.h"
 #include "engine/node_replace.h"
 #include "engine/node_state.h"
+#include "engine/replaced_changes.h"
 #include "engine/view_topic.h"
 
 namespace millrace::engine {
@@ -139,7 +140,7 @@ Status create_log_streams(NodeState& node, const sql::CatalogObject& object) {
 
 void drop_hops(NodeState& node, const std::string& object) {
   for (const char* hop :
-       {"view:", "table:", "kept:", "filtered:", "failed:", "late:", "sink:", "dead:", "lost:", "before:"}) {
+       {"view:", "table:", "kept:", "filtered:", "failed:", "late:", "sink:", "dead:", "lost:", "before:", "again:"}) {
     node.ledger.drop_hop(hop + object);
   }
 }
@@ -201,7 +202,9 @@ namespace {
 
 void drop_counts(NodeState& node, const std::vector<std::string>& views) {
   for (const std::string& view : views) {
-    for (const char* hop : {"view:", "kept:", "filtered:", "failed:", "late:"}) node.ledger.drop_hop(hop + view);
+    for (const char* hop : {"view:", "kept:", "filtered:", "failed:", "late:", "before:", "again:"}) {
+      node.ledger.drop_hop(hop + view);
+    }
   }
 }
 
@@ -240,6 +243,31 @@ class BooksOfReplaced {
   std::string before_;
 };
 
+/// Of the views that are planned anew and whose changes somebody reads; both pipelines have all their rows.
+Result<std::vector<std::unique_ptr<ReplacedChanges>>> replaced_changes(NodeState& node, Pipeline& next,
+                                                                       const std::vector<std::string>& replanned) {
+  std::vector<std::unique_ptr<ReplacedChanges>> all;
+  for (const std::string& name : replanned) {
+    const PipelineView* before = node.pipeline->find_view(name);
+    const PipelineView* after = next.find_view(name);
+    if (!before || !after || !before->changelog || !after->changelog) continue;
+    MR_ASSIGN(std::unique_ptr<ReplacedChanges> changes, ReplacedChanges::between(*before, *after));
+    MR_TRY(changes->check_sinks(node.catalog));
+    all.push_back(std::move(changes));
+  }
+  return all;
+}
+
+/// Behind all records that a step has taken or can take before the next pipeline is there.
+std::vector<Offset> ends_of(NodeState& node, StreamId id) {
+  std::vector<Offset> ends;
+  std::shared_ptr<log::Stream> stream = node.log->find(id);
+  for (int32_t p = 0; stream && p < stream->partition_count(); ++p) {
+    ends.push_back(stream->partition(PartitionId(p)).end_offset());
+  }
+  return ends;
+}
+
 }  // namespace
 
 void count_anew(NodeState& node, const std::vector<std::string>& views) {
@@ -260,6 +288,7 @@ Status rebuild(NodeState& node, sql::Catalog catalog) {
   for (const sql::CatalogObject* object : catalog.objects()) {
     if (!node.catalog.find(object->name)) drop_hops(node, object->name);
   }
+  catalog.set_added_since([&](const sql::CatalogObject& stream) { return ends_of(node, stream.stream); });
   const std::vector<std::string> replanned = replanned_views(node.catalog, catalog);
   PipelineSetup setup = pipeline_setup(node, catalog);
   setup.asked.insert(replanned.begin(), replanned.end());  // what is filled with them reads their rows
@@ -281,8 +310,11 @@ Status rebuild(NodeState& node, sql::Catalog catalog) {
     if (!next->is_fresh(*next->find_view(view))) MR_TRY(next->backfill(view, node.options.step_bytes_max, *node.pool));
   }
   MR_TRY(node.env.failpoints().point("engine.change.filled").check());
+  MR_ASSIGN(const auto changes, replaced_changes(node, *next, replanned));
   books.keep();
   node.in_doubt = true;  // until memory has what the disk may have from here on
+  for (const auto& of_view : changes) MR_TRY(of_view->write(node, catalog));
+  MR_TRY(node.env.failpoints().point("engine.change.changes").check());
   MR_TRY(persist_catalog(node, catalog));
   MR_TRY(node.env.failpoints().point("engine.change.durable").check());
   for (const sql::CatalogObject& stream : given) MR_TRY(forget_bytes(node, stream));

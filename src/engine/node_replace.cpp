@@ -24,26 +24,30 @@ std::string names_of(const std::vector<const sql::CatalogObject*>& objects) {
   return sql::enumerate(names);
 }
 
-/// Its changes are read one by one: a jump to another definition would be missing there.
-Status check_readers_of_changes(NodeState& node, const std::string& view) {
-  std::lock_guard steps(node.step_mutex);
-  const PipelineView* running = node.pipeline->find_view(view);
-  if (running && running->topic) {
-    return user_error(sqlstate::kDependentObjects, "the changes of " + view +
-                                                       " are kept one by one, for the Kafka clients that read it: it "
-                                                       "cannot be replaced, nor what it reads")
-        .with_hint("delete the topic " + view + " with a Kafka client, which keeps the view; then replace it");
+/// What a reader of changes could not go on with.
+Status check_readers_of_changes(NodeState& node, const sql::CatalogObject& there, const sql::CatalogObject& now) {
+  {
+    std::lock_guard steps(node.step_mutex);
+    const PipelineView* running = node.pipeline->find_view(there.name);
+    if (running && running->topic) {
+      return user_error(sqlstate::kDependentObjects,
+                        "the changes of " + there.name +
+                            " are kept one by one, for the Kafka clients that read it: it cannot be replaced, nor what it reads")
+          .with_hint("delete the topic " + there.name + " with a Kafka client, which keeps the view; then replace it");
+    }
   }
-  if (!running || !running->changelog) return {};
-  std::vector<const sql::CatalogObject*> sinks;
   for (const sql::CatalogObject* sink : node.catalog.objects(sql::ObjectKind::kSink)) {
-    if (iequals(sink->source, view)) sinks.push_back(sink);
+    if (!iequals(sink->source, there.name) || sink->options.text("mode") != "upsert") continue;
+    if (there.primary_key == now.primary_key) continue;
+    return user_error(sqlstate::kDependentObjects, "view " + there.name + " would have another key than sink " +
+                                                       sink->name + " writes by: " + sql::enumerate(there.primary_key))
+        .with_hint("keep the key, or DROP the sink and its destination's rows first");
   }
-  return user_error(sqlstate::kDependentObjects,
-                    "the changes of " + view + " are kept one by one, for " +
-                        (running->keeps_changes ? std::string("its retention") : names_of(sinks)) +
-                        ": it cannot be replaced, nor what it reads")
-      .with_hint("DROP and CREATE them; sinks in mode 'snapshot' go on");
+  const bool keeps_changes = there.options.has("retention") && there.options.duration("retention");
+  if (!keeps_changes || there.columns == now.columns) return {};
+  return user_error(sqlstate::kDependentObjects, "the changes of " + there.name +
+                                                     " are kept, for its retention, and its columns would be others")
+      .with_hint("keep the names and types of its columns, or DROP it and CREATE it anew");
 }
 
 Status check_columns(const sql::Catalog& catalog, const sql::CatalogObject& there, const sql::CatalogObject& now) {
@@ -102,6 +106,25 @@ void add_operators(const sql::CatalogObject& object, std::vector<OperatorId>& op
 
 }  // namespace
 
+Status describe_plain_views(NodeState& node, const std::string& altered, sql::Catalog& catalog) {
+  const std::vector<const sql::CatalogObject*> readers = node.catalog.dependents(altered);
+  for (auto reader = readers.rbegin(); reader != readers.rend(); ++reader) {  // each behind what it reads
+    if ((*reader)->kind != sql::ObjectKind::kView) continue;
+    sql::CreateView create;
+    create.name.text = (*reader)->name;
+    for (const std::string& column : (*reader)->query_columns) create.columns.push_back({column, {}});
+    create.query.sql = {(*reader)->query, {0, (*reader)->query.size()}};
+    Result<sql::BoundObject> bound = bind_statement(node, catalog, {(*reader)->statement, {}, std::move(create)});
+    if (!bound.ok()) {
+      Error error = std::move(bound).error();
+      error.position.reset();
+      return std::move(error).within("view " + (*reader)->name + ", which reads it");
+    }
+    MR_TRY(catalog.set_plan((*reader)->name, std::move(bound).value()));
+  }
+  return {};
+}
+
 std::vector<std::string> replanned_views(const sql::Catalog& before, const sql::Catalog& catalog) {
   std::vector<std::string> names;
   for (const sql::CatalogObject* object : catalog.objects(sql::ObjectKind::kMaterializedView)) {
@@ -121,16 +144,16 @@ Result<std::vector<OperatorId>> plan_replacement(NodeState& node, const sql::Cat
   MR_TRY(check_cycle(now, readers));
   MR_TRY(check_columns(node.catalog, there, now));
   MR_TRY(check_sinks(node, there, now));
-  MR_TRY(check_readers_of_changes(node, there.name));
+  MR_TRY(check_readers_of_changes(node, there, now));
   std::vector<OperatorId> dropped;
   add_operators(there, dropped);
   for (const sql::CatalogObject& reader : readers) {
-    MR_TRY(check_readers_of_changes(node, reader.name));
     MR_ASSIGN(sql::BoundObject bound, bind_again(node, catalog, reader));
     MR_TRY(catalog.set_plan(reader.name, std::move(bound)));
     const sql::CatalogObject& again = *catalog.find(reader.name);
     MR_TRY(check_columns(node.catalog, reader, again));
     MR_TRY(check_sinks(node, reader, again));
+    MR_TRY(check_readers_of_changes(node, reader, again));
     add_operators(reader, dropped);
   }
   // What is filled anew reads stored rows: those of the views that it reads must be there.

@@ -23,4 +23,7 @@ void count_anew(NodeState& node, const std::vector<std::string>& views);
 /// The views whose plan is another in `catalog`.
 std::vector<std::string> replanned_views(const sql::Catalog& before, const sql::Catalog& catalog);
 
+/// Plain views that read the altered object are text: they are described again, in `catalog`, and may not fail.
+Status describe_plain_views(NodeState& node, const std::string& altered, sql::Catalog& catalog);
+
 }  // namespace millrace::engine

@@ -11,6 +11,7 @@
 #include "engine/sink_runner.h"
 #include "engine/subscriptions.h"
 #include "engine/text_answer.h"
+#include "engine/view_start.h"
 #include "engine/watermark_report.h"
 #include "formats/encoder.h"
 #include "sql/macros.h"
@@ -143,6 +144,9 @@ Result<StatementResult> change_catalog(NodeState& node, const sql::Statement& st
   if (replaces) {
     MR_ASSIGN(dropped, plan_replacement(node, change, catalog));
   }
+  if (change.action == sql::CatalogChange::Action::kAltered) {
+    MR_TRY(describe_plain_views(node, change.added[0].name, catalog));
+  }
   if (temporary) {
     catalog.set_temporary(change.added[0].name);
     change.added[0] = *catalog.find(change.added[0].name);
@@ -185,6 +189,16 @@ Result<StatementResult> select(NodeState& node, const sql::Query& query, CancelT
   return StatementResult{std::move(answer.schema), std::move(answer.batches), {}};
 }
 
+/// The names of what it reads, and from where on.
+std::vector<std::string> reads_of(const sql::Catalog& catalog, const sql::CatalogObject& object) {
+  std::vector<std::string> reads;
+  for (const std::string& name : object.dependencies) {
+    const sql::CatalogObject* read = catalog.find(name);
+    reads.push_back(read ? describe_start(object, read->stream, name) : name);
+  }
+  return reads;
+}
+
 Result<StatementResult> show(NodeState& node, const sql::Show& show) {
   if (show.kind == sql::ShowKind::kWatermarks) return show_watermarks(node);
   std::shared_lock readers(node.readers_mutex);
@@ -214,7 +228,7 @@ Result<StatementResult> show(NodeState& node, const sql::Show& show) {
   std::vector<std::vector<std::string>> rows;
   for (const sql::CatalogObject* object : node.catalog.objects()) {
     if (!wanted(object->kind) || object->temporary) continue;
-    std::string reads = object->source.empty() ? join(object->dependencies, ", ") : object->source;
+    std::string reads = object->source.empty() ? join(reads_of(node.catalog, *object), ", ") : object->source;
     rows.push_back({object->name, std::string(sql::object_kind_name(object->kind)), reads});
   }
   return text_table({"name", "kind", "reads"}, rows);

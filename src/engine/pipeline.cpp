@@ -11,35 +11,6 @@ namespace {
 /// Later than any event: what --once moves the watermarks to.
 constexpr Timestamp kEndOfTime{std::numeric_limits<int64_t>::max() / 4};
 
-/// Feeds one new view from its sources' history: streams in pieces, views from their stored rows, once.
-class HistoryFeed final : public dataflow::SourceFeed {
- public:
-  HistoryFeed(StepInput& input, Pipeline& pipeline, bool with_views)
-      : input_(input), pipeline_(pipeline), with_views_(with_views) {}
-
-  Status feed(uint32_t worker, const std::string& view, const plan::Node& node, dataflow::Output& out) override {
-    const auto& source = std::get<plan::Source>(node.operation);
-    PipelineView* upstream = pipeline_.find_view(source.relation);
-    if (!upstream) return input_.feed(worker, view, node, out);
-    if (!with_views_ || worker != 0) return {};
-    ViewStore::Snapshot snapshot = upstream->store->snapshot();
-    std::vector<uint32_t> columns;
-    for (const auto& column : source.columns) columns.push_back(column.field);
-    batch::Batch rows(upstream->store->schema());
-    ViewStore::Snapshot::Position at;
-    while (!snapshot.at_end(at)) {
-      MR_TRY(snapshot.read(at, rows));
-      MR_TRY(out.push(rows.project(columns)));
-    }
-    return {};
-  }
-
- private:
-  StepInput& input_;
-  Pipeline& pipeline_;
-  bool with_views_;
-};
-
 /// A view whose changes are kept for readers.
 bool keeps_changes(const sql::CatalogObject& object) {
   return object.kind == sql::ObjectKind::kMaterializedView && object.options.has("retention") &&
@@ -99,6 +70,7 @@ Status Pipeline::add_views(const PipelineSetup& setup) {
     view->name = object->name;
     view->is_table = is_table;
     view->id = object->stream;
+    view->starts = object->starts;
     view->stops = object->options.text("on_error") == "stop";
     MR_ASSIGN(view->plan, plan::deserialize(object->plan, *setup.sessions[0]));
     for (uint32_t column : view->plan.root().key) {
@@ -125,25 +97,6 @@ Status Pipeline::add_views(const PipelineSetup& setup) {
     views_.push_back(std::move(view));
   }
   return {};
-}
-
-Status Pipeline::run_history_of(const Pipeline& like, size_t bytes_max, ThreadPool& pool) {
-  for (RunningSource& running : sources_) {
-    for (const RunningSource& other : like.sources_) {
-      if (other.source.id == running.source.id) running.committed = other.positions;
-    }
-    running.engine_written = true;  // bounds the reading by `committed`
-  }
-  for (bool first = true;; first = false) {
-    StepInput input(sources_, taps_, workers_, env_->failpoints());
-    input.set_counting(false, false);
-    MR_ASSIGN(bool has_rows, input.take(bytes_max, pool));
-    if (!has_rows && !first) return {};
-    MR_TRY(input.decode(pool));
-    MR_TRY(run(input, pool));
-    input.finish();
-    MR_TRY(apply_staged(pool));
-  }
 }
 
 Status Pipeline::add_source(const PipelineSetup& setup, const sql::CatalogObject& object, std::string name) {
@@ -256,8 +209,17 @@ void Pipeline::link_late(ledger::Ledger& ledger, PipelineView& view) {
 
 void Pipeline::link_view(ledger::Ledger& ledger, PipelineView& view, const RunningSource& running) {
   std::string hop = (view.is_table ? "table:" : "view:") + view.name;
-  ledger.link(running.source.id, running.source.name, {"decoded", hop, {}});
-  ViewTap tap{view.name, running.source.id, ledger.hop(hop), {}, {}, {}};
+  const std::string before = "before:" + view.name;
+  ledger.link(running.source.id, running.source.name, {"decoded", hop, {before}});
+  ViewTap tap;
+  tap.view = view.name;
+  tap.stream = running.source.id;
+  tap.hop = ledger.hop(hop);
+  tap.before = ledger.hop(before);
+  tap.again = ledger.hop("again:" + view.name);
+  for (const sql::StreamStart& start : view.starts) {
+    if (start.stream == running.source.id) tap.start = start.offsets;
+  }
   const std::vector<plan::Node>& nodes = view.plan.nodes;
   size_t sources = 0;
   for (size_t i = 0; i < nodes.size(); ++i) {
@@ -403,38 +365,6 @@ void Pipeline::clear_sides() {
   for (auto& view : views_) {
     for (auto& side : view->sides) side->clear();
   }
-}
-
-Status Pipeline::backfill(const std::string& name, size_t bytes_max, ThreadPool& pool) {
-  PipelineView* view = find_view(name);
-  std::map<StreamId, std::vector<Offset>> from;
-  std::map<StreamId, std::vector<Offset>> ends;
-  for (const std::string& relation : view->plan.relations()) {
-    for (const RunningSource& running : sources_) {
-      if (running.source.name != relation) continue;
-      ends[running.source.id] = running.positions;
-      for (size_t p = 0; p < running.positions.size(); ++p) {
-        log::Partition& partition = running.source.stream->partition(PartitionId(static_cast<int32_t>(p)));
-        from[running.source.id].push_back(partition.begin_offset());
-      }
-    }
-  }
-  StepInput input(sources_, taps_, workers_, env_->failpoints());
-  input.set_counting(false, true);
-  bool first = true;
-  for (bool more = true; more; first = false) {
-    MR_ASSIGN(more, input.take_history(from, ends, bytes_max, pool));
-    MR_TRY(input.decode(pool));
-    HistoryFeed feed(input, *this, first);
-    MR_TRY(graph_->backfill_step(name, feed, input.history_watermarks(from, ends, watermarks_), *this, pool));
-    if (auto at = stopped_at()) return at->error();
-    input.take_dead();
-    if (!view->stops) merge_counted(input);  // else nothing is counted until it is sure that no row fails
-    input.finish();
-    MR_TRY(apply_staged(pool));
-  }
-  if (view->stops) merge_counted(input);
-  return {};
 }
 
 Status Pipeline::apply_staged(ThreadPool& pool) {

@@ -43,6 +43,7 @@ struct PipelineView {
   std::shared_ptr<log::Stream> error;
   std::vector<std::unique_ptr<SideRows>> sides;  // by worker
   StreamId id;                                   // of its catalog object
+  std::vector<sql::StreamStart> starts;          // rows before are not of it
   bool stops = false;                            // on_error = 'stop'
   bool temporary = false;                        // of a query that somebody follows
   bool keeps_changes = false;  // it has a retention: all changes since it was made are in the changelog
@@ -91,8 +92,8 @@ class Pipeline final : public dataflow::ViewSink {
   bool is_fresh(const PipelineView& view) const;
   /// An aggregate without GROUP BY that never ran: its row comes with the next step, which needs no input.
   bool owes_rows() const { return graph_->owes_rows({}); }
-  /// Feeds a new view with all rows that its sources hold up to the positions. The view stores' rows must be applied.
-  /// A row at which the view stops is an error.
+  /// Feeds a new view with all rows that its sources hold from its start up to the positions. The view stores' rows
+  /// must be applied. A row at which the view stops is an error.
   Status backfill(const std::string& view, size_t bytes_max, ThreadPool& pool);
 
   /// The row of the last step at which a view stops: the step must not be committed.
@@ -139,6 +140,7 @@ class Pipeline final : public dataflow::ViewSink {
   void link_view(ledger::Ledger& ledger, PipelineView& view, const RunningSource& running);
   void link_late(ledger::Ledger& ledger, PipelineView& view);
   void merge_counted(StepInput& input);
+  void book_what_is_before(const PipelineView& view, StreamId stream);
   bool move_watermarks(const StepInput& input, bool end_of_time);
   Duration silence(const RunningSource& source, size_t partition) const {
     return Duration{env_->clock().monotonic().micros - source.last_taken[partition].micros};

@@ -32,10 +32,17 @@ RecordForms::RecordForms(const StreamSource& source)
       key_schema_(key_schema_of(source)),
       keys_(key_schema_) {}
 
-Result<std::unique_ptr<RecordForms>> RecordForms::make(const StreamSource& source) {
+Result<std::unique_ptr<RecordForms>> RecordForms::make(const StreamSource& source, size_t without) {
   std::unique_ptr<RecordForms> forms(new RecordForms(source));
-  MR_ASSIGN(forms->own_, connectors::make_decoder(source.format, source.schema, source.decoder_options));
-  MR_ASSIGN(forms->json_, formats::make_decoder("json", source.schema, {}));
+  batch::Schema schema = source.schema;
+  schema.fields.resize(schema.size() - without);
+  formats::DecoderOptions options = source.decoder_options;
+  const size_t first_later = source.schema.size() - source.later.size();
+  for (size_t i = 0; i + without < source.later.size(); ++i) {
+    if (!source.later[i].default_record.empty()) options.defaulted.push_back(static_cast<uint32_t>(first_later + i));
+  }
+  MR_ASSIGN(forms->own_, connectors::make_decoder(source.format, schema, options));
+  MR_ASSIGN(forms->json_, formats::make_decoder("json", schema, options));
   if (source.deletes != Deletes::kByKey) return forms;
   MR_ASSIGN(forms->json_keys_, formats::make_decoder("json", forms->key_schema_, {}));
   if (source.key.size() == 1) {

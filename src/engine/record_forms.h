@@ -30,7 +30,8 @@ inline bool takes_away(RecordForm form) { return form == RecordForm::kKey || for
 /// One thread.
 class RecordForms {
  public:
-  static Result<std::unique_ptr<RecordForms>> make(const StreamSource& source);
+  /// `without`: so many of the last columns are not there; their values are left alone.
+  static Result<std::unique_ptr<RecordForms>> make(const StreamSource& source, size_t without = 0);
 
   RecordForm form_of(const log::RecordView& record) const {
     if (record.value && record.headers.count() == 0) [[likely]]
@@ -46,6 +47,10 @@ class RecordForms {
   /// columns are NULL.
   Status decode(RecordForm form, std::span<const std::string_view> records, batch::Batch& out,
                 std::vector<uint32_t>& decoded, std::vector<formats::DecodeError>& errors);
+  /// Of the last decode: where a record lacked a field of a column that has a default.
+  const std::vector<formats::Decoder::Missing>& missing(RecordForm form) const {
+    return (form == RecordForm::kOwn ? own_ : json_)->missing();
+  }
 
  private:
   explicit RecordForms(const StreamSource& source);

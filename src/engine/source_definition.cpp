@@ -26,6 +26,7 @@ Result<StreamSource> make_stream_source(const sql::CatalogObject& object, std::s
   for (const std::string& column : object.primary_key) {
     source.key.push_back(static_cast<uint32_t>(source.schema.find(column)));
   }
+  for (const sql::AddedColumn& added : object.added) source.later.push_back({added.since, added.default_value});
   const sql::Options& options = object.options;
   source.format = connectors::record_format(options);
   if (source.format == "csv") {

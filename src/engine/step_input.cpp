@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 namespace millrace::engine {
 namespace {
@@ -190,38 +191,71 @@ Status StepInput::decode_source(uint32_t worker, size_t index) {
   return {};
 }
 
-const ViewTap* StepInput::tap_of(const std::string& view, const RunningSource& source, const plan::Node& node) const {
+const ViewTap* StepInput::tap_of(const std::string& view, const RunningSource& source) const {
   auto tap = std::find_if(taps_.begin(), taps_.end(), [&](const ViewTap& candidate) {
-    return candidate.stream == source.source.id && candidate.view == view && candidate.source == node.id;
+    return candidate.stream == source.source.id && candidate.view == view;
   });
   return tap == taps_.end() ? nullptr : &*tap;
 }
 
-void StepInput::count(uint32_t worker, const ViewTap& tap, const DecodedBatch& batch) {
+void StepInput::count(uint32_t worker, const ViewTap& tap, ledger::HopId hop, const DecodedBatch& batch) {
   for (const AppendRun& run : batch.runs) {
-    recorders_[worker].add_rows(tap.hop, tap.stream, batch.partition, run.append_time,
+    recorders_[worker].add_rows(hop, tap.stream, batch.partition, run.append_time,
                                 std::span<const int64_t>(batch.offsets).subspan(run.first_row, run.count));
   }
-  if (tap.filter) tap.sides[worker]->watch(&batch, tap.stream, *tap.filter);
 }
+
+Status StepInput::feed_batch(uint32_t worker, const ViewTap* tap, const DecodedBatch& decoded,
+                             const std::vector<uint32_t>& columns, dataflow::Output& out) {
+  std::optional<DecodedBatch> harmed;
+  if (RowFaults faults = view_faults_.rows(decoded.rows.rows()); !faults.none()) harmed = with_faults(faults, decoded);
+  const DecodedBatch& batch = harmed ? *harmed : decoded;
+  if (!tap) return out.push(batch.rows.project(columns));
+  if (count_views_) count(worker, *tap, tap->hop, batch);
+  const bool watched = count_views_ && tap->filter;
+  if (watched) tap->sides[worker]->watch(&batch, tap->stream, *tap->filter);
+  Status pushed = out.push(batch.rows.project(columns));
+  if (watched) tap->sides[worker]->watch(nullptr, {}, {});
+  return pushed;
+}
+
+namespace {
+
+/// How many rows of the batch come before the start of the view.
+size_t rows_before(const ViewTap& tap, const DecodedBatch& batch) {
+  if (tap.start.empty()) return 0;
+  const int64_t start = tap.start[static_cast<size_t>(batch.partition.value)].value;
+  return static_cast<size_t>(std::lower_bound(batch.offsets.begin(), batch.offsets.end(), start) -
+                             batch.offsets.begin());
+}
+
+DecodedBatch rows_between(const DecodedBatch& batch, size_t first, size_t end) {
+  std::vector<uint32_t> rows(end - first);
+  std::iota(rows.begin(), rows.end(), static_cast<uint32_t>(first));
+  return select_rows(batch, rows);
+}
+
+}  // namespace
 
 Status StepInput::feed(uint32_t worker, const std::string& view, const plan::Node& node, dataflow::Output& out) {
   const auto& plan_source = std::get<plan::Source>(node.operation);
   size_t index = source_of(plan_source.relation);
   RunningSource& source = sources_[index];
-  const ViewTap* tap = tap_of(view, source, node);
+  const ViewTap* tap = tap_of(view, source);
+  const ViewTap* counting = tap && tap->source == node.id ? tap : nullptr;
   std::vector<uint32_t> columns;
   for (const plan::SourceColumn& column : plan_source.columns)
     columns.push_back(stream_column(source.source.schema, column));
   for (const DecodedBatch& decoded : rows_of_[worker].decoded[index]) {
-    std::optional<DecodedBatch> harmed;
-    if (RowFaults faults = view_faults_.rows(decoded.rows.rows()); !faults.none())
-      harmed = with_faults(faults, decoded);
-    const DecodedBatch& batch = harmed ? *harmed : decoded;
-    if (count_views_ && tap) count(worker, *tap, batch);
-    Status pushed = out.push(batch.rows.project(columns));
-    if (tap && tap->filter) tap->sides[worker]->watch(nullptr, {}, {});
-    MR_TRY(std::move(pushed));
+    if (counting && count_again_) count(worker, *counting, counting->again, decoded);
+    const size_t before = tap ? rows_before(*tap, decoded) : 0;
+    if (before == 0) {
+      MR_TRY(feed_batch(worker, counting, decoded, columns, out));
+      continue;
+    }
+    if (counting && count_views_) count(worker, *counting, counting->before, rows_between(decoded, 0, before));
+    if (before == decoded.offsets.size()) continue;
+    MR_TRY(feed_batch(worker, counting, rows_between(decoded, before, decoded.offsets.size()), columns, out));
   }
   return {};
 }
@@ -276,17 +310,22 @@ std::vector<StepInput::DeadOf> StepInput::take_dead() {
   return result;
 }
 
-DecodedBatch with_faults(const RowFaults& faults, const DecodedBatch& batch) {
-  std::vector<uint32_t> rows = faults.apply(static_cast<uint32_t>(batch.rows.rows()), batch::kBatchRows);
-  DecodedBatch changed{batch.partition, batch.rows.select(rows).clone(), {}, {}, batch.deleted};
-  for (uint32_t row : rows) changed.offsets.push_back(batch.offsets[row]);
+DecodedBatch select_rows(const DecodedBatch& batch, std::span<const uint32_t> rows) {
+  DecodedBatch selected{batch.partition, batch.rows.select(rows), {}, {}, batch.deleted};
+  for (uint32_t row : rows) selected.offsets.push_back(batch.offsets[row]);
   for (const AppendRun& run : batch.runs) {
-    AppendRun kept{
-        run.append_time,
-        static_cast<uint32_t>(changed.runs.empty() ? 0 : changed.runs.back().first_row + changed.runs.back().count), 0};
-    for (size_t i = kept.first_row; i < rows.size() && rows[i] < run.first_row + run.count; ++i) ++kept.count;
-    changed.runs.push_back(kept);
+    const uint32_t first =
+        selected.runs.empty() ? 0 : selected.runs.back().first_row + selected.runs.back().count;
+    AppendRun kept{run.append_time, first, 0};
+    for (size_t i = first; i < rows.size() && rows[i] < run.first_row + run.count; ++i) ++kept.count;
+    selected.runs.push_back(kept);
   }
+  return selected;
+}
+
+DecodedBatch with_faults(const RowFaults& faults, const DecodedBatch& batch) {
+  DecodedBatch changed = select_rows(batch, faults.apply(static_cast<uint32_t>(batch.rows.rows()), batch::kBatchRows));
+  changed.rows = changed.rows.clone();
   return changed;
 }
 

@@ -32,6 +32,9 @@ struct ViewTap {
   StreamId stream;
   ledger::HopId hop = 0;
   OperatorId source;                  ///< the first Source of the view that reads it: a self-join reads it twice
+  std::vector<Offset> start = {};     ///< by partition: rows before are not of the view; empty: all are
+  ledger::HopId before = 0;           ///< where these are counted
+  ledger::HopId again = 0;            ///< counts what a backfill reads anew (StepInput::count_again)
   std::optional<FilterHops> filter;   ///< when a filter alone stands on that Source
   std::vector<SideRows*> sides = {};  ///< of the view, by worker
 };
@@ -84,6 +87,8 @@ class StepInput final : public dataflow::SourceFeed {
     count_decoding_ = decoding;
     count_views_ = views;
   }
+  /// Counts the rows that are fed also in ViewTap::again, as they were decoded.
+  void count_again() { count_again_ = true; }
 
  private:
   struct Slice {
@@ -108,8 +113,11 @@ class StepInput final : public dataflow::SourceFeed {
   Status read_slice(Slice& slice, size_t bytes_max) const;
   Status read_whole_slice(Slice& slice) const;
   Status decode_source(uint32_t worker, size_t source);
-  const ViewTap* tap_of(const std::string& view, const RunningSource& source, const plan::Node& node) const;
-  void count(uint32_t worker, const ViewTap& tap, const DecodedBatch& batch);
+  const ViewTap* tap_of(const std::string& view, const RunningSource& source) const;
+  void count(uint32_t worker, const ViewTap& tap, ledger::HopId hop, const DecodedBatch& batch);
+  /// Feeds one batch to a Source that `tap` counts (null: nobody does).
+  Status feed_batch(uint32_t worker, const ViewTap* tap, const DecodedBatch& batch,
+                    const std::vector<uint32_t>& columns, dataflow::Output& out);
   size_t source_of(const std::string& relation) const;
 
   std::vector<RunningSource>& sources_;
@@ -122,10 +130,13 @@ class StepInput final : public dataflow::SourceFeed {
   uint64_t rows_ = 0;
   bool count_decoding_ = true;
   bool count_views_ = true;
+  bool count_again_ = false;
   bool history_ = false;  // take_history was called: positions stay
   std::map<std::pair<size_t, int32_t>, PartitionProgress> history_progress_;
 };
 
+/// These rows of the batch, in ascending order, offsets with them; repeats allowed.
+DecodedBatch select_rows(const DecodedBatch& batch, std::span<const uint32_t> rows);
 /// A copy of the batch with these faults applied, offsets with it: for failpoints that drop, repeat or swap rows.
 DecodedBatch with_faults(const RowFaults& faults, const DecodedBatch& batch);
 

@@ -1,5 +1,6 @@
 #include "engine/stream_source.h"
 
+#include "engine/later_columns.h"
 #include "engine/meta_columns.h"
 #include "engine/record_forms.h"
 #include "engine/step_input.h"
@@ -21,18 +22,30 @@ OrderParts order_parts(batch::int128 key) {
 struct StreamDecoder::State {
   State(const StreamSource& source, batch::Session& session, Failpoints& failpoints)
       : source(source), faults(failpoints.point("ledger.decoded")), meta(source, session) {
-    auto made = RecordForms::make(source);
-    MR_CHECK(made.ok(), "the catalog holds a stream that cannot be decoded: " + source.name);
-    forms = std::move(made).value();
+    for (size_t without = 0; without <= source.later.size(); ++without) {
+      auto made = RecordForms::make(source, without);
+      MR_CHECK(made.ok(), "the catalog holds a stream that cannot be decoded: " + source.name);
+      forms.push_back(std::move(made).value());
+    }
+    if (!source.later.empty()) defaults = std::make_unique<ColumnDefaults>(source);
   }
 
   /// Records that wait to be decoded together.
   struct Pending {
     RecordForm form = RecordForm::kOwn;  // of all of them
+    size_t without = 0;                  // so many of the last columns were added behind them
     std::vector<std::string_view> records;
     std::vector<int64_t> offsets;
     std::vector<AppendRun> runs;  // over the records
     void clear() { records.clear(), offsets.clear(), runs.clear(); }
+    void add(std::string_view record, Offset offset, Timestamp append_time) {
+      if (runs.empty() || runs.back().append_time != append_time) {
+        runs.push_back({append_time, static_cast<uint32_t>(records.size()), 0});
+      }
+      ++runs.back().count;
+      records.push_back(record);
+      offsets.push_back(offset.value);
+    }
   };
 
   Status flush(PartitionId partition, PartitionProgress& progress, std::vector<DecodedBatch>& out,
@@ -42,7 +55,8 @@ struct StreamDecoder::State {
 
   const StreamSource& source;
   FailPoint& faults;
-  std::unique_ptr<RecordForms> forms;
+  std::vector<std::unique_ptr<RecordForms>> forms;  // by Pending::without
+  std::unique_ptr<ColumnDefaults> defaults;         // null: no column was added
   MetaWriter meta;
   log::Decompressor decompressor;
   Pending pending;
@@ -73,7 +87,9 @@ Status StreamDecoder::State::flush(PartitionId partition, PartitionProgress& pro
   DecodedBatch batch{partition, batch::Batch(source.schema), {}, {}, takes_away(pending.form)};
   decoded.clear();
   errors.clear();
-  MR_TRY(forms->decode(pending.form, pending.records, batch.rows, decoded, errors));
+  RecordForms& reader = *forms[pending.without];
+  MR_TRY(reader.decode(pending.form, pending.records, batch.rows, decoded, errors));
+  if (defaults) MR_TRY(defaults->fill(batch.rows, pending.without, reader.missing(pending.form)));
   keep_dead(partition, dead, recorder);
   for (uint32_t record : decoded) batch.offsets.push_back(pending.offsets[record]);
   size_t next = 0;
@@ -139,6 +155,7 @@ Status StreamDecoder::decode(PartitionId partition, const log::ReadBatches& batc
                              ledger::Recorder* recorder) {
   State& state = *state_;
   State::Pending& pending = state.pending;
+  SchemaBorders borders(state.source, partition);
   for (const log::StoredBatch& stored : batches.batches()) {
     if (stored.end_offset() <= from) continue;
     if (stored.base_offset >= to) break;
@@ -166,6 +183,10 @@ Status StreamDecoder::decode(PartitionId partition, const log::ReadBatches& batc
       next_delta = record.offset_delta + 1;
       Offset offset(stored.base_offset.value + record.offset_delta);
       if (offset < from || offset >= to) continue;
+      if (borders.passed(offset)) [[unlikely]] {
+        MR_TRY(state.flush(partition, progress, out, dead, recorder));
+        pending.without = borders.columns_behind();
+      }
       if (counted > 0 && offset.value != first_counted + counted) {  // behind records that a compaction removed
         count_stored(stored, partition, first_counted, counted, recorder);
         counted = 0;
@@ -181,17 +202,12 @@ Status StreamDecoder::decode(PartitionId partition, const log::ReadBatches& batc
           continue;
         }
       }
-      const RecordForm form = state.forms->form_of(record);
+      const RecordForm form = state.forms[0]->form_of(record);
       if (form != pending.form) [[unlikely]] {
         MR_TRY(state.flush(partition, progress, out, dead, recorder));
         pending.form = form;
       }
-      if (pending.runs.empty() || pending.runs.back().append_time != stored.append_time) {
-        pending.runs.push_back({stored.append_time, static_cast<uint32_t>(pending.records.size()), 0});
-      }
-      ++pending.runs.back().count;
-      pending.records.push_back(RecordForms::bytes_of(record, form));
-      pending.offsets.push_back(offset.value);
+      pending.add(RecordForms::bytes_of(record, form), offset, stored.append_time);
       if (pending.records.size() == batch::kBatchRows) MR_TRY(state.flush(partition, progress, out, dead, recorder));
     }
     if (read.ok()) read = cursor.status();

@@ -36,6 +36,12 @@ inline constexpr size_t kStreamMetaColumns = 7;
 using MetaColumns = std::bitset<kStreamMetaColumns>;
 std::optional<MetaColumn> meta_column_of(plan::SourceColumnKind kind);
 
+/// A column that ALTER added: the last of the schema, but for those that were added later.
+struct LaterColumn {
+  std::vector<Offset> since;   ///< by partition: records before have no such column
+  std::string default_record;  ///< a JSON object with its value where a record has none; empty: NULL
+};
+
 /// What is fixed about a stream.
 struct StreamSource {
   std::string name;
@@ -50,6 +56,7 @@ struct StreamSource {
   std::vector<uint32_t> key;  ///< of a table: the columns of its primary key
   Deletes deletes = Deletes::kNone;
   MetaColumns meta_columns = MetaColumns().set();
+  std::vector<LaterColumn> later;  ///< in the order of the schema's last columns
   ledger::HopId stored_hop = 0;
   ledger::HopId decoded_hop = 0;
   ledger::HopId dead_hop = 0;

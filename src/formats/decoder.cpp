@@ -39,7 +39,7 @@ Result<std::unique_ptr<Decoder>> make_decoder(std::string_view format, const bat
                       "column " + field.name + ": a stream cannot have the type " + field.type.name())
         .with_hint("use VARCHAR and convert it in a view");
   }
-  if (format == "json" || format == "ndjson") return make_json_decoder(schema);
+  if (format == "json" || format == "ndjson") return make_json_decoder(schema, options);
   if (format == "csv") return make_csv_decoder(schema, options);
   if (format == "raw") {
     bool fits = schema.size() == 1 && schema[0].type.layout() == batch::Layout::kString;

@@ -20,6 +20,7 @@ namespace millrace::formats {
 struct DecoderOptions {
   char delimiter = ',';                  ///< CSV
   std::optional<std::string> null_text;  ///< CSV: the unquoted text that stands for NULL; without it, the empty one
+  std::vector<uint32_t> defaulted = {};  ///< JSON: columns for which Decoder::missing is filled
   std::vector<std::string> header;       ///< CSV: names of the record's columns, in order; empty: the schema's order
 };
 
@@ -38,6 +39,16 @@ class Decoder {
   /// call: the batch keeps what it needs.
   virtual Status decode(std::span<const std::string_view> records, batch::Batch& out, std::vector<uint32_t>& decoded,
                         std::vector<DecodeError>& errors) = 0;
+
+  struct Missing {
+    uint32_t column;
+    size_t row;
+  };
+  /// Of DecoderOptions::defaulted, where the record had no such field: NULL is there now. Of the last decode().
+  const std::vector<Missing>& missing() const { return missing_; }
+
+ protected:
+  std::vector<Missing> missing_;
 };
 
 /// `format`: "json", "ndjson", "csv", "raw". Fails with kNotSupported for others and for column types that it cannot

@@ -23,11 +23,13 @@ struct Buffer {
 
 class JsonDecoder final : public Decoder {
  public:
-  explicit JsonDecoder(const batch::Schema& schema) : columns_count_(schema.size()), store_(schema) {}
+  JsonDecoder(const batch::Schema& schema, std::vector<uint32_t> defaulted)
+      : columns_count_(schema.size()), defaulted_(std::move(defaulted)), store_(schema) {}
 
   Status decode(std::span<const std::string_view> records, batch::Batch& out, std::vector<uint32_t>& decoded,
                 std::vector<DecodeError>& errors) override {
     columns_.clear();
+    missing_.clear();
     for (size_t i = 0; i < columns_count_; ++i) columns_.push_back(out.mutable_column(i));
     std::shared_ptr<Buffer> buffer = buffer_for(records);
     Output output{decoded, errors, out.rows()};
@@ -93,6 +95,9 @@ class JsonDecoder final : public Decoder {
       begin += record.size() + 1;
       if (good) {
         output.decoded.push_back(first + i);
+        for (uint32_t column : defaulted_) {
+          if (store_.was_missing(column)) missing_.push_back({column, output.row});
+        }
         ++output.row;
       } else {
         output.errors.push_back({first + i, std::move(reason)});
@@ -117,6 +122,7 @@ class JsonDecoder final : public Decoder {
   }
 
   size_t columns_count_;
+  std::vector<uint32_t> defaulted_;
   JsonStore store_;
   JsonStructure structure_;
   JsonWalk walk_;
@@ -126,8 +132,8 @@ class JsonDecoder final : public Decoder {
 
 }  // namespace
 
-std::unique_ptr<Decoder> make_json_decoder(const batch::Schema& schema) {
-  return std::make_unique<JsonDecoder>(schema);
+std::unique_ptr<Decoder> make_json_decoder(const batch::Schema& schema, const DecoderOptions& options) {
+  return std::make_unique<JsonDecoder>(schema, options.defaulted);
 }
 
 }  // namespace millrace::formats

@@ -16,7 +16,7 @@
 
 namespace millrace::formats {
 
-std::unique_ptr<Decoder> make_json_decoder(const batch::Schema& schema);
+std::unique_ptr<Decoder> make_json_decoder(const batch::Schema& schema, const DecoderOptions& options);
 
 /// Reads the text of some fields of a JSON record: what picks its partition.
 class JsonFieldReader {

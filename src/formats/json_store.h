@@ -35,6 +35,9 @@ class JsonStore {
  public:
   explicit JsonStore(const batch::Schema& schema) : record_(batch::Type(), &schema) {}
 
+  /// Whether the last record that was stored lacked this field.
+  bool was_missing(size_t field) const { return record_.seen[field] != record_.object; }
+
   /// Stores the object that the walk stands at, and nothing may follow it. Columns are the schema's. False, with the
   /// reason, when it is not one that fits; then the row can be filled by another record.
   bool store_record(JsonWalk& walk, std::string_view record, std::vector<batch::MutableColumn>& columns, size_t row,

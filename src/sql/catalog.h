@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -51,6 +52,21 @@ struct Companion {
   bool operator==(const Companion&) const = default;
 };
 
+/// Where a materialized view begins to read a stream: rows before are not of it (WITH (start = …)).
+struct StreamStart {
+  StreamId stream;
+  std::vector<Offset> offsets;  ///< by partition
+  bool operator==(const StreamStart&) const = default;
+};
+
+/// A column that ALTER … ADD COLUMN put behind the others. Records before `since` are read as if it were not there.
+struct AddedColumn {
+  uint32_t column = 0;          ///< index into the columns
+  std::string default_value;    ///< a JSON object with the column; empty: NULL
+  std::vector<Offset> since;    ///< by partition
+  bool operator==(const AddedColumn&) const = default;
+};
+
 /// One object. Fields that its kind does not have are empty.
 struct CatalogObject {
   ObjectKind kind = ObjectKind::kStream;
@@ -69,7 +85,10 @@ struct CatalogObject {
   std::string source;                     ///< of a sink made FROM a name
   std::vector<std::string> dependencies;  ///< names of objects that it reads
   OperatorRange operators;  ///< of a stream that got its schema over a topic: one, which says that it did
-  std::string plan;         ///< opaque to the catalog
+  std::string plan;                 ///< opaque to the catalog
+  std::vector<StreamStart> starts;  ///< of a materialized view; others are read from their beginning
+  std::vector<AddedColumn> added;   ///< of a stream, in the order of its columns
+  Offset changelog_end;             ///< of a replaced view: its changelog is committed up to here; 0: commits say it
   bool temporary = false;  ///< not stored: the view of a query that somebody follows
   bool operator==(const CatalogObject&) const = default;
 };
@@ -83,7 +102,9 @@ struct BoundObject {
   std::vector<std::string> key;
   OperatorRange operators;  ///< first == Catalog::next_operator(); empty: none
   std::string plan;
-  std::vector<std::string> notices;  ///< of the plan: for the answer, not kept
+  std::vector<std::string> notices = {};  ///< of the plan: for the answer, not kept
+  std::vector<StreamStart> starts = {};
+  std::string default_value = {};  ///< of an added column: AddedColumn
 };
 
 /// Something that can stand in FROM: a stream, table, materialized view, companion or system relation. (Plain views are
@@ -101,7 +122,7 @@ struct Relation {
 
 struct CatalogChange {
   /// kGivenSchema: a stream of raw bytes became one of rows, with the same log.
-  enum class Action : uint8_t { kNone, kCreated, kReplaced, kGivenSchema, kDropped };
+  enum class Action : uint8_t { kNone, kCreated, kReplaced, kGivenSchema, kAltered, kDropped };
   Action action = Action::kNone;
   std::vector<CatalogObject> added;
   std::vector<CatalogObject> removed;  ///< dependents before what they depend on
@@ -110,18 +131,25 @@ struct CatalogChange {
 
 class Catalog {
  public:
-  /// What `statement` (a CREATE or DROP) would do, without doing it: everything apply can refuse except by the binding.
+  /// What `statement` (a CREATE, ALTER or DROP) would do, without doing it: everything apply can refuse except by the
+  /// binding.
   /// Call it before binding: for kNone there is nothing to bind.
   Result<CatalogChange> check(const Statement& statement, const OptionRegistry& registry) const;
   /// Does it. A CREATE that is there already with the same meaning changes nothing; another meaning under the same name
   /// is refused with what differs. On an error the catalog is as before.
   Result<CatalogChange> apply(const Statement& statement, const OptionRegistry& registry, BoundObject bound = {});
-  /// Replaces the stored plan of an object, after planning it again. The operators must be new, or those it has.
+  /// Replaces the stored plan of an object, after planning it again. The operators must be new, or those it has. Where
+  /// it starts to read its streams stays.
   Status set_plan(std::string_view name, BoundObject bound);
 
   /// Gives a materialized view a topic, or takes it away.
   void add_topic(std::string_view view);
   void remove_topic(std::string_view view);
+  /// From which offsets on the columns hold that ALTER added and that have none yet: `ends` gives those of a stream.
+  void set_added_since(const std::function<std::vector<Offset>(const CatalogObject&)>& ends);
+
+  void set_changelog_end(std::string_view view, Offset end);
+
   /// It is not stored, and comes without companions.
   void set_temporary(std::string_view name);
 
@@ -164,6 +192,7 @@ class Catalog {
 
   Result<CatalogChange> create_change(const Statement& statement, const OptionRegistry& registry) const;
   Result<CatalogChange> schema_change(const CatalogObject& topic, CatalogObject wanted, const Name& name) const;
+  Result<CatalogChange> add_column_change(const Statement& statement, const AddColumn& add) const;
   Result<CatalogChange> drop_change(const Drop& drop) const;
   Status add_drops(const Drop& drop, const Name& name, std::vector<const CatalogObject*>& dropped) const;
   Status check_sink_source(CatalogObject& sink, const Name& source) const;
@@ -197,6 +226,8 @@ Status take_log_of(const CatalogObject& topic, CatalogObject& wanted, const Name
 
 /// What a CREATE statement defines, without ids: names checked, options checked and filled in.
 Result<CatalogObject> define_object(const Statement& statement, const OptionRegistry& registry);
+/// The column that a statement adds, checked against those that are there; nothing: it is there already.
+Result<std::optional<CatalogColumn>> define_added_column(const CatalogObject& object, const AddColumn& add);
 /// How two definitions of one name differ, e.g. `column seconds: INT there, BIGINT here`; empty when they mean the
 /// same. White space, comments, the case of keywords and names, and options given with their default value do not
 /// count.

@@ -73,12 +73,15 @@ bool contains(const std::vector<const CatalogObject*>& objects, const CatalogObj
 
 Result<CatalogChange> Catalog::check(const Statement& statement, const OptionRegistry& registry) const {
   if (const auto* drop = std::get_if<Drop>(&statement.body)) return drop_change(*drop);
+  if (const auto* add = std::get_if<AddColumn>(&statement.body)) return add_column_change(statement, *add);
   return create_change(statement, registry);
 }
 
 Result<CatalogChange> Catalog::apply(const Statement& statement, const OptionRegistry& registry, BoundObject bound) {
   MR_ASSIGN(CatalogChange change, check(statement, registry));
-  if (!change.added.empty()) {
+  if (change.action == CatalogChange::Action::kAltered) {
+    change.added[0].added.back().default_value = std::move(bound.default_value);
+  } else if (!change.added.empty()) {
     CatalogObject& object = change.added.front();
     MR_ASSIGN(bound, check_binding(object, std::move(bound)));
     if (object.source.empty()) object.dependencies = std::move(bound.dependencies);
@@ -86,12 +89,14 @@ Result<CatalogChange> Catalog::apply(const Statement& statement, const OptionReg
     if (!bound.key.empty()) object.primary_key = std::move(bound.key);
     object.operators = bound.operators;
     object.plan = std::move(bound.plan);
+    object.starts = std::move(bound.starts);
     next_operator_ = std::max(next_operator_, bound.operators.end);
     const bool same_log = change.action == CatalogChange::Action::kGivenSchema ||
                           (!change.removed.empty() && object.kind == ObjectKind::kMaterializedView);
     if (same_log) {
       object.stream = change.removed[0].stream;
       object.companions = change.removed[0].companions;
+      object.changelog_end = change.removed[0].changelog_end;
     } else {
       give_ids(object);
     }
@@ -201,6 +206,19 @@ Status Catalog::set_plan(std::string_view name, BoundObject bound) {
   return {};
 }
 
+void Catalog::set_added_since(const std::function<std::vector<Offset>(const CatalogObject&)>& ends) {
+  for (auto& [name, object] : objects_) {
+    for (AddedColumn& added : object.added) {
+      if (added.since.empty()) added.since = ends(object);
+    }
+  }
+}
+
+void Catalog::set_changelog_end(std::string_view view, Offset end) {
+  auto found = objects_.find(to_lower_ascii(view));
+  if (found != objects_.end()) found->second.changelog_end = end;
+}
+
 void Catalog::set_temporary(std::string_view name) {
   auto found = objects_.find(to_lower_ascii(name));
   if (found == objects_.end()) return;
@@ -212,6 +230,34 @@ void Catalog::give_ids(CatalogObject& object) {
   auto next = [this] { return std::exchange(next_stream_, next_stream_.next()); };
   object.stream = next();
   for (Companion& companion : object.companions) companion.stream = next();
+}
+
+Result<CatalogChange> Catalog::add_column_change(const Statement& statement, const AddColumn& add) const {
+  MR_ASSIGN(const CatalogObject* there, get(add.name));
+  if (there->kind != ObjectKind::kStream) {
+    return user_error(sqlstate::kWrongObjectType, there->name + " is a " + std::string(object_kind_name(there->kind)))
+        .at(add.name.span)
+        .with_hint("ALTER adds columns to streams; write CREATE OR REPLACE for a view");
+  }
+  MR_ASSIGN(std::optional<CatalogColumn> column, define_added_column(*there, add));
+  CatalogChange change;
+  if (!column) {
+    change.message = "column " + add.column.name + " of " + described(*there) + " is already there, unchanged";
+    return change;
+  }
+  if (there->options.text("format") == "raw") {
+    return user_error(sqlstate::kNotSupported, "a stream of format raw has one column: " + there->name)
+        .at(add.column.span)
+        .with_hint("take the bytes apart in a view");
+  }
+  change.action = CatalogChange::Action::kAltered;
+  change.message = "added column " + column->name + " to " + described(*there);
+  CatalogObject altered = *there;
+  altered.added.push_back({static_cast<uint32_t>(altered.columns.size()), {}, {}});
+  altered.columns.push_back(*std::move(column));
+  altered.statement += "; " + statement.text;  // for SHOW CREATE: both, in this order, make what is there
+  change.added.push_back(std::move(altered));
+  return change;
 }
 
 Result<CatalogChange> Catalog::drop_change(const Drop& drop) const {

@@ -12,7 +12,8 @@ namespace millrace::sql {
 namespace {
 
 constexpr std::string_view kMagic = "MRCT";
-constexpr uint16_t kVersion = 1;
+constexpr uint16_t kVersion = 2;
+constexpr uint16_t kOldestVersion = 1;  // objects end behind their plan
 
 Error damaged(std::string what) {
   return external_error(sqlstate::kDataCorrupted, "the catalog is damaged: " + std::move(what))
@@ -27,6 +28,10 @@ void append_list(std::string& out, const List& list, Append append) {
 
 void append_strings(std::string& out, const std::vector<std::string>& strings) {
   append_list(out, strings, [&](const std::string& text) { append_string(out, text); });
+}
+
+void append_offsets(std::string& out, const std::vector<Offset>& offsets) {
+  append_list(out, offsets, [&](Offset offset) { append_zigzag(out, offset.value); });
 }
 
 void append_byte(std::string& out, uint8_t value) { out.push_back(static_cast<char>(value)); }
@@ -73,13 +78,23 @@ std::string encode_object(const CatalogObject& object) {
   append_varint(out, object.operators.first.value);
   append_varint(out, object.operators.end.value);
   append_string(out, object.plan);
+  append_list(out, object.starts, [&](const StreamStart& start) {
+    append_varint(out, start.stream.value);
+    append_offsets(out, start.offsets);
+  });
+  append_list(out, object.added, [&](const AddedColumn& added) {
+    append_varint(out, added.column);
+    append_string(out, added.default_value);
+    append_offsets(out, added.since);
+  });
+  append_zigzag(out, object.changelog_end.value);
   return out;
 }
 
 /// Reads the parts of one object; every value is checked to be one that the program knows.
 class ObjectReader {
  public:
-  explicit ObjectReader(std::string_view bytes) : reader_(bytes) {}
+  ObjectReader(std::string_view bytes, uint16_t version) : reader_(bytes), version_(version) {}
 
   Result<CatalogObject> run() {
     CatalogObject object;
@@ -107,6 +122,11 @@ class ObjectReader {
     MR_ASSIGN(object.operators.first, id<OperatorId>());
     MR_ASSIGN(object.operators.end, id<OperatorId>());
     MR_ASSIGN(object.plan, text());
+    if (version_ >= 2) {
+      MR_TRY(list([&]() -> Status { return read_start(object.starts); }));
+      MR_TRY(list([&]() -> Status { return read_added(object); }));
+      MR_ASSIGN(object.changelog_end, offset());
+    }
     if (!reader_.done()) return damaged("bytes follow an object: " + object.name);
     return object;
   }
@@ -185,11 +205,52 @@ class ObjectReader {
     return {};
   }
 
+  Result<Offset> offset() {
+    MR_ASSIGN(int64_t value, reader_.zigzag());
+    if (value < 0) return damaged("an offset is negative");
+    return Offset(value);
+  }
+
+  Result<std::vector<Offset>> offsets() {
+    std::vector<Offset> found;
+    MR_TRY(list([&]() -> Status {
+      MR_ASSIGN(Offset one, offset());
+      found.push_back(one);
+      return {};
+    }));
+    return found;
+  }
+
+  Status read_start(std::vector<StreamStart>& starts) {
+    StreamStart start;
+    MR_ASSIGN(start.stream, id<StreamId>());
+    MR_ASSIGN(start.offsets, offsets());
+    starts.push_back(std::move(start));
+    return {};
+  }
+
+  Status read_added(CatalogObject& object) {
+    AddedColumn added;
+    MR_ASSIGN(uint64_t column, reader_.varint());
+    if (column >= object.columns.size()) return damaged("an added column is none of " + object.name);
+    added.column = static_cast<uint32_t>(column);
+    MR_ASSIGN(added.default_value, text());
+    MR_ASSIGN(added.since, offsets());
+    object.added.push_back(std::move(added));
+    return {};
+  }
+
   ByteReader reader_;
+  uint16_t version_;
+};
+
+struct CatalogFile {
+  uint16_t version;
+  std::string_view payload;
 };
 
 /// The payload, after magic, version, length and CRC were checked.
-Result<std::string_view> open_file(std::string_view bytes) {
+Result<CatalogFile> open_file(std::string_view bytes) {
   ByteReader reader(bytes);
   MR_ASSIGN(std::string_view magic, reader.bytes(kMagic.size()));
   if (magic != kMagic) return damaged("it does not start with " + std::string(kMagic));
@@ -197,11 +258,11 @@ Result<std::string_view> open_file(std::string_view bytes) {
   MR_ASSIGN(uint16_t zero, reader.little<uint16_t>());
   MR_ASSIGN(uint32_t length, reader.little<uint32_t>());
   MR_ASSIGN(uint32_t crc, reader.little<uint32_t>());
-  if (version != kVersion) {
+  if (version < kOldestVersion || version > kVersion) {
     return user_error(sqlstate::kNotSupported,
                       "the catalog is written in a version that this program does not read: " + std::to_string(version))
-        .with_hint("this program reads version " + std::to_string(kVersion) +
-                   "; start the Millrace that wrote the data directory");
+        .with_hint("this program reads versions " + std::to_string(kOldestVersion) + " to " +
+                   std::to_string(kVersion) + "; start the Millrace that wrote the data directory");
   }
   if (zero != 0) return damaged("reserved bytes are set");
   if (reader.remaining() != length) {
@@ -210,7 +271,7 @@ Result<std::string_view> open_file(std::string_view bytes) {
   }
   MR_ASSIGN(std::string_view payload, reader.bytes(length));
   if (crc32c(payload) != crc) return damaged("its checksum does not fit");
-  return payload;
+  return CatalogFile{version, payload};
 }
 
 }  // namespace
@@ -237,8 +298,8 @@ Result<Catalog> Catalog::decode(std::string_view bytes) {
 }
 
 Result<Catalog> Catalog::decode_file(std::string_view bytes) {
-  MR_ASSIGN(std::string_view payload, open_file(bytes));
-  ByteReader reader(payload);
+  MR_ASSIGN(const CatalogFile file, open_file(bytes));
+  ByteReader reader(file.payload);
   Catalog catalog;
   MR_ASSIGN(uint64_t next_stream, reader.varint());
   MR_ASSIGN(uint64_t next_operator, reader.varint());
@@ -249,7 +310,7 @@ Result<Catalog> Catalog::decode_file(std::string_view bytes) {
   MR_ASSIGN(uint64_t count, reader.varint());
   for (uint64_t i = 0; i < count; ++i) {
     MR_ASSIGN(std::string_view encoded, reader.string());
-    MR_ASSIGN(CatalogObject object, ObjectReader(encoded).run());
+    MR_ASSIGN(CatalogObject object, ObjectReader(encoded, file.version).run());
     std::string folded = to_lower_ascii(object.name);
     bool added = catalog.map_of(object.kind).emplace(std::move(folded), std::move(object)).second;
     if (!added) return damaged("a name is there twice");

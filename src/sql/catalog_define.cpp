@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "sql/catalog.h"
+#include "sql/start_point.h"
 #include "sql/suggest.h"
 
 namespace millrace::sql {
@@ -57,6 +58,16 @@ Result<std::string> declared_column(const std::vector<CatalogColumn>& columns, s
       .with_hint(std::move(hint));
 }
 
+Status check_column_name(const ColumnDefinition& definition) {
+  for (std::string_view system : kSystemColumns) {
+    if (!iequals(system, definition.name)) continue;
+    return user_error(kReservedName, "this column is there already, in every stream: " + definition.name)
+        .at(definition.span)
+        .with_hint("choose another name");
+  }
+  return {};
+}
+
 Result<std::vector<CatalogColumn>> define_columns(const std::vector<ColumnDefinition>& definitions) {
   std::vector<CatalogColumn> columns;
   for (const ColumnDefinition& definition : definitions) {
@@ -66,12 +77,7 @@ Result<std::vector<CatalogColumn>> define_columns(const std::vector<ColumnDefini
           .at(span)
           .with_hint("names that differ only in case are one name");
     }
-    for (std::string_view system : kSystemColumns) {
-      if (!iequals(system, definition.name)) continue;
-      return user_error(kReservedName, "this column is there already, in every stream: " + definition.name)
-          .at(span)
-          .with_hint("choose another name");
-    }
+    MR_TRY(check_column_name(definition));
     columns.push_back({definition.name, definition.type_text, definition.not_null});
   }
   return columns;
@@ -160,6 +166,17 @@ Status check_compaction(const CatalogObject& object, const std::vector<Option>& 
   return {};
 }
 
+/// `beginning` is what holds without the option: it is not kept, so that both mean the same.
+Status define_start(CatalogObject& object, const std::vector<Option>& given) {
+  for (const Option& option : given) {
+    if (option.name != "start" || !object.options.has("start")) continue;
+    Result<StartPoint> start = parse_start_point(option.value);
+    if (!start.ok()) return std::move(start).error().at(option.value_span);
+    if (start->kind == StartPoint::Kind::kBeginning) object.options.remove("start");
+  }
+  return {};
+}
+
 void define_query(CatalogObject& object, const Query& query) {
   object.query = query.sql.text;
   object.emit = query.emit;
@@ -200,6 +217,7 @@ struct Definer {
     object.kind = ObjectKind::kMaterializedView;
     MR_ASSIGN(object.query_columns, define_query_columns(create.columns));
     MR_ASSIGN(object.options, registry.check(object.kind, create.name, create.options));
+    MR_TRY(define_start(object, create.options));
     define_query(object, create.query);
     object.companions = {{CompanionKind::kLate, StreamId()}, {CompanionKind::kError, StreamId()}};
     return {};
@@ -233,6 +251,19 @@ struct Definer {
 };
 
 }  // namespace
+
+Result<std::optional<CatalogColumn>> define_added_column(const CatalogObject& object, const AddColumn& add) {
+  MR_TRY(check_column_name(add.column));
+  const CatalogColumn wanted{add.column.name, add.column.type_text, false};
+  for (const CatalogColumn& there : object.columns) {
+    if (!iequals(there.name, wanted.name)) continue;
+    if (add.if_not_exists || iequals(there.type_text, wanted.type_text)) return std::optional<CatalogColumn>();
+    return user_error(kDuplicateColumn, "column " + there.name + " is already there, as " + there.type_text)
+        .at(add.column.span)
+        .with_hint("choose another name");
+  }
+  return std::optional(wanted);
+}
 
 Result<CatalogObject> define_object(const Statement& statement, const OptionRegistry& registry) {
   const Name* name = created_name(statement);

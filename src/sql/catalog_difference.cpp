@@ -123,6 +123,17 @@ class Comparison {
   std::vector<std::string> differences_;
 };
 
+/// A pipeline file may say CREATE STREAM as it was before an ALTER.
+std::vector<CatalogColumn> columns_as_known(const CatalogObject& there, const CatalogObject& here) {
+  std::vector<CatalogColumn> columns = there.columns;
+  for (auto added = there.added.rbegin(); added != there.added.rend(); ++added) {
+    const auto same = [&](const CatalogColumn& column) { return iequals(column.name, columns.back().name); };
+    if (added->column + 1 != columns.size() || std::any_of(here.columns.begin(), here.columns.end(), same)) break;
+    columns.pop_back();
+  }
+  return columns;
+}
+
 std::string emit_text(Emit emit) {
   if (emit == Emit::kOnWindowClose) return "EMIT ON WINDOW CLOSE";
   return "EMIT CHANGES";
@@ -135,7 +146,7 @@ std::string describe_difference(const CatalogObject& there, const CatalogObject&
   comparison.value("kind", std::string(object_kind_name(there.kind)), std::string(object_kind_name(here.kind)));
   if (there.kind != here.kind) return comparison.text();
   if (there.kind == ObjectKind::kStream || there.kind == ObjectKind::kTable) {
-    comparison.columns(there.columns, here.columns);
+    comparison.columns(columns_as_known(there, here), here.columns);
     comparison.names("primary key", there.primary_key, here.primary_key);
     auto watermark = [](const CatalogObject& object) {
       return object.watermark ? quote_name(object.watermark->column) + " AS " + object.watermark->expression

@@ -66,6 +66,7 @@ class Options {
   std::vector<std::string> columns(std::string_view name) const;
 
   void set(std::string name, OptionValue value) { values_[std::move(name)] = std::move(value); }
+  void remove(std::string_view name) { values_.erase(std::string(name)); }
   const std::map<std::string, OptionValue, std::less<>>& values() const { return values_; }
   bool operator==(const Options&) const = default;
 

@@ -59,6 +59,8 @@ std::vector<OptionSpec> view_specs() {
              "what to do with a row whose expression fails: keep it in <view>_error, or make no more steps"),
       ranged("retention", OptionKind::kDuration, "none", kSecondMicros, kMax,
              "how long the view's changes are kept for readers"),
+      {"start", OptionKind::kText, "",
+       "from where on it reads its streams: beginning, now, a time of appending, or positions"},
   };
 }
 

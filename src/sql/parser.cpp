@@ -11,7 +11,6 @@ struct RefusedWord {
 };
 /// Statements that PostgreSQL or DuckDB has and Millrace has not, with what to do instead.
 constexpr RefusedWord kRefusedWords[] = {
-    {"ALTER", "write CREATE OR REPLACE with the new definition, or DROP and CREATE"},
     {"TRUNCATE", "write DELETE FROM name"},
     {"MERGE", "a table with a PRIMARY KEY keeps the last row of each key: INSERT is enough"},
     {"COPY", "read files with CREATE STREAM … WITH (connector = 'file'), write them with CREATE SINK"},
@@ -46,12 +45,12 @@ Error unknown_statement(const Cursor& cursor) {
     return refused(cursor.peek().span(), "this statement is not available: " + std::string(entry.word),
                    std::string(entry.hint));
   }
-  std::string hint = keyword_hint(cursor, {"CREATE", "DROP", "SELECT", "WITH", "FROM", "VALUES", "SHOW", "DESCRIBE",
-                                           "EXPLAIN", "SUBSCRIBE", "INSERT", "UPDATE", "DELETE", "SYNC", "FLUSH"});
+  std::string hint = keyword_hint(cursor, {"CREATE", "ALTER", "DROP", "SELECT", "WITH", "FROM", "VALUES", "SHOW",
+                                           "DESCRIBE", "EXPLAIN", "SUBSCRIBE", "INSERT", "UPDATE", "DELETE", "SYNC", "FLUSH"});
   if (hint.empty())
     hint =
-        "statements start with CREATE, DROP, SELECT, SHOW, DESCRIBE, EXPLAIN, SUBSCRIBE, INSERT, UPDATE, DELETE or "
-        "SYNC";
+        "statements start with CREATE, ALTER, DROP, SELECT, SHOW, DESCRIBE, EXPLAIN, SUBSCRIBE, INSERT, UPDATE, DELETE "
+        "or SYNC";
   return cursor.expected("a statement", std::move(hint));
 }
 
@@ -73,6 +72,7 @@ std::string keyword_hint(const Cursor& cursor, const std::vector<std::string>& k
 
 Result<Statement::Body> parse_body(Cursor& cursor, bool nested) {
   if (cursor.at("CREATE")) return parse_create(cursor);
+  if (cursor.at("ALTER")) return parse_alter(cursor);
   if (cursor.at("DROP")) return parse_drop(cursor);
   if (cursor.at("SHOW")) return parse_show(cursor);
   if (cursor.at("DESCRIBE") || cursor.at("DESC")) return parse_describe(cursor);

@@ -220,6 +220,10 @@ class ColumnListParser {
 
 }  // namespace
 
+Result<std::string> parse_column_type(Cursor& cursor, const std::string& column) {
+  return TypeParser(cursor).run(column);
+}
+
 Result<ColumnList> parse_column_list(Cursor& cursor) { return ColumnListParser(cursor).run(); }
 
 }  // namespace millrace::sql

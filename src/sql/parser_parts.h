@@ -36,6 +36,8 @@ struct ColumnList {
 };
 /// At `(`.
 Result<ColumnList> parse_column_list(Cursor& cursor);
+/// The type of a column, at its first word: as DuckDB reads it.
+Result<std::string> parse_column_type(Cursor& cursor, const std::string& column);
 
 /// All at the word behind CREATE [OR REPLACE].
 Result<Statement::Body> parse_create(Cursor& cursor);
@@ -47,6 +49,7 @@ Result<Statement::Body> parse_create_sink(Cursor& cursor, CreateMode mode);
 Result<Statement::Body> parse_create_macro(Cursor& cursor, CreateMode mode);
 
 /// All at the first word of the statement.
+Result<Statement::Body> parse_alter(Cursor& cursor);
 Result<Statement::Body> parse_drop(Cursor& cursor);
 Result<Statement::Body> parse_show(Cursor& cursor);
 Result<Statement::Body> parse_describe(Cursor& cursor);

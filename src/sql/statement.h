@@ -138,6 +138,14 @@ struct Drop {
   bool cascade = false;
 };
 
+/// ALTER STREAM name ADD COLUMN …
+struct AddColumn {
+  Name name;
+  bool if_not_exists = false;
+  ColumnDefinition column;
+  std::optional<SqlText> default_value;
+};
+
 enum class ShowKind : uint8_t {
   kAll,  ///< SHOW ALL: every object
   kStreams,
@@ -236,7 +244,7 @@ struct Sync {};
 
 struct Statement {
   using Body = std::variant<CreateStream, CreateTable, CreateMaterializedView, CreateView, CreateSink, CreateMacro,
-                            Drop, Show, Describe, Explain, Select, Subscribe, Insert, Update, Delete, Sync>;
+                            AddColumn, Drop, Show, Describe, Explain, Select, Subscribe, Insert, Update, Delete, Sync>;
   std::string text;  ///< as written, without the semicolon
   SourceSpan span;
   Body body;

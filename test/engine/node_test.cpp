@@ -298,7 +298,7 @@ TEST_F(NodeTest, ErrorsPointIntoTheStatement) {
   caret_at("INSERT INTO s SELECT lowr(k) FROM s", "lowr");
   caret_at("CREATE STREAM u (k INTEGER, ts TIMESTAMP, WATERMARK FOR ts AS tss - INTERVAL 1 SECOND)", "tss");
   caret_at("CREATE MATERIALIZED VIEW v WITH (recompute_rows_max = 5) AS SELECT k FROM s", "recompute_rows_max");
-  EXPECT_NE(sql("CREATE MATERIALIZED VIEW v WITH (foo = 5) AS SELECT k FROM s").find("takes: on_error and retention"),
+  EXPECT_NE(sql("CREATE MATERIALIZED VIEW v WITH (foo = 5) AS SELECT k FROM s").find("takes: on_error, retention and start"),
             std::string::npos);
   EXPECT_NE(sql("CREATE SINK x AS SELECT k FROM s WITH (connector = 'file', path = 'x')").find("FROM it"),
             std::string::npos);

@@ -1,6 +1,7 @@
 // CREATE OR REPLACE MATERIALIZED VIEW where it goes wrong: crashes around the swap, a filling that fails, readers that
 // would not bear it.
 #include <filesystem>
+#include <map>
 
 #include "base/failpoints.h"
 #include "ledger/render.h"
@@ -90,10 +91,85 @@ TEST_F(Replace, WhatCannotBeFilledChangesNothing) {
   EXPECT_TRUE(node_->ledger_report().closed);
 }
 
-TEST_F(Replace, ReadersOfChangesAreNamed) {
-  pipeline("CREATE SINK out FROM a WITH (connector = 'file', path = 'out', format = 'ndjson', mode = 'changes');");
-  EXPECT_NE(sql(kReplace).find("the changes of a are kept one by one, for sink out"), std::string::npos);
-  EXPECT_EQ(both(), "1,6\n2,5\n6\n");
+class ReplaceUnderSinks : public Replace {
+ protected:
+  void SetUp() override {
+    Replace::SetUp();
+    pipeline("CREATE SINK out FROM a WITH (connector = 'file', path = 'out', format = 'ndjson', mode = 'changes');"
+             "CREATE SINK more FROM b WITH (connector = 'file', path = 'more', format = 'ndjson', mode = 'changes');");
+    send("s", {R"({"k":2,"v":1})"});
+    ok(node_->sync());
+  }
+  /// The rows that the changes in a sink's files add up to.
+  std::map<std::string, int> delivered(const std::string& folder) {
+    std::map<std::string, int> rows;
+    for (const auto& file : std::filesystem::directory_iterator(directory_ + "/" + folder)) {
+      if (file.path().filename().string().starts_with(".")) continue;
+      std::string text = *env_->files().read_all(file.path());
+      for (std::string_view line : split_view(text, '\n')) {
+        if (line.empty()) continue;
+        const size_t row = line.find("\"_commit\"");
+        rows[std::string(line.substr(line.find(',', row)))] += line.find("\"_op\":\"+") < line.size() ? 1 : -1;
+      }
+    }
+    std::erase_if(rows, [](const auto& row) { return row.second == 0; });
+    return rows;
+  }
+  void expect_delivered() {
+    ok(node_->sync());
+    ok(node_->stop());  // delivers
+    // From the rows that were there when the sinks were made to those of the new definition.
+    EXPECT_EQ(delivered("out"), (std::map<std::string, int>{{R"(,"k":1,"n":6})", -1},
+                                                            {R"(,"k":1,"n":2})", 1},
+                                                            {R"(,"k":2,"n":5})", -1},
+                                                            {R"(,"k":2,"n":2})", 1}}));
+    EXPECT_EQ(delivered("more"), (std::map<std::string, int>{{R"(,"n":6})", -1}, {R"(,"n":2})", 1}}));
+    open();
+    EXPECT_EQ(both(), "1,2\n2,2\n2\n");
+    const ledger::Report report = node_->ledger_report();
+    EXPECT_TRUE(report.closed) << ledger::render(report);
+  }
+};
+
+TEST_F(ReplaceUnderSinks, ReadersOfChangesGetTheDifference) {
+  EXPECT_EQ(sql(kReplace), "");
+  expect_delivered();
+}
+
+TEST_F(ReplaceUnderSinks, ACrashBeforeTheCatalogLeavesNothingOfIt) {
+  crash_at("engine.change.changes", kReplace);
+  EXPECT_EQ(both(), "1,6\n2,6\n6\n");
+  EXPECT_EQ(sql(kReplace), "");
+  expect_delivered();
+}
+
+TEST_F(ReplaceUnderSinks, ACrashBehindTheCatalogKeepsIt) {
+  crash_at("engine.change.durable", kReplace);
+  EXPECT_EQ(sql(kReplace), "");
+  expect_delivered();
+}
+
+TEST_F(ReplaceUnderSinks, ACrashBeforeTheNextCommitKeepsIt) {
+  crash_at("engine.change.dropped", kReplace);
+  expect_delivered();
+}
+
+TEST_F(Replace, ASinkThatAppendsTakesNothingBack) {
+  pipeline("CREATE MATERIALIZED VIEW few AS SELECT v FROM s WHERE v > 3;"
+           "CREATE SINK out FROM few WITH (connector = 'file', path = 'out', format = 'ndjson');");
+  ok(node_->sync());
+  EXPECT_NE(sql("CREATE OR REPLACE MATERIALIZED VIEW few AS SELECT v FROM s WHERE v > 4").find("rows of few would go"),
+            std::string::npos);
+  EXPECT_EQ(sql("SELECT * FROM few ORDER BY v"), "4\n5\n");
+  EXPECT_EQ(sql("CREATE OR REPLACE MATERIALIZED VIEW few AS SELECT v FROM s WHERE v > 1"), "");
+  ok(node_->stop());
+  std::string text;
+  for (const auto& file : std::filesystem::directory_iterator(directory_ + "/out")) {
+    if (!file.path().filename().string().starts_with(".")) text += *env_->files().read_all(file.path());
+  }
+  EXPECT_EQ(text, "{\"v\":2}\n");  // 4 and 5 were there when the sink was made
+  open();
+  EXPECT_TRUE(node_->ledger_report().closed);
 }
 
 TEST_F(Replace, AViewWhoseReaderGoesHasItsRows) {

@@ -210,7 +210,7 @@ TEST(JsonDecoder, LongRecordsBesideShortOnes) {
   std::vector<std::string> records = {R"({"x":1})", "{\"t\":\"" + text + "\",\"x\":2}", R"({"x":3})",
                                       "{\"skipped\":\"" + text, R"({"x":4})"};
   std::vector<std::string_view> views(records.begin(), records.end());
-  auto decoder = make_json_decoder(schema);
+  auto decoder = make_json_decoder(schema, {});
   batch::Batch rows(schema);
   std::vector<uint32_t> decoded;
   std::vector<DecodeError> errors;
@@ -223,7 +223,7 @@ TEST(JsonDecoder, LongRecordsBesideShortOnes) {
 
 TEST(JsonDecoder, BatchesKeepTheirBytes) {
   batch::Schema schema = schema_of({{"t", "VARCHAR"}});
-  auto decoder = make_json_decoder(schema);
+  auto decoder = make_json_decoder(schema, {});
   std::vector<batch::Batch> kept;
   for (int i = 0; i < 4; ++i) {
     std::string record = "{\"t\":\"the text of record " + std::to_string(i) + "\"}";

@@ -44,7 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::vector<std::string_view> records = split_view(text, '\n');
   records.resize(std::min<size_t>(records.size(), 100));
   records.push_back(text);  // with the line ends
-  static auto decoder = formats::make_json_decoder(schema());
+  static auto decoder = formats::make_json_decoder(schema(), {});
   static formats::JsonFieldReader reader;
   Outcome together = decode(*decoder, records);
   size_t row = 0;

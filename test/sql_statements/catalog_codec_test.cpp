@@ -38,13 +38,21 @@ Catalog sample() {
   run("CREATE MACRO f(a) AS a + 1");
   run("DROP SINK s");
   run("CREATE SINK s2 FROM m WITH (connector = file)");
+  BoundObject started{{"plays"}, {{"x", "INTEGER"}}, {}, {OperatorId(9), OperatorId(11)}, "plan", {}, {}};
+  started.starts = {{catalog.find("plays")->stream, {Offset(0), Offset(1), Offset(int64_t{1} << 40)}}};
+  run("CREATE MATERIALIZED VIEW late_one WITH (start = now) AS SELECT * FROM plays", std::move(started));
+  BoundObject added;
+  added.default_value = "{\"c\":1}";
+  run("ALTER STREAM plays ADD COLUMN c INT DEFAULT 1", std::move(added));
+  catalog.set_added_since([](const CatalogObject&) { return std::vector<Offset>{Offset(7)}; });
+  run("ALTER STREAM plays ADD d INT");
   return catalog;
 }
 
 /// `payload` in a file whose length and checksum fit.
 std::string with_header(std::string_view payload) {
   std::string out = "MRCT";
-  append_little<uint16_t>(out, 1);
+  append_little<uint16_t>(out, 2);
   append_little<uint16_t>(out, 0);
   append_little<uint32_t>(out, static_cast<uint32_t>(payload.size()));
   append_little<uint32_t>(out, crc32c(payload));
@@ -61,6 +69,8 @@ TEST(CatalogCodec, RoundTrip) {
   EXPECT_EQ(again->find("plays")->columns[0].name, "größe");
   EXPECT_EQ(again->find("m")->allowed_lateness, Duration::from_seconds(3600));
   EXPECT_EQ(again->find("m")->plan.size(), 7u);
+  EXPECT_EQ(again->find("late_one")->starts.at(0).offsets.at(2), Offset(int64_t{1} << 40));
+  EXPECT_EQ(again->find("plays")->added.at(0).since, std::vector<Offset>{Offset(7)});
   EXPECT_EQ(again->next_stream(), catalog.next_stream());
   Result<Catalog> empty = Catalog::decode(Catalog().encode());
   ASSERT_TRUE(empty.ok());
@@ -99,7 +109,7 @@ TEST(CatalogCodec, AnotherVersionIsRefusedWithTheWayOut) {
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().code, sqlstate::kNotSupported);
   EXPECT_NE(result.error().message.find("7"), std::string::npos);
-  EXPECT_NE(result.error().hint.find("reads version 1"), std::string::npos);
+  EXPECT_NE(result.error().hint.find("reads versions 1 to 2"), std::string::npos);
 }
 
 TEST(CatalogCodec, BytesWithAFittingChecksumAreStillChecked) {

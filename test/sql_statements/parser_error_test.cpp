@@ -181,7 +181,11 @@ TEST(ParserErrors, SinksMacrosCommands) {
 TEST(ParserErrors, UnderstoodAndRefused) {
   check_all(
       {
-          {"§ALTER TABLE t ADD a INT", "this statement is not available: ALTER", "CREATE OR REPLACE"},
+          {"ALTER §TABLE t ADD a INT", "ALTER TABLE is not part of this version", "second table"},
+          {"ALTER §VIEW v ADD a INT", "ALTER changes streams alone", "CREATE OR REPLACE"},
+          {"ALTER STREAM s §DROP COLUMN a", "ALTER STREAM adds columns, and changes nothing else", "CREATE it anew"},
+          {"ALTER STREAM s ADD a INT §NOT NULL", "an added column takes NULL: a", "in a view"},
+          {"ALTER STREAM s ADD a INT DEFAULT 1§, ADD b INT", "ALTER adds one column at a time", "a statement for each"},
           {"§COPY t TO 'x'", "this statement is not available: COPY", "CREATE SINK"},
           {"§BEGIN", "this statement is not available: BEGIN", "leave it out"},
           {"CREATE §INDEX i ON t(a)", "there are no indexes"},
