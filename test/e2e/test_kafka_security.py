@@ -156,6 +156,17 @@ class Login(SecurityCase):
         self.assertEqual(self.totals(), {"h": (2, 2)})
 
 
+@unittest.skipIf(clients.kafkajs_missing(), clients.kafkajs_missing())
+class KafkaJs(SecurityCase):
+    def test_kafkajs_logs_in(self):
+        script = pathlib.Path(__file__).with_name("kafkajs_login.js")
+        for mechanism in MECHANISMS:
+            clients.run_kafkajs(self.kafka_port, script, "plays", mechanism.lower(), "writer", "writer-password")
+            with self.assertRaisesRegex(AssertionError, "the name or the password is not right"):
+                clients.run_kafkajs(self.kafka_port, script, "plays", mechanism.lower(), "writer", "another-password")
+        self.assertEqual(self.totals(), {"j": (3, 3)})
+
+
 @unittest.skipIf(clients.confluent_missing(), clients.confluent_missing())
 class Tls(SecurityCase):
     def tls_flags(self, keys):
