@@ -32,7 +32,8 @@ Status check_readers_of_changes(NodeState& node, const sql::CatalogObject& there
     if (running && running->topic) {
       return user_error(sqlstate::kDependentObjects,
                         "the changes of " + there.name +
-                            " are kept one by one, for the Kafka clients that read it: it cannot be replaced, nor what it reads")
+                            " are kept one by one, for the Kafka clients that read it: it cannot be replaced, nor what "
+                            "it reads")
           .with_hint("delete the topic " + there.name + " with a Kafka client, which keeps the view; then replace it");
     }
   }

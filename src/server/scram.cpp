@@ -139,6 +139,7 @@ Result<ScramFirst> parse_scram_first(std::string_view message) {
   if (bare == std::string_view::npos) return bad_message("it is too short");
   const std::string_view acts_for = message.substr(2, bare - 2);
   ScramFirst first;
+  first.header = message.substr(0, bare + 1);
   first.bare = message.substr(bare + 1);
   const std::vector<std::string_view> parts = split_view(first.bare, ',');
   if (parts.size() < 2 || !parts[0].starts_with("n=") || !parts[1].starts_with("r="))
@@ -163,11 +164,9 @@ std::optional<std::string> ScramExchange::verify(std::string_view last) const {
   const size_t proof_at = last.rfind(",p=");
   if (proof_at == std::string_view::npos) return std::nullopt;
   const std::string_view unproved = last.substr(0, proof_at);
-  // The binding repeats the header of the first message: "n,," or "y,," (with or without a name).
   const std::vector<std::string_view> parts = split_view(unproved, ',');
   if (parts.size() < 2 || !parts[0].starts_with("c=") || parts[1] != "r=" + nonce_) return std::nullopt;
-  const std::optional<std::string> binding = from_base64(parts[0].substr(2));
-  if (!binding || (!binding->starts_with("n,") && !binding->starts_with("y,"))) return std::nullopt;
+  if (from_base64(parts[0].substr(2)) != first_.header) return std::nullopt;
   std::optional<std::string> proof = from_base64(last.substr(proof_at + 3));
   if (!proof || proof->size() != bytes_of(verifier_.hash)) return std::nullopt;
   const std::string signed_text = first_.bare + "," + challenge_ + "," + std::string(unproved);

@@ -44,7 +44,8 @@ bool has_password(const ScramVerifier& verifier, std::string_view password);
 struct ScramFirst {
   std::string user;
   std::string nonce;
-  std::string bare;  ///< without the header of channel binding: part of what is signed
+  std::string header;  ///< of channel binding; the last message repeats it
+  std::string bare;    ///< what follows the header: part of what is signed
 };
 /// kInvalidText for bytes that are none, or that ask for channel binding.
 Result<ScramFirst> parse_scram_first(std::string_view message);

@@ -16,7 +16,7 @@ constexpr size_t kSecretBytes = 32;
 constexpr size_t kSaltBytes = 16;
 constexpr size_t kNonceBytes = 18;  // 24 characters of base64
 constexpr size_t kNameBytesMax = 256;
-constexpr uint32_t kFreeFailures = 5;
+constexpr uint32_t kFreeFailures = 5;  // in a row; the last of them costs a second
 constexpr uint32_t kDoublingsMax = 6;
 constexpr Duration kBlockMax = Duration::from_seconds(60);
 
@@ -166,7 +166,7 @@ const User* Users::with_password(std::string_view name, std::string_view passwor
     memory = {shown, 0, {}};
     return user;
   }
-  if (++memory.failures > kFreeFailures) {
+  if (++memory.failures >= kFreeFailures) {
     const uint32_t doublings = std::min(memory.failures - kFreeFailures, kDoublingsMax);
     memory.blocked_until.micros = now.micros + std::min<int64_t>(kBlockMax.micros, int64_t{1'000'000} << doublings);
   }

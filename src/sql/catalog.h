@@ -84,7 +84,7 @@ struct CatalogObject {
   Duration allowed_lateness;
   std::string source;                     ///< of a sink made FROM a name
   std::vector<std::string> dependencies;  ///< names of objects that it reads
-  OperatorRange operators;  ///< of a stream that got its schema over a topic: one, which says that it did
+  OperatorRange operators;          ///< of a stream that got its schema over a topic: one, which says that it did
   std::string plan;                 ///< opaque to the catalog
   std::vector<StreamStart> starts;  ///< of a materialized view; others are read from their beginning
   std::vector<AddedColumn> added;   ///< of a stream, in the order of its columns

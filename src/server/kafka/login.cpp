@@ -22,7 +22,7 @@ std::vector<std::string> Login::mechanisms() const {
 }
 
 Code Login::choose(std::string_view mechanism) {
-  if (user_ != nullptr || !mechanism_.empty()) return Code::kIllegalSaslState;
+  if (user() != nullptr || !mechanism_.empty()) return Code::kIllegalSaslState;
   const std::vector<std::string> known = mechanisms();
   if (std::find(known.begin(), known.end(), mechanism) == known.end()) return Code::kUnsupportedSaslMechanism;
   mechanism_ = mechanism;
@@ -30,7 +30,7 @@ Code Login::choose(std::string_view mechanism) {
 }
 
 Login::Step Login::take(std::string_view bytes, Duration now) {
-  if (user_ != nullptr || mechanism_.empty()) return {Code::kIllegalSaslState, "no mechanism was chosen", {}};
+  if (user() != nullptr || mechanism_.empty()) return {Code::kIllegalSaslState, "no mechanism was chosen", {}};
   return mechanism_ == kPlain ? check_plain(bytes, now) : check_scram(bytes);
 }
 
@@ -39,7 +39,7 @@ Login::Step Login::check_plain(std::string_view bytes, Duration now) {
   if (parts.size() != 3) return failed("a PLAIN message is a name to act for, a name and a password");
   if (!parts[0].empty() && parts[0] != parts[1]) return failed("acting for another user is not supported");
   user_ = users_.with_password(parts[1], parts[2], now);
-  return user_ == nullptr ? failed() : Step{};
+  return user() == nullptr ? failed() : Step{};
 }
 
 Login::Step Login::check_scram(std::string_view bytes) {

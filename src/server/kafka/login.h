@@ -1,7 +1,8 @@
 // Login: who is at the other end of a connection, and how far it is with proving it (SASL: PLAIN, RFC 4616, and SCRAM).
-// The requests of a connection that change it come one after the other.
+// The requests of a connection that change it come one after the other; any thread may ask who it is.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,7 +20,7 @@ class Login {
   Login(const Users& users, bool plain) : users_(users), plain_(plain) {}
 
   /// Null until the client has proved who it is.
-  const User* user() const { return user_; }
+  const User* user() const { return user_.load(); }
 
   std::vector<std::string> mechanisms() const;
   Code choose(std::string_view mechanism);
@@ -37,7 +38,7 @@ class Login {
 
   const Users& users_;
   const bool plain_;
-  const User* user_ = nullptr;
+  std::atomic<const User*> user_{nullptr};
   std::string mechanism_;  ///< empty: none chosen
   std::optional<ScramExchange> exchange_;
   std::string name_;  ///< of the exchange
